@@ -1,0 +1,43 @@
+# make demo   run the main job on a fresh machine (ARGS="--once --port 8080 --json --data DIR")
+# make test   exactly what CI runs
+# make bench  honest ratios on this machine (ARGS=… as `transire bench` takes them)
+SHELL := /bin/bash
+PY ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+ARGS ?=
+
+.PHONY: install demo test bench check fast format clean
+
+install: $(VENV)/.installed
+
+$(VENV)/.installed: requirements.lock pyproject.toml
+	@test -x $(BIN)/python || $(PY) -m venv $(VENV)
+	@echo "installing pinned requirements (first run takes a minute or two) …"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+demo: install
+	@$(BIN)/transire demo $(ARGS)
+
+test: install check
+	@$(BIN)/python -m pytest $(ARGS)
+
+check: install
+	@$(BIN)/ruff format --check src tests audit
+	@$(BIN)/ruff check src tests audit
+	@$(BIN)/mypy
+
+fast: install
+	@$(BIN)/python -m pytest -m "not slow and not server" $(ARGS)
+
+bench: install
+	@$(BIN)/python -m transire.bench $(ARGS)
+
+format: install
+	@$(BIN)/ruff format src tests audit
+	@$(BIN)/ruff check --fix src tests audit
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .hypothesis
