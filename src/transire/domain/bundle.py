@@ -1,0 +1,127 @@
+"""What compliance owns, as one immutable value, and the quarantine that stands beside it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from transire.domain.deployment import Catalog, Deployment
+from transire.domain.ids import (
+    BundleDigest,
+    DeploymentId,
+    PolicyId,
+    ProviderId,
+    Stakes,
+    TenantId,
+)
+from transire.domain.taxonomy import Taxonomy
+
+__all__ = ["Bundle", "Cue", "DetectorRules", "Quarantine", "RoutingRules"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cue:
+    """A deterministic sign in a request, from `routing.yaml`; every condition given must hold.
+
+    Attributes:
+        words: Any of these words or phrases, matched case-insensitively on word borders in the
+            last user message.
+        min_tokens: At least this many estimated tokens.
+        has_tools: The body offers tools.
+        languages: The judged language is one of these.
+        task: Task it sets (the first cue that fires and names one wins).
+        quality_floor_permille: Floor it sets (the highest wins).
+        stakes: Level it raises to (the highest wins).
+        needs: Capabilities it asks for (united).
+    """
+
+    name: str
+    words: tuple[str, ...] = ()
+    min_tokens: int = 0
+    has_tools: bool | None = None
+    languages: frozenset[str] = frozenset()
+    task: str | None = None
+    quality_floor_permille: int = 0
+    stakes: Stakes | None = None
+    needs: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoutingRules:
+    """The governed part of scoring.
+
+    Attributes:
+        tasks: Known task names; `default` is always one.
+        task_quality_floor_permille: Task → quality floor.
+        latency_target_ms: Task → target for the whole answer; `default` stands for the rest.
+        near_tie_permille: Candidates whose cost is within this share of the cheapest are ties.
+        max_attempts: Attempt budget over retry, fallback and escalation.
+        deadline_s: Total seconds a request may take.
+    """
+
+    tasks: tuple[str, ...]
+    cues: tuple[Cue, ...]
+    task_quality_floor_permille: Mapping[str, int]
+    latency_target_ms: Mapping[str, int]
+    near_tie_permille: int = 50
+    max_attempts: int = 3
+    deadline_s: float = 120.0
+    expected_output_tokens: int = 400
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DetectorRules:
+    """The governed part of detection.
+
+    Attributes:
+        languages: Languages the installation expects; judged among these alone.
+        names: Which name recognizer runs; `none` makes its classes uncovered.
+        base_deadline_ms: Fixed part of one scan's deadline.
+        deadline_ms_per_kchar: Added for each thousand characters.
+        max_chars: Longer content is refused, never truncated.
+    """
+
+    languages: tuple[str, ...] = ("en",)
+    names: str = "none"
+    base_deadline_ms: int = 500
+    deadline_ms_per_kchar: int = 10
+    max_chars: int = 2_000_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bundle:
+    """One compiled, validated, immutable bundle.
+
+    Attributes:
+        digest: SHA-256 (hex) over the source files: names and bytes, sorted by name.
+        annotations: Policy id → its annotations (`reason`, `regulation`, `owner`, `queue`, …).
+        files: Source by path relative to the policies folder, sorted.
+    """
+
+    digest: BundleDigest
+    taxonomy: Taxonomy
+    catalog: Catalog
+    routing: RoutingRules
+    detector: DetectorRules
+    annotations: Mapping[PolicyId, Mapping[str, str]]
+    files: Mapping[str, bytes] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quarantine:
+    """A conjunct beside the bundle that only narrows and survives activations (DESIGN §5).
+
+    Attributes:
+        version: Grows by one with each change; every permit names it.
+    """
+
+    version: int = 0
+    deployments: frozenset[DeploymentId] = frozenset()
+    providers: frozenset[ProviderId] = frozenset()
+    tenants: frozenset[TenantId] = frozenset()
+
+    def blocks(self, deployment: Deployment, tenant: TenantId) -> bool:
+        """True where this deployment must not serve this tenant now."""
+        return (
+            deployment.id in self.deployments
+            or deployment.provider in self.providers
+            or tenant in self.tenants
+        )

@@ -1,0 +1,403 @@
+"""What each stage concludes, in path order, and nothing a later stage could forge.
+
+Classification → Authorization → Ranking → Choice | Hold → Recorded[Permit] → Completion → Outcome.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Generic, TypeVar
+
+from transire.domain.ids import (
+    BundleDigest,
+    DataClass,
+    DecisionId,
+    DeploymentId,
+    Jurisdiction,
+    PolicyId,
+    Purpose,
+    ReviewId,
+    Stakes,
+)
+from transire.domain.log import Receipt
+from transire.domain.request import Body, JsonValue
+
+__all__ = [
+    "Authorization",
+    "Candidate",
+    "Choice",
+    "Classification",
+    "Effect",
+    "Facts",
+    "Finding",
+    "Form",
+    "Hold",
+    "Obligation",
+    "Outcome",
+    "OutcomeStatus",
+    "Pair",
+    "PartState",
+    "Permit",
+    "Ranking",
+    "Recorded",
+    "Redaction",
+    "Signals",
+    "Terms",
+    "Verdict",
+]
+
+T_co = TypeVar("T_co", covariant=True)
+
+
+class PartState(StrEnum):
+    """What became of one part's scan; only `clean` and `found` mean it was read."""
+
+    CLEAN = "clean"
+    FOUND = "found"
+    NOT_SCANNED = "not_scanned"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One detection, as a half-open character range of one part; never its text.
+
+    Attributes:
+        part: Index into `Body.parts`.
+        score_pct: Detector confidence, 0–100.
+        via: The decode view it was found through (`base64`), or None.
+    """
+
+    part: int
+    start: int
+    end: int
+    entity: str
+    data_class: DataClass
+    score_pct: int
+    via: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signals:
+    """What routing can use without reading content again.
+
+    Attributes:
+        language: ISO 639-1 code judged above the confidence floor, or None.
+        task: Task by cues of `routing.yaml` or the caller's tag; `default` without one.
+        cues: Names of the cues that fired, for the record.
+        tier_floor: The weakest tier a cue asks for, or None.
+        quality_floor_permille: Floor set by cues, 0–1000.
+        stakes: Stakes raised by cues, or None.
+        needs: Capabilities cues ask for (`grounded`).
+    """
+
+    language: str | None = None
+    task: str = "default"
+    cues: tuple[str, ...] = ()
+    quality_floor_permille: int = 0
+    stakes: Stakes | None = None
+    needs: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Classification:
+    """What the detector could and could not say about one body.
+
+    Attributes:
+        findings: Ordered by part, then start.
+        states: One per part, same order.
+        found: Accepted classes before closure.
+        failed: A recognizer raised, timed out, went over budget, or met an opaque blob.
+        uncovered: Class → modalities (`text`, `image`) with a standing gap.
+        detector_digest: Names recognizers, thresholds and versions.
+        failures: Names of the recognizers that failed, for errors and metrics.
+    """
+
+    findings: tuple[Finding, ...]
+    states: tuple[PartState, ...]
+    found: frozenset[DataClass]
+    failed: frozenset[DataClass]
+    uncovered: Mapping[DataClass, frozenset[str]]
+    detector_digest: str
+    signals: Signals
+    failures: tuple[str, ...] = ()
+
+    @property
+    def unscanned_parts(self) -> int:
+        """How many parts nobody read."""
+        return sum(s in (PartState.NOT_SCANNED, PartState.FAILED) for s in self.states)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Redaction:
+    """The same request with what was found replaced, classified again.
+
+    Attributes:
+        body: The body that would be sent.
+        classification: Of that body: residual classes.
+        content_digest: Keyed digest of that body's content.
+        count: Values replaced.
+    """
+
+    body: Body
+    classification: Classification
+    content_digest: bytes
+    count: int
+
+
+class Form(StrEnum):
+    """In which form content would be sent."""
+
+    RAW = "raw"
+    REDACTED = "redacted"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class Pair:
+    """What eligibility is about: a deployment and the form it would receive."""
+
+    deployment: DeploymentId
+    form: Form
+
+
+class Effect(StrEnum):
+    """The two effects; there is no third."""
+
+    PERMIT = "permit"
+    FORBID = "forbid"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class Obligation:
+    """What must also be done if permitted.
+
+    Attributes:
+        kind: `review` or `redact`.
+        queue: The review queue, for `review`.
+        policy: The determining policy that asked for it; None for a default deny.
+    """
+
+    kind: str
+    queue: str = ""
+    policy: PolicyId | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """Everything Cedar sees about one request in one form, ids only (the memo key).
+
+    Attributes:
+        data_classes: Upward-closed. With `redacted`, the residual classes.
+        failed_classes: As judged, upward-closed.
+        uncovered_classes: After acceptances, upward-closed.
+        acceptances: Ids of acceptances that were applied; for the record, not for Cedar.
+    """
+
+    purpose: Purpose
+    stakes: Stakes
+    data_classes: frozenset[DataClass]
+    failed_classes: frozenset[DataClass]
+    uncovered_classes: frozenset[DataClass]
+    unscanned_parts: int
+    capabilities: frozenset[str]
+    redacted: bool
+    subject_region: Jurisdiction | None = None
+    user: str | None = None
+    acceptances: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """The stricter of the two evaluations of one pair.
+
+    Attributes:
+        obligations: United over both evaluations, sorted.
+        policies: Determining policies, sorted; empty with FORBID means default deny.
+        limits: What narrowed besides Cedar: `quarantine`, `state`, `asserted.model`, ….
+        errors: Ids of policies that failed to evaluate; non-empty always means FORBID.
+    """
+
+    pair: Pair
+    effect: Effect
+    obligations: tuple[Obligation, ...] = ()
+    policies: tuple[PolicyId, ...] = ()
+    limits: tuple[str, ...] = ()
+    errors: tuple[str, ...] = ()
+
+    @property
+    def queues(self) -> frozenset[str]:
+        """Review queues that must all release before this pair may be used."""
+        return frozenset(o.queue for o in self.obligations if o.kind == "review")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Authorization:
+    """What policy says about every pair; the scorer gets `permitted` and nothing else.
+
+    Attributes:
+        verdicts: Every deployment of the catalog in each form that was put to Cedar, sorted.
+        facts: (`base`, `asserted`) per form, as recorded for replay.
+        evaluation: The canonical bytes of all verdicts, stored once by `evaluation_digest`.
+        is_memo_hit: The answer came from the memo (the record says so).
+    """
+
+    verdicts: tuple[Verdict, ...]
+    facts: Mapping[Form, tuple[Facts, Facts]]
+    bundle_digest: BundleDigest
+    quarantine_version: int
+    evaluated_at: datetime
+    evaluation: bytes
+    evaluation_digest: str
+    is_memo_hit: bool = False
+
+    @property
+    def permitted(self) -> tuple[Verdict, ...]:
+        """The permitted set. INVARIANT: nothing outside it reaches scorer or forwarder (I2)."""
+        return tuple(v for v in self.verdicts if v.effect is Effect.PERMIT)
+
+    def verdict(self, pair: Pair) -> Verdict | None:
+        """The verdict on one pair, or None if it was not put to Cedar."""
+        return next((v for v in self.verdicts if v.pair == pair), None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """Every term of one candidate's score, integers only, as recorded.
+
+    Attributes:
+        cost_micro_usd: Expected cost; None where the price is unknown.
+        worst_cost_micro_usd: Input plus the full output bound.
+        latency_ms: Expected time to the whole answer under present load.
+        success_permille: Observed success rate.
+        quality_permille: Static or predicted quality for the task.
+        in_flight: Requests on the wire from this process when scored.
+    """
+
+    cost_micro_usd: int | None
+    worst_cost_micro_usd: int | None
+    latency_ms: int
+    success_permille: int
+    quality_permille: int
+    in_flight: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """One permitted pair with its terms."""
+
+    verdict: Verdict
+    terms: Terms
+
+    @property
+    def pair(self) -> Pair:
+        """The pair ranked."""
+        return self.verdict.pair
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ranking:
+    """The permitted set ordered by score, best first.
+
+    Attributes:
+        candidates: Those that passed every hard filter; may be empty.
+        filtered: (pair, filter name) of permitted pairs a hard filter removed, in filter order.
+        reason: Why the first one won (`cheapest_meeting_target`, `p2c`, `only_one`, …).
+        scorer_digest: Names the scorer's configuration, for replay.
+        seed: The decision's seed.
+    """
+
+    candidates: tuple[Candidate, ...]
+    filtered: tuple[tuple[Pair, str], ...]
+    reason: str
+    scorer_digest: str
+    seed: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """The pick, free to go once recorded.
+
+    Attributes:
+        released_by: The review that released it, or None where no review was needed.
+    """
+
+    candidate: Candidate
+    released_by: ReviewId | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hold:
+    """The pick needs a human; nothing may route around it (DESIGN §3)."""
+
+    candidate: Candidate
+    queues: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Permit:
+    """The single-use right to send one content to one deployment once (DESIGN I3).
+
+    Attributes:
+        attempt: 1 for the decision's own, then 2, 3, ….
+        cause: `first`, `retry`, `fallback`, `escalation` or `contract`.
+        content_digest: Keyed digest of the classified content.
+        wire_digest: Keyed digest of the exact bytes to be sent.
+        expires_at: The permit is void from then on.
+    """
+
+    decision_id: DecisionId
+    attempt: int
+    cause: str
+    pair: Pair
+    content_digest: bytes
+    wire_digest: bytes
+    bundle_digest: BundleDigest
+    quarantine_version: int
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recorded(Generic[T_co]):
+    """A value whose entry is durable and covered by a signed checkpoint.
+
+    INVARIANT: only the record stage constructs it, after `DecisionLog.append` returned.
+    """
+
+    value: T_co
+    receipt: Receipt
+
+
+class OutcomeStatus(StrEnum):
+    """How a forwarded request ended."""
+
+    OK = "ok"
+    PARTIAL = "partial"
+    FAILED = "failed"
+    CONTRACT_VIOLATED = "contract_violated"
+    CANCELLED = "cancelled"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What happened to one attempt, for the outcome entry.
+
+    Attributes:
+        failure: Typed failure class (`timeout`, `status_5xx`, `schema`, …), empty if none.
+        released_bytes: Bytes of answer content that reached the caller.
+        cost_micro_usd: From reported tokens and the catalog price; None if unknown.
+        facts: Further integers and names for the record, never content.
+    """
+
+    status: OutcomeStatus
+    failure: str = ""
+    http_status: int | None = None
+    latency_ms: int = 0
+    first_byte_ms: int | None = None
+    tokens_in: int | None = None
+    tokens_out: int | None = None
+    cost_micro_usd: int | None = None
+    released_bytes: int = 0
+    finish_reasons: tuple[str, ...] = ()
+    facts: Mapping[str, JsonValue] = field(default_factory=dict)

@@ -1,0 +1,225 @@
+"""The catalog: who offers which model where, under which terms, and who may ask for it.
+
+All of it is governed (part of the bundle); nothing here is taken from a caller. Money is integer
+micro-USD, prices are micro-USD per million tokens, quality is per mille, times are aware UTC.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from transire.domain.ids import (
+    ApplicationId,
+    DataClass,
+    DeploymentId,
+    Jurisdiction,
+    ModelId,
+    PersonId,
+    ProviderId,
+    Purpose,
+    Stakes,
+    TenantId,
+    Tier,
+)
+
+__all__ = [
+    "Acceptance",
+    "Application",
+    "Catalog",
+    "Contract",
+    "Deployment",
+    "DeploymentState",
+    "Model",
+    "Person",
+    "Price",
+    "Provider",
+    "Queue",
+    "Tenant",
+]
+
+
+class DeploymentState(StrEnum):
+    """Whether a deployment takes traffic; `draining` and `disabled` are never ranked."""
+
+    ACTIVE = "active"
+    DRAINING = "draining"
+    DISABLED = "disabled"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Provider:
+    """A company that runs deployments; `owner_jurisdictions` is whose law binds the owner."""
+
+    id: ProviderId
+    owner_jurisdictions: frozenset[Jurisdiction]
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Model:
+    """A model version; `family` groups versions and may be asked for by callers."""
+
+    id: ModelId
+    family: ModelId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Price:
+    """What a deployment charges, in micro-USD per million tokens.
+
+    Attributes:
+        source: Where the number comes from (contract id, price page).
+        as_of: ISO date on which it was read.
+    """
+
+    input_micro_usd_per_mtok: int
+    output_micro_usd_per_mtok: int
+    source: str
+    as_of: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deployment:
+    """A model served at a place under terms: the Cedar resource.
+
+    Attributes:
+        regions: Every place of processing; several only for endpoints that choose by themselves.
+        address: Base URL of an OpenAI-compatible API, without trailing slash.
+        upstream_model: The model name the upstream expects.
+        credential: Name of a secret in the settings (never the secret); None sends none.
+        capabilities: What it takes and can do: `tools`, `vision`, `json_schema`, `logprobs`,
+            `grounded`, and capability fields such as `top_k`.
+        quality_permille: Task → static quality, 0–1000; `default` stands for unlisted tasks.
+        price: None means unknown, which is never zero and fails every `max_cost`.
+        quota_group: Deployments that share one upstream quota share Retry-After.
+    """
+
+    id: DeploymentId
+    provider: ProviderId
+    model: ModelId
+    tier: Tier
+    groups: frozenset[str]
+    regions: tuple[Jurisdiction, ...]
+    address: str
+    upstream_model: str
+    credential: str | None
+    on_premise: bool
+    zero_retention: bool
+    trains_on_input: bool
+    subprocessors: frozenset[Jurisdiction]
+    capabilities: frozenset[str]
+    context_tokens: int
+    max_output_tokens: int
+    quality_permille: Mapping[str, int]
+    price: Price | None
+    latency_ms: int
+    concurrency: int
+    quota_group: str
+    state: DeploymentState = DeploymentState.ACTIVE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contract:
+    """What one tenant agreed with one provider; `data_classes` None means no class limit."""
+
+    id: str
+    provider: ProviderId
+    dpa: bool
+    baa: bool
+    zero_retention: bool
+    no_training: bool
+    valid_from: datetime
+    valid_until: datetime
+    data_classes: frozenset[DataClass] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tenant:
+    """A customer of this installation."""
+
+    id: TenantId
+    home: Jurisdiction
+    contracts: Mapping[ProviderId, Contract]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Application:
+    """A calling application; everything that widens its rights stands here, not in requests.
+
+    Attributes:
+        purposes: Purposes it may name; a key has one of them as its default.
+        stakes: The floor; classifier and caller can only raise it.
+        entitlements: Tiers it may use beyond what policy gives everyone.
+        pinned_model: The one vetted model version, where the application has one.
+        redaction: Whether redaction may be tried as a remedy.
+        unknown_fields: `refuse` or `omit` body fields we do not know (DESIGN I11).
+        models: Alias → deployment ids, model ids or families it narrows to.
+    """
+
+    id: ApplicationId
+    tenant: TenantId
+    purposes: tuple[Purpose, ...]
+    stakes: Stakes
+    entitlements: frozenset[Tier]
+    pinned_model: ModelId | None = None
+    redaction: bool = False
+    unknown_fields: str = "refuse"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Person:
+    """A human with roles; roles come from the bundle, the credential from the person."""
+
+    id: PersonId
+    tenant: TenantId
+    roles: frozenset[str]
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Acceptance:
+    """A named, expiring acceptance of an uncovered class by two people (DESIGN §5).
+
+    Attributes:
+        tenant: The tenant it holds for; None means all tenants of this installation.
+        languages: Languages it holds for; empty means any.
+        modalities: `text`, `image`…; a text acceptance never covers an image.
+    """
+
+    id: str
+    data_classes: frozenset[DataClass]
+    tenant: TenantId | None
+    modalities: frozenset[str]
+    reason: str
+    accepted_by: tuple[PersonId, PersonId]
+    expires: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Queue:
+    """A review queue.
+
+    Attributes:
+        evidence: `facts` (classes, policies, candidates) or `content` (an encrypted hold).
+        sla_minutes: A review not decided by then is denied.
+    """
+
+    id: str
+    evidence: str = "facts"
+    sla_minutes: int = 60
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Catalog:
+    """Everything the bundle says about parties and deployments, by id."""
+
+    providers: Mapping[ProviderId, Provider]
+    models: Mapping[ModelId, Model]
+    deployments: Mapping[DeploymentId, Deployment]
+    tenants: Mapping[TenantId, Tenant]
+    applications: Mapping[ApplicationId, Application]
+    people: Mapping[PersonId, Person]
+    queues: Mapping[str, Queue]
+    acceptances: tuple[Acceptance, ...] = ()
+    aliases: Mapping[str, frozenset[str]] = field(default_factory=dict)

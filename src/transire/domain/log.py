@@ -1,0 +1,103 @@
+"""The decision log as the path sees it: items that go in, receipts that come out."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from transire.domain.request import JsonValue
+
+__all__ = ["Change", "Condition", "DecisionLog", "Item", "Receipt"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Condition:
+    """A compare on the log database's key → value state, judged inside the batch.
+
+    A mismatch fails this item alone: with `StaleError` where `stale`, else `ConflictError`.
+
+    Attributes:
+        equals: The expected value; None means the key must be absent.
+    """
+
+    key: str
+    equals: str | None
+    stale: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """A write to that state in the entry's own transaction; None deletes the key."""
+
+    key: str
+    value: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Item:
+    """One entry to append, with everything that must be atomic with it.
+
+    Attributes:
+        kind: `decision`, `attempt`, `outcome`, `advice`, `review.*`, `policy.*`, `access.*`, ….
+        fields: The entry's own fields; the log adds `v`, `kind`, `ts`, `salt`, `replica`, `boot`,
+            `sd`, and `id` where none is given.
+        blobs: SHA-256 (hex) → bytes, stored once beside the tree; the writer checks the digest.
+        disclosures: Personal fields, name → value, stored as RFC 9901 disclosures; only their
+            digests enter the entry.
+    """
+
+    kind: str
+    fields: Mapping[str, JsonValue]
+    conditions: tuple[Condition, ...] = ()
+    changes: tuple[Change, ...] = ()
+    blobs: Mapping[str, bytes] = field(default_factory=dict)
+    disclosures: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Receipt:
+    """Where an entry stands, and the signed checkpoint that covers it."""
+
+    entry_id: str
+    index: int
+    tree_size: int
+    leaf_hash: bytes
+    origin: str
+    checkpoint: str
+
+
+class DecisionLog(Protocol):
+    """An append-only, signed log.
+
+    Durability: `append` returns only when the entry is on stable storage and covered by a signed
+    checkpoint of the same transaction. Ordering: items are judged and sequenced one after the
+    other; a batch's earlier changes are visible to its later conditions. Concurrency: any number
+    of coroutines. Retries: nobody but the caller; a cancelled `append` may still be written.
+
+    Raises (by `append`):
+        LogUnavailable: full, slow, read-only or failing; nothing may be forwarded.
+        StaleError, ConflictError: a condition did not hold; nothing was written.
+    """
+
+    @property
+    def is_ready(self) -> bool:
+        """False while outcomes wait that could not be written."""
+
+    @property
+    def origin(self) -> str:
+        """The log's name (c2sp.org/tlog-checkpoint)."""
+
+    @property
+    def public_key(self) -> str:
+        """The verifier key string (c2sp.org/signed-note)."""
+
+    async def append(self, item: Item, *, linger: bool = False) -> Receipt:
+        """Append one item; with `linger` it may wait some milliseconds to share a commit."""
+
+    async def get(self, key: str) -> str | None:
+        """The current value of a state key."""
+
+    async def scan(self, prefix: str) -> list[tuple[str, str]]:
+        """All state keys with this prefix, sorted, with their values."""
+
+    async def blob(self, digest: str) -> bytes | None:
+        """Side data by its digest."""

@@ -1,0 +1,247 @@
+"""What the path needs from the outside, as protocols; adapters are built in `bootstrap` alone.
+
+`DecisionLog` stands in `domain.log` beside its values.
+"""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from transire.domain.answer import Chunk, Completion
+from transire.domain.bundle import Bundle, Quarantine
+from transire.domain.decision import (
+    Authorization,
+    Classification,
+    Pair,
+    Permit,
+    Ranking,
+    Recorded,
+    Redaction,
+)
+from transire.domain.deployment import Deployment
+from transire.domain.ids import DeploymentId
+from transire.domain.request import Body, JsonValue, RoutingRequest
+
+__all__ = [
+    "Authorizer",
+    "Clock",
+    "Detector",
+    "Exchange",
+    "Forwarder",
+    "Governed",
+    "Health",
+    "Keyed",
+    "Scorer",
+    "Validator",
+    "Violation",
+    "Wire",
+]
+
+
+class Clock(Protocol):
+    """The only source of time below `bootstrap`."""
+
+    def now(self) -> datetime:
+        """Aware UTC wall-clock time, for records and expiry."""
+
+    def monotonic(self) -> float:
+        """Seconds that never go back, for durations and deadlines."""
+
+
+class Keyed(Protocol):
+    """Keyed digests (HMAC-SHA-256 under named installation keys); a plain hash is guessable."""
+
+    def digest(self, purpose: str, data: bytes) -> bytes:
+        """32 bytes; digests under different `purpose` names are unrelated."""
+
+
+class Detector(Protocol):
+    """Reads content; built for one bundle.
+
+    Long texts run off the event loop. A recognizer that raises, times out or runs over budget
+    yields failed classes, never an exception.
+
+    Raises:
+        ClassificationUnavailable: nothing could be run at all; the request is refused.
+    """
+
+    @property
+    def digest(self) -> str:
+        """Names recognizers, thresholds and versions (hex)."""
+
+    async def classify(self, request: RoutingRequest) -> Classification:
+        """Classify every part of the request's body."""
+
+    async def redact(
+        self, request: RoutingRequest, classification: Classification
+    ) -> Redaction | None:
+        """Replace what was found and classify again; None where nothing could be replaced."""
+
+    async def classify_text(self, text: str, tenant: str) -> Classification:
+        """Classify one text that is not a request: an upstream's error, an answer."""
+
+
+class Authorizer(Protocol):
+    """Puts pairs to Cedar; built for one bundle. Pure but for its memo; CPU only.
+
+    Raises:
+        RequestError: an asserted name (purpose, class, jurisdiction, stakes) does not exist.
+        GovernanceUnavailable: the policy engine itself failed.
+    """
+
+    def authorize(
+        self,
+        request: RoutingRequest,
+        classification: Classification,
+        redaction: Redaction | None,
+        *,
+        quarantine: Quarantine,
+        now: datetime,
+    ) -> Authorization:
+        """Evaluate every deployment, raw and (with `redaction`) redacted, twice each (I5)."""
+
+    def allows(self, person: str, action: str, resource: Mapping[str, JsonValue]) -> bool:
+        """Whether Cedar allows a person's act (`approve`, `release`, `mint_key`, …).
+
+        Args:
+            person: Person id in the catalog; an unknown one is refused.
+            action: Action name of the schema.
+            resource: `{"type": …, "id": …, "attrs": {…}}` of an ephemeral entity, or just
+                type and id of a known one.
+        """
+
+
+class Health(Protocol):
+    """What this process has seen of each deployment; observations, never eligibility."""
+
+    def started(self, deployment: DeploymentId) -> None:
+        """One attempt is on the wire."""
+
+    def finished(
+        self,
+        deployment: DeploymentId,
+        *,
+        failure: str,
+        latency_ms: int,
+        first_byte_ms: int | None,
+        retry_after_s: float | None,
+    ) -> None:
+        """The attempt is over; `failure` is empty for a success."""
+
+
+class Scorer(Protocol):
+    """Orders the permitted set; built for one bundle. Pure given the health snapshot."""
+
+    @property
+    def digest(self) -> str:
+        """Names the scorer's configuration (hex)."""
+
+    def rank(
+        self,
+        request: RoutingRequest,
+        classification: Classification,
+        permitted: Authorization,
+        *,
+        exclude: frozenset[Pair],
+        seed: int,
+    ) -> Ranking:
+        """Filter and order `permitted.permitted` minus `exclude`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Governed:
+    """One governed state: what a stage in flight keeps until it ends (DESIGN I9)."""
+
+    bundle: Bundle
+    quarantine: Quarantine
+    detector: Detector
+    authorizer: Authorizer
+    scorer: Scorer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wire:
+    """The exact bytes one deployment would receive, built before the decision is recorded."""
+
+    deployment: Deployment
+    body: bytes
+    digest: bytes
+    ignored: tuple[str, ...] = ()
+
+
+class Exchange(Protocol):
+    """One open answer. Exactly one of `completion` and `chunks` is used; always `close` it."""
+
+    http_status: int
+    first_byte_ms: int
+    received_bytes: int
+
+    async def completion(self) -> Completion:
+        """Read the whole answer.
+
+        Raises:
+            UpstreamError: it is not a chat completion; `facts["failure"]` names the class.
+        """
+
+    def chunks(self) -> AsyncIterator[Chunk]:
+        """Typed deltas in order; ends cleanly only after the upstream's own terminator.
+
+        Raises:
+            UpstreamError: the stream broke, stalled or ended without terminator.
+        """
+
+    async def close(self) -> None:
+        """Release or cancel the connection; safe to call twice."""
+
+
+class Forwarder(Protocol):
+    """The only way out. Never retries by itself; the router decides on each attempt."""
+
+    def prepare(self, body: Body, deployment: Deployment, *, is_stream: bool) -> Wire:
+        """Build the upstream body from typed fields. Pure.
+
+        Raises:
+            RequestError: the deployment cannot take a field that may not be left out.
+        """
+
+    async def send(
+        self, permit: Recorded[Permit], wire: Wire, *, is_stream: bool, timeout_s: float
+    ) -> Exchange:
+        """Spend the permit and open the exchange; headers have arrived on return.
+
+        Raises:
+            IntegrityError: the permit was not issued by the log, is spent, or names other bytes.
+            StaleError: it expired or the governed state moved since it was recorded.
+            UpstreamError: no usable answer; `facts`: `failure`, `status`, `retry_after_s`,
+                `is_retriable`, and `upstream` (its error text, ≤ 2 kB, for the caller alone).
+        """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Violation:
+    """Why an answer breaks the caller's contract; paths and names, never values.
+
+    Attributes:
+        kind: `truncated`, `not_json`, `schema`, `tool_unknown`, `tool_arguments`,
+            `tool_required`, `empty`, `token_limit`, `deadline`.
+        path: JSON path inside the answer, or empty.
+    """
+
+    kind: str
+    path: str = ""
+    choice: int = 0
+
+
+class Validator(Protocol):
+    """Judges a whole answer against the request's own contract; bounded in time and size."""
+
+    async def check_request(self, body: Body) -> None:
+        """Refuse a schema we will not compile (size, depth, remote `$ref`, patterns).
+
+        Raises:
+            RequestError: with `param` and what to change.
+        """
+
+    async def violations(self, request: RoutingRequest, answer: Completion) -> Sequence[Violation]:
+        """Everything wrong with the answer, in order; empty means it keeps the contract."""
