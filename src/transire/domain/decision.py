@@ -175,12 +175,12 @@ class Obligation:
     Attributes:
         kind: `review` or `redact`.
         queue: The review queue, for `review`.
-        policy: The determining policy that asked for it; None for a default deny.
+        policy: The determining policy that asked for it; empty for a default deny.
     """
 
     kind: str
     queue: str = ""
-    policy: PolicyId | None = None
+    policy: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
