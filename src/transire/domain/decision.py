@@ -4,7 +4,7 @@ Classification → Authorization → Ranking → Choice | Hold → Recorded[Perm
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Generic, TypeVar
@@ -21,11 +21,13 @@ from transire.domain.ids import (
     Stakes,
 )
 from transire.domain.log import Receipt
-from transire.domain.request import Body, JsonValue
+from transire.domain.request import Body, JsonValue, RoutingRequest
+from transire.errors import IntegrityError
 
 __all__ = [
     "Authorization",
     "Candidate",
+    "Case",
     "Choice",
     "Classification",
     "Effect",
@@ -260,6 +262,21 @@ class Authorization:
         """The verdict on one pair, or None if it was not put to Cedar."""
         return next((v for v in self.verdicts if v.pair == pair), None)
 
+    def narrowed_by(self, now: "Authorization") -> "Authorization":
+        """This set ∩ what is permitted now, obligations united (DESIGN I3).
+
+        A pair that the other evaluation does not know is forbidden.
+        """
+        if now is self:
+            return self
+        others = {v.pair: v for v in now.verdicts}
+        return replace(
+            self,
+            verdicts=tuple(_stricter(v, others.get(v.pair)) for v in self.verdicts),
+            bundle_digest=now.bundle_digest,
+            quarantine_version=now.quarantine_version,
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Terms:
@@ -312,6 +329,29 @@ class Ranking:
     reason: str
     scorer_digest: str
     seed: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """What is known of one request after scoring: everything its entry will say.
+
+    Attributes:
+        redaction: None where redaction was not tried or changed nothing.
+    """
+
+    request: RoutingRequest
+    classification: Classification
+    redaction: Redaction | None
+    authorization: Authorization
+    ranking: Ranking
+
+    def body(self, form: Form) -> tuple[Body, bytes]:
+        """The body a pair of this form would receive, with its content digest."""
+        if form is Form.RAW:
+            return self.request.body, self.request.content_digest
+        if self.redaction is None:
+            raise IntegrityError("a redacted pair was permitted without a redacted body")
+        return self.redaction.body, self.redaction.content_digest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -401,3 +441,16 @@ class Outcome:
     released_bytes: int = 0
     finish_reasons: tuple[str, ...] = ()
     facts: Mapping[str, JsonValue] = field(default_factory=dict)
+
+
+def _stricter(first: Verdict, second: Verdict | None) -> Verdict:
+    if second is None:
+        return replace(first, effect=Effect.FORBID, limits=(*first.limits, "not_permitted_now"))
+    if Effect.FORBID in (first.effect, second.effect):
+        forbidding = first if first.effect is Effect.FORBID else second
+        return replace(forbidding, pair=first.pair)
+    return replace(
+        first,
+        obligations=tuple(sorted({*first.obligations, *second.obligations})),
+        policies=tuple(sorted({*first.policies, *second.policies})),
+    )

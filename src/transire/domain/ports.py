@@ -12,7 +12,12 @@ from transire.domain.answer import Chunk, Completion
 from transire.domain.bundle import Bundle, Quarantine
 from transire.domain.decision import (
     Authorization,
+    Candidate,
+    Case,
+    Choice,
     Classification,
+    Hold,
+    Outcome,
     Pair,
     Permit,
     Ranking,
@@ -20,10 +25,13 @@ from transire.domain.decision import (
     Redaction,
 )
 from transire.domain.deployment import Deployment
-from transire.domain.ids import DeploymentId
-from transire.domain.request import Body, JsonValue, RoutingRequest
+from transire.domain.ids import DeploymentId, ReviewId
+from transire.domain.log import Change, Condition, Receipt
+from transire.domain.request import Assertions, Body, JsonValue, RoutingRequest
+from transire.errors import TransireError, UpstreamError
 
 __all__ = [
+    "Attempts",
     "Authorizer",
     "Clock",
     "Detector",
@@ -32,6 +40,10 @@ __all__ = [
     "Governed",
     "Health",
     "Keyed",
+    "Observer",
+    "Recorder",
+    "Release",
+    "Reviews",
     "Scorer",
     "Validator",
     "Violation",
@@ -245,3 +257,113 @@ class Validator(Protocol):
 
     async def violations(self, request: RoutingRequest, answer: Completion) -> Sequence[Violation]:
         """Everything wrong with the answer, in order; empty means it keeps the contract."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Release:
+    """What an approved review lets one decision do, once.
+
+    Attributes:
+        conditions: Must hold in the decision entry's own batch (single use).
+        changes: Mark the approval spent in the same transaction.
+        assertions: The held assertions, to be united with the re-sent ones.
+        deployments: The approved candidates; the pick must be one of them.
+        queues: The queues that released it.
+    """
+
+    review_id: ReviewId
+    conditions: tuple[Condition, ...]
+    changes: tuple[Change, ...]
+    assertions: Assertions
+    deployments: frozenset[DeploymentId]
+    queues: frozenset[str]
+
+
+class Reviews(Protocol):
+    """Held requests, as the path needs them."""
+
+    async def release(self, request: RoutingRequest) -> Release:
+        """What the review named by `request.review_id` allows for exactly this request.
+
+        Raises:
+            ReviewRequired: it is still undecided.
+            PolicyDenied: it was denied, has expired or was cancelled.
+            ReviewSpentError: it was used; the outcome is in `facts`.
+            NotFoundError, ConflictError: it is not this principal's, or not this request.
+        """
+
+    async def hold(self, case: Case, hold: Hold, governed: Governed) -> tuple[ReviewId, Receipt]:
+        """Record the held decision and open its review in one entry."""
+
+
+class Recorder(Protocol):
+    """Writes the path's entries; the only maker of `Recorded`.
+
+    Raises (every method that awaits durability): `LogUnavailable`; `permit` also `StaleError`.
+    """
+
+    async def permit(
+        self,
+        case: Case,
+        choice: Choice,
+        wire: Wire,
+        *,
+        attempt: int,
+        cause: str,
+        release: Release | None,
+    ) -> Recorded[Permit]:
+        """Record attempt 1 as the decision entry, later ones as attempt entries."""
+
+    async def refusal(
+        self, case: Case | None, request: RoutingRequest, error: TransireError
+    ) -> None:
+        """Record why nothing was forwarded."""
+
+    async def advice(self, case: Case, choice: Choice | Hold | None) -> Receipt:
+        """Record that advice was given; it is redeemable for nothing."""
+
+    def outcome(self, permit: Recorded[Permit], outcome: Outcome) -> None:
+        """Queue the outcome entry; it rides with the next commit and is never dropped."""
+
+    def vouch(self, permit: Recorded[Permit]) -> None:
+        """Confirm that this permit is ours and still current, right before the first byte.
+
+        Raises:
+            IntegrityError: the log never issued it.
+            StaleError: the active bundle or the quarantine moved since.
+        """
+
+
+class Attempts(Protocol):
+    """Decides what to try next inside one attempt budget; pure."""
+
+    def next_attempt(
+        self,
+        candidates: Sequence[Candidate],
+        history: Sequence[tuple[Pair, UpstreamError | None]],
+        *,
+        budget: int,
+        remaining_s: float,
+    ) -> tuple[Candidate, str] | None:
+        """The next candidate and its cause, or None to stop.
+
+        Args:
+            candidates: Permitted now, best first, nothing that awaits review.
+            history: Every attempt so far; None as error means the answer broke the contract.
+        """
+
+
+class Observer(Protocol):
+    """Measurements; never content, never a decision."""
+
+    def stage(self, name: str, seconds: float) -> None:
+        """One stage took this long."""
+
+    def decided(self, case: Case | None, code: str) -> None:
+        """A request ended with this code (`ok` or an error's code)."""
+
+    def attempted(self, deployment: DeploymentId, failure: str) -> None:
+        """One attempt ended; `failure` is empty for a success."""
+
+    def answered(self, outcome: Outcome, overhead_s: float) -> None:
+        """A request was answered; overhead is all time not spent waiting upstream."""
