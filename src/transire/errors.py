@@ -17,6 +17,7 @@
     │   ├── ClassificationUnavailable                                 503
     │   ├── LogUnavailable       the entry could not be made durable  503
     │   └── StaleError           governed state moved; authorize again
+    ├── DeploymentsUnavailable   permitted ones are all out of order  503 `deployments_unavailable`
     ├── UpstreamError            every permitted deployment failed    502 `upstream_failed`
     ├── BundleError              the proposed bundle is not valid     422 `bundle_invalid`
     └── IntegrityError           stop and alert; caught only at the top
@@ -36,6 +37,7 @@ __all__ = [
     "ClassificationUnavailable",
     "ConflictError",
     "ContractViolated",
+    "DeploymentsUnavailable",
     "GovernanceUnavailable",
     "IntegrityError",
     "LogUnavailable",
@@ -183,6 +185,17 @@ class LogUnavailable(GovernanceUnavailable):
 
 class StaleError(GovernanceUnavailable):
     """The bundle or the quarantine changed between evaluation and commit; authorize once more."""
+
+
+class DeploymentsUnavailable(TransireError):  # noqa: N818 - STYLE names the roots
+    """Deployments are permitted, but every one has an open breaker or an exhausted quota.
+
+    The permitted set is never widened instead (DESIGN I2).
+    """
+
+    status = 503
+    code = "deployments_unavailable"
+    should_retry = True
 
 
 class UpstreamError(TransireError):

@@ -78,6 +78,13 @@ class Price:
     source: str
     as_of: str
 
+    def cost_micro_usd(self, tokens_in: int, tokens_out: int) -> int:
+        """The price of one answer, rounded up to a whole micro-USD."""
+        total = (
+            tokens_in * self.input_micro_usd_per_mtok + tokens_out * self.output_micro_usd_per_mtok
+        )
+        return -(-total // 1_000_000)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deployment:

@@ -183,7 +183,10 @@ class Wire:
 
 
 class Exchange(Protocol):
-    """One open answer. Exactly one of `completion` and `chunks` is used; always `close` it."""
+    """One open answer. Exactly one of `completion` and `chunks` is used; always `close` it.
+
+    `chunks` belongs to exchanges opened with `is_stream`, `completion` to the others.
+    """
 
     http_status: int
     first_byte_ms: int

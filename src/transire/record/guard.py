@@ -1,0 +1,67 @@
+"""The rollback guard: the last signed checkpoint, kept outside the database.
+
+A database that is shorter than the guard, or has another root at the guard's size, is an old
+backup or a fork, and is refused (FiloSottile/sunlight keeps its last checkpoint apart likewise).
+The guard is synced after commits, at most once a second, so it may lag; it never runs ahead.
+"""
+
+import os
+from pathlib import Path
+from typing import Final
+
+__all__ = ["GUARD_FILE", "Guard"]
+
+GUARD_FILE: Final = "checkpoint"
+_INTERVAL_S: Final = 1.0
+
+
+class Guard:
+    """Owned by the writer thread."""
+
+    def __init__(self, directory: Path) -> None:
+        self._path = directory / GUARD_FILE
+        self._pending: str | None = None
+        self._synced_at = float("-inf")
+
+    def read(self) -> str | None:
+        """The stored note, or None where there is none yet."""
+        return self._path.read_text() if self._path.exists() else None
+
+    def note(self, checkpoint: str) -> None:
+        """Remember the newest committed checkpoint; `sync` writes it."""
+        if checkpoint:
+            self._pending = checkpoint
+
+    def patience(self, now: float) -> float | None:
+        """Seconds until a sync is due; None where nothing waits."""
+        if self._pending is None:
+            return None
+        return max(0.0, self._synced_at + _INTERVAL_S - now)
+
+    def sync_if_due(self, now: float) -> None:
+        """Sync at most once per interval."""
+        if self._pending is not None and now - self._synced_at >= _INTERVAL_S:
+            self._synced_at = now
+            self.sync()
+
+    def sync(self) -> None:
+        """Write and sync what waits, by atomic rename.
+
+        A failure is not an error of the log: the guard then lags, which is always sound.
+        """
+        if self._pending is None:
+            return
+        temporary = self._path.with_suffix(".new")
+        try:
+            with temporary.open("w") as file:
+                file.write(self._pending)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(self._path)
+        except OSError:
+            return
+        self._pending = None
+
+    def close(self) -> None:
+        """Sync once more."""
+        self.sync()

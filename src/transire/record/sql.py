@@ -1,0 +1,189 @@
+"""The log's statements: what one batch reads and writes, inside one transaction.
+
+Everything here runs on the writer thread's connection except `Reader`, which has its own.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from sqlalchemy import Connection
+
+from transire.record.merkle import CompactRange
+
+__all__ = ["Batch", "LogStore", "Reader"]
+
+_LOG_ID = 0
+"""This installation's only log; further ones get further ids."""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What one commit adds, in order."""
+
+    leaves: Sequence[tuple[int, bytes, bytes]]
+    tree: CompactRange
+    note: str
+    changes: Sequence[tuple[str, str | None]]
+    blobs: Sequence[tuple[str, bytes]]
+    disclosures: Sequence[tuple[int, str, str]]
+
+
+class LogStore:
+    """The writer's side; not thread-safe, one thread owns it."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Take the write lock, and commit or roll back.
+
+        A crash inside leaves nothing; a crash after the commit leaves everything, so that at most
+        an acknowledgement is lost, never an acknowledged entry.
+        """
+        self._connection.exec_driver_sql("BEGIN IMMEDIATE")
+        try:
+            yield
+            self._connection.exec_driver_sql("COMMIT")
+        except BaseException:
+            # A failed COMMIT (full disk) may have rolled back by itself already.
+            if self._connection.connection.dbapi_connection.in_transaction:  # type: ignore[union-attr]
+                self._connection.exec_driver_sql("ROLLBACK")
+            raise
+
+    def head(self) -> CompactRange:
+        """The tree as committed."""
+        row = self._connection.exec_driver_sql(
+            "SELECT size, compact_range FROM head WHERE log_id=?", (_LOG_ID,)
+        ).one_or_none()
+        if row is None:
+            return CompactRange()
+        data = bytes(row[1])
+        return CompactRange(row[0], [data[i : i + 32] for i in range(0, len(data), 32)])
+
+    def value(self, key: str) -> str | None:
+        """One state value as committed."""
+        row = self._connection.exec_driver_sql(
+            "SELECT value FROM state WHERE log_id=? AND key=?", (_LOG_ID, key)
+        ).one_or_none()
+        return None if row is None else str(row[0])
+
+    def values(self) -> dict[str, str]:
+        """The whole state, for the in-process mirror."""
+        rows = self._connection.exec_driver_sql(
+            "SELECT key, value FROM state WHERE log_id=?", (_LOG_ID,)
+        )
+        return {str(key): str(value) for key, value in rows}
+
+    def write(self, batch: Batch) -> None:
+        """Write a batch inside `transaction`."""
+        execute = self._connection.exec_driver_sql
+        execute(
+            "INSERT INTO log (log_id, idx, leaf, leaf_hash) VALUES (?,?,?,?)",
+            [(_LOG_ID, *row) for row in batch.leaves],
+        )
+        for key, value in batch.changes:
+            if value is None:
+                execute("DELETE FROM state WHERE log_id=? AND key=?", (_LOG_ID, key))
+            else:
+                execute(
+                    "INSERT INTO state (log_id, key, value) VALUES (?,?,?) "
+                    "ON CONFLICT (log_id, key) DO UPDATE SET value=excluded.value",
+                    (_LOG_ID, key, value),
+                )
+        if batch.blobs:
+            execute(
+                "INSERT OR IGNORE INTO blob (log_id, digest, data) VALUES (?,?,?)",
+                [(_LOG_ID, *row) for row in batch.blobs],
+            )
+        if batch.disclosures:
+            execute(
+                "INSERT INTO disclosure (log_id, idx, digest, data) VALUES (?,?,?,?)",
+                [(_LOG_ID, *row) for row in batch.disclosures],
+            )
+        execute(
+            "INSERT INTO head (log_id, size, compact_range) VALUES (?,?,?) ON CONFLICT (log_id) "
+            "DO UPDATE SET size=excluded.size, compact_range=excluded.compact_range",
+            (_LOG_ID, batch.tree.size, b"".join(batch.tree.hashes)),
+        )
+        execute(
+            "INSERT INTO checkpoint (log_id, size, note) VALUES (?,?,?)",
+            (_LOG_ID, batch.tree.size, batch.note),
+        )
+
+    def close(self) -> None:
+        """Release the connection."""
+        self._connection.close()
+        self._connection.engine.dispose()
+
+
+class Reader:
+    """The readers' side; used by one thread at a time."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def size(self) -> int:
+        """Committed entries."""
+        row = self._connection.exec_driver_sql(
+            "SELECT size FROM head WHERE log_id=?", (_LOG_ID,)
+        ).one_or_none()
+        return 0 if row is None else int(row[0])
+
+    def leaves(self, start: int, stop: int) -> list[tuple[int, bytes]]:
+        """Entries `[start, stop)` with their indexes."""
+        rows = self._connection.exec_driver_sql(
+            "SELECT idx, leaf FROM log WHERE log_id=? AND idx>=? AND idx<? ORDER BY idx",
+            (_LOG_ID, start, stop),
+        )
+        return [(int(index), bytes(leaf)) for index, leaf in rows]
+
+    def leaf_hashes(self, size: int) -> list[bytes]:
+        """The first `size` leaf hashes."""
+        rows = self._connection.exec_driver_sql(
+            "SELECT leaf_hash FROM log WHERE log_id=? AND idx<? ORDER BY idx", (_LOG_ID, size)
+        )
+        return [bytes(row[0]) for row in rows]
+
+    def checkpoints(self) -> list[tuple[int, str]]:
+        """Every stored checkpoint, by size."""
+        rows = self._connection.exec_driver_sql(
+            "SELECT size, note FROM checkpoint WHERE log_id=? ORDER BY size", (_LOG_ID,)
+        )
+        return [(int(size), str(note)) for size, note in rows]
+
+    def checkpoint(self, size: int | None = None) -> tuple[int, str] | None:
+        """The checkpoint of exactly `size`, or the newest."""
+        clause = "AND size=?" if size is not None else "ORDER BY size DESC LIMIT 1"
+        row = self._connection.exec_driver_sql(
+            f"SELECT size, note FROM checkpoint WHERE log_id=? {clause}",  # noqa: S608 - constants
+            (_LOG_ID, size) if size is not None else (_LOG_ID,),
+        ).one_or_none()
+        return None if row is None else (int(row[0]), str(row[1]))
+
+    def blob(self, digest: str) -> bytes | None:
+        """Side data by digest."""
+        row = self._connection.exec_driver_sql(
+            "SELECT data FROM blob WHERE log_id=? AND digest=?", (_LOG_ID, digest)
+        ).one_or_none()
+        return None if row is None else bytes(row[0])
+
+    def blobs(self) -> Iterator[tuple[str, bytes]]:
+        """All side data."""
+        for digest, data in self._connection.exec_driver_sql(
+            "SELECT digest, data FROM blob WHERE log_id=?", (_LOG_ID,)
+        ):
+            yield str(digest), bytes(data)
+
+    def disclosures(self) -> list[tuple[int, str, str]]:
+        """All disclosures that still exist: (index, digest, data)."""
+        rows = self._connection.exec_driver_sql(
+            "SELECT idx, digest, data FROM disclosure WHERE log_id=? ORDER BY idx", (_LOG_ID,)
+        )
+        return [(int(index), str(digest), str(data)) for index, digest, data in rows]
+
+    def close(self) -> None:
+        """Release the connection."""
+        self._connection.close()
+        self._connection.engine.dispose()

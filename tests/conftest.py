@@ -1,0 +1,46 @@
+"""Shared fixtures: an injected clock, and the places of foreign vectors and data."""
+
+import os
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+settings.register_profile(
+    "ci", deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("ci")
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+
+
+class FakeClock:
+    """A clock that moves only when told to."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+        self.start = datetime(2026, 11, 25, 9, 0, tzinfo=UTC)
+
+    def now(self) -> datetime:
+        return self.start + timedelta(seconds=self.seconds)
+
+    def monotonic(self) -> float:
+        return self.seconds
+
+    def advance(self, seconds: float) -> None:
+        self.seconds += seconds
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture(scope="session")
+def vectors() -> Iterator[Path]:
+    path = Path(os.environ.get("TRANSIRE_VECTORS", REPOSITORY.parent / "shared" / "vectors"))
+    if not path.is_dir():
+        pytest.skip(f"no foreign vectors at {path}: set TRANSIRE_VECTORS")
+    yield path
