@@ -1,0 +1,227 @@
+"""The shapes of the YAML files, with units in names; unknown keys are errors.
+
+These models are the documentation of `taxonomy.yaml`, `catalog/*.yaml` and `routing.yaml`, and the
+source of the JSON Schemas in `schemas/`.
+"""
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+__all__ = ["CatalogDocument", "RoutingDocument", "TaxonomyDocument"]
+
+Id = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
+"""An id as DESIGN §5 spells it."""
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,63}$")]
+"""A member of a closed vocabulary."""
+Permille = Annotated[int, Field(ge=0, le=1000)]
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=False)
+
+
+class DataClassDocument(_Model):
+    """One data class; `personal` ones count as found personal data while uncovered."""
+
+    implies: list[Name] = []
+    personal: bool = False
+    title: str = ""
+
+
+class JurisdictionDocument(_Model):
+    """One jurisdiction and the ones it lies within."""
+
+    within: list[Name] = []
+
+
+class EntityDocument(_Model):
+    """How a detector's entity becomes a data class."""
+
+    data_class: Name = Field(alias="class")
+    min_score_pct: Annotated[int, Field(ge=0, le=100)] = 40
+    min_count: Annotated[int, Field(ge=1, le=10_000)] = 1
+
+
+class DerivationDocument(_Model):
+    """A class present when all of others are."""
+
+    data_class: Name = Field(alias="class")
+    when_all: Annotated[list[Name], Field(min_length=1)]
+
+
+class DetectorDocument(_Model):
+    """How detection runs; deadlines fail closed."""
+
+    languages: Annotated[list[str], Field(min_length=1)] = ["en"]
+    names: Literal["none"] = "none"
+    base_deadline_ms: Annotated[int, Field(ge=10, le=60_000)] = 500
+    deadline_ms_per_kchar: Annotated[int, Field(ge=0, le=1_000)] = 10
+    max_chars: Annotated[int, Field(ge=1_000, le=20_000_000)] = 2_000_000
+
+
+class TaxonomyDocument(_Model):
+    """`taxonomy.yaml`: the closed vocabularies."""
+
+    data_classes: dict[Name, DataClassDocument]
+    jurisdictions: dict[Name, JurisdictionDocument]
+    purposes: Annotated[list[Id], Field(min_length=1)]
+    stakes: Annotated[list[Id], Field(min_length=1)]
+    tiers: Annotated[list[Id], Field(min_length=1)]
+    roles: Annotated[list[Id], Field(min_length=1)]
+    egress_capabilities: Annotated[list[Id], Field(min_length=1)]
+    entities: dict[str, EntityDocument] = {}
+    derivations: list[DerivationDocument] = []
+    detector: DetectorDocument = DetectorDocument()
+
+
+class ProviderDocument(_Model):
+    """A company that runs deployments."""
+
+    name: str = ""
+    owner_jurisdictions: Annotated[list[Name], Field(min_length=1)]
+
+
+class ModelDocument(_Model):
+    """A model version; `family` groups versions."""
+
+    family: Id
+
+
+class PriceDocument(_Model):
+    """Micro-USD per million tokens, where it comes from, and when it was read."""
+
+    input_micro_usd_per_mtok: Annotated[int, Field(ge=0)]
+    output_micro_usd_per_mtok: Annotated[int, Field(ge=0)]
+    source: str
+    as_of: Annotated[str, StringConstraints(pattern=r"^\d{4}-\d{2}-\d{2}$")]
+
+
+class DeploymentDocument(_Model):
+    """A model served at a place under terms."""
+
+    provider: Id
+    model: Id
+    tier: Id
+    groups: list[Id] = []
+    regions: Annotated[list[Name], Field(min_length=1)]
+    address: Annotated[str, StringConstraints(pattern=r"^https?://[^\s/?#]+(/[^\s?#]*)?$")]
+    upstream_model: str
+    credential: Id | None = None
+    on_premise: bool = False
+    zero_retention: bool = False
+    trains_on_input: bool = False
+    subprocessors: list[Name] = []
+    capabilities: list[str] = []
+    context_tokens: Annotated[int, Field(ge=256)]
+    max_output_tokens: Annotated[int, Field(ge=1)] = 4_096
+    quality_permille: dict[Id, Permille]
+    price: PriceDocument | None = None
+    latency_ms: Annotated[int, Field(ge=1)] = 1_000
+    concurrency: Annotated[int, Field(ge=1)] = 16
+    quota_group: Id | None = None
+    state: Literal["active", "draining", "disabled"] = "active"
+
+
+class ContractDocument(_Model):
+    """What a tenant agreed with a provider."""
+
+    id: Id
+    dpa: bool
+    baa: bool = False
+    zero_retention: bool = False
+    no_training: bool = False
+    valid_from: datetime
+    valid_until: datetime
+    data_classes: list[Name] | None = None
+
+
+class TenantDocument(_Model):
+    """A customer of this installation; `contracts` is keyed by provider id."""
+
+    home: Name
+    contracts: dict[Id, ContractDocument] = {}
+
+
+class ApplicationDocument(_Model):
+    """A calling application and everything that widens its rights."""
+
+    tenant: Id
+    purposes: Annotated[list[Id], Field(min_length=1)]
+    stakes: Id
+    entitlements: list[Id] = []
+    pinned_model: Id | None = None
+    redaction: bool = False
+    unknown_fields: Literal["refuse", "omit"] = "refuse"
+
+
+class PersonDocument(_Model):
+    """A human with roles."""
+
+    name: str = ""
+    tenant: Id
+    roles: list[Id]
+
+
+class QueueDocument(_Model):
+    """A review queue."""
+
+    evidence: Literal["facts", "content"] = "facts"
+    sla_minutes: Annotated[int, Field(ge=1, le=43_200)] = 60
+
+
+class AcceptanceDocument(_Model):
+    """A named, expiring acceptance of uncovered classes by two people."""
+
+    data_classes: Annotated[list[Name], Field(min_length=1)]
+    tenant: Id | None = None
+    modalities: Annotated[list[Literal["text", "image", "audio", "file"]], Field(min_length=1)]
+    reason: str
+    accepted_by: Annotated[list[Id], Field(min_length=2, max_length=2)]
+    expires: datetime
+
+
+class CatalogDocument(_Model):
+    """Any `catalog/*.yaml`; sections may be spread over files, ids may not repeat."""
+
+    providers: dict[Id, ProviderDocument] = {}
+    models: dict[Id, ModelDocument] = {}
+    deployments: dict[Id, DeploymentDocument] = {}
+    tenants: dict[Id, TenantDocument] = {}
+    applications: dict[Id, ApplicationDocument] = {}
+    people: dict[Id, PersonDocument] = {}
+    queues: dict[Id, QueueDocument] = {}
+    acceptances: dict[Id, AcceptanceDocument] = {}
+    aliases: dict[Id, Annotated[list[Id], Field(min_length=1)]] = {}
+
+
+class CueDocument(_Model):
+    """A deterministic sign in a request; every condition given must hold."""
+
+    words: list[str] = []
+    min_tokens: Annotated[int, Field(ge=0)] = 0
+    has_tools: bool | None = None
+    languages: list[str] = []
+    task: Id | None = None
+    quality_floor_permille: Permille = 0
+    stakes: Id | None = None
+    needs: list[Id] = []
+
+
+class TaskDocument(_Model):
+    """What a task asks of a deployment."""
+
+    quality_floor_permille: Permille = 0
+    latency_target_ms: Annotated[int, Field(ge=1)] = 10_000
+
+
+class RoutingDocument(_Model):
+    """`routing.yaml`: cues, tasks and the attempt budget."""
+
+    tasks: dict[Id, TaskDocument]
+    cues: dict[Id, CueDocument] = {}
+    near_tie_permille: Permille = 50
+    max_attempts: Annotated[int, Field(ge=1, le=10)] = 3
+    deadline_s: Annotated[float, Field(gt=0, le=3_600)] = 120.0
+    expected_output_tokens: Annotated[int, Field(ge=1)] = 400
