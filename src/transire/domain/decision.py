@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from transire.domain.ids import (
     BundleDigest,
@@ -207,6 +207,34 @@ class Facts:
     subject_region: Jurisdiction | None = None
     user: str | None = None
     acceptances: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, JsonValue]:
+        """The facts as an entry holds them; names and integers only."""
+        return {
+            "purpose": self.purpose,
+            "stakes": self.stakes,
+            "data_classes": sorted(self.data_classes),
+            "failed_classes": sorted(self.failed_classes),
+            "uncovered_classes": sorted(self.uncovered_classes),
+            "unscanned_parts": self.unscanned_parts,
+            "capabilities": sorted(self.capabilities),
+            "redacted": self.redacted,
+            "subject_region": self.subject_region,
+            "user": self.user,
+            "acceptances": list(self.acceptances),
+        }
+
+    @classmethod
+    def from_json(cls, fields: Mapping[str, Any]) -> "Facts":
+        """Read `to_json` back, for replay."""
+        sets = ("data_classes", "failed_classes", "uncovered_classes", "capabilities")
+        return cls(
+            **{
+                **fields,
+                **{name: frozenset(fields[name]) for name in sets},
+                "acceptances": tuple(fields["acceptances"]),
+            }
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

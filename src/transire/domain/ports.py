@@ -6,7 +6,7 @@
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import Any, Protocol
 
 from transire.domain.answer import Chunk, Completion
 from transire.domain.bundle import Bundle, Quarantine
@@ -27,7 +27,7 @@ from transire.domain.decision import (
 from transire.domain.deployment import Deployment
 from transire.domain.ids import DeploymentId, ReviewId
 from transire.domain.log import Change, Condition, Receipt
-from transire.domain.request import Assertions, Body, JsonValue, RoutingRequest
+from transire.domain.request import Assertions, Body, RoutingRequest
 from transire.errors import TransireError, UpstreamError
 
 __all__ = [
@@ -113,7 +113,15 @@ class Authorizer(Protocol):
     ) -> Authorization:
         """Evaluate every deployment, raw and (with `redaction`) redacted, twice each (I5)."""
 
-    def allows(self, person: str, action: str, resource: Mapping[str, JsonValue]) -> bool:
+    def allows(
+        self,
+        person: str,
+        action: str,
+        resource: Mapping[str, Any],
+        *,
+        now: datetime,
+        solo: bool = False,
+    ) -> bool:
         """Whether Cedar allows a person's act (`approve`, `release`, `mint_key`, …).
 
         Args:
@@ -121,6 +129,7 @@ class Authorizer(Protocol):
             action: Action name of the schema.
             resource: `{"type": …, "id": …, "attrs": {…}}` of an ephemeral entity, or just
                 type and id of a known one.
+            solo: The installation was founded for one person.
         """
 
 
