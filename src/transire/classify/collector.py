@@ -1,0 +1,80 @@
+"""What normalisation gathers while it walks a body: parts, facts, and what was left out."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+
+from transire.classify.fields import Field, Kind
+from transire.domain.request import Part, PartKind, Pointer, path_of
+from transire.errors import RequestError
+
+__all__ = ["Collector"]
+
+
+class Collector:
+    """Mutable while one body is read, then thrown away.
+
+    Args:
+        omits_unknown: Leave unknown fields out and name them, instead of refusing.
+    """
+
+    def __init__(self, *, omits_unknown: bool) -> None:
+        self.parts: list[Part] = []
+        self.capabilities: set[str] = set()
+        self.needs: set[str] = set()
+        self.ignored: list[str] = []
+        self.carried: list[tuple[Pointer, str]] = []
+        self._omits_unknown = omits_unknown
+
+    def text(self, pointer: Pointer, text: str, role: str, kind: PartKind = PartKind.TEXT) -> None:
+        """Note one content string that can be replaced in place."""
+        if text:
+            self.parts.append(Part(pointer=pointer, kind=kind, text=text, role=role))
+
+    def schema(self, pointer: Pointer, value: Any, role: str = "request") -> None:
+        """Note structured content: keys and values are read, but cannot be replaced in place."""
+        text = orjson.dumps(value).decode()
+        self.parts.append(
+            Part(pointer=pointer, kind=PartKind.SCHEMA, text=text, role=role, is_redactable=False)
+        )
+
+    def opaque(self, pointer: Pointer, kind: PartKind, media_type: str, role: str) -> None:
+        """Note content nobody here can read: an image, audio, a file."""
+        self.parts.append(
+            Part(pointer=pointer, kind=kind, text=media_type, role=role, is_redactable=False)
+        )
+
+    def known(
+        self, fields: Mapping[str, Any], table: Mapping[str, Field], pointer: Pointer
+    ) -> dict[str, Any]:
+        """The fields of one level that stand in its table and are not null, checked.
+
+        Egress-changing ones become facts. Unknown ones are refused or named.
+        """
+        kept: dict[str, Any] = {}
+        for name, value in fields.items():
+            row = table.get(name)
+            if row is None:
+                self.unknown(pointer, name)
+            elif value is not None:
+                if not row.check(value):
+                    where = path_of((*pointer, name))
+                    raise RequestError(f"`{where}` must be {row.expects}", param=where)
+                if row.kind is Kind.EGRESS and (capability := row.egress(value)):
+                    self.capabilities.add(capability)
+                kept[name] = value
+        return kept
+
+    def unknown(self, pointer: Pointer, name: str) -> None:
+        """A field we do not know: its name is echoed only as far as it is a plain identifier."""
+        spelled = name if name.isidentifier() and name.isascii() and len(name) <= 64 else "…"
+        where = path_of((*pointer, spelled))
+        if not self._omits_unknown:
+            raise RequestError(
+                f"`{where}` is not a field this router knows; remove it, or set "
+                "`unknown_fields: omit` for the application",
+                param=where,
+            )
+        if len(self.ignored) < 64:
+            self.ignored.append(where)

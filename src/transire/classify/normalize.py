@@ -1,0 +1,310 @@
+"""A chat request in full, rebuilt from known, typed fields (DESIGN §7, I11).
+
+The result's `fields` is OpenAI-shaped JSON in modern form: `functions` became `tools`, both token
+bounds became `max_tokens` (the forwarder spells it as the deployment does), `reasoning.effort`
+became `reasoning_effort`. `model`, `stream` and what is consumed here are not in it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from transire.classify.collector import Collector
+from transire.classify.extension import read_extension
+from transire.classify.fields import BODY, TOOL, Kind
+from transire.classify.messages import read_messages
+from transire.domain.request import Assertions, Body, JsonValue, Pointer, path_of
+from transire.errors import RequestError, TooLargeError
+
+__all__ = ["Normalized", "normalize", "rebuild_with"]
+
+_MAX_TOOLS: Final = 512
+_SAMPLING: Final = (
+    "temperature",
+    "top_p",
+    "frequency_penalty",
+    "presence_penalty",
+    "seed",
+    "logit_bias",
+    "parallel_tool_calls",
+    "verbosity",
+    "store",
+    "service_tier",
+    "prompt_cache_retention",
+    "web_search_options",
+    "audio",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Normalized:
+    """A request without its credential.
+
+    Attributes:
+        assertions: Names not yet checked against a taxonomy; `models` not yet resolved.
+        end_user: What the caller calls its user; becomes a keyed pseudonym and nothing else.
+    """
+
+    asked_model: str
+    body: Body
+    assertions: Assertions
+    is_stream: bool
+    wants_usage: bool
+    end_user: str | None
+
+
+def normalize(
+    document: Mapping[str, JsonValue],
+    *,
+    headers: Mapping[str, str],
+    unknown_fields: str,
+    size_bytes: int,
+) -> Normalized:
+    """Rebuild a parsed body.
+
+    Args:
+        headers: Lower-cased; only `x-transire-*` are read.
+        unknown_fields: `refuse` or `omit`.
+
+    Raises:
+        RequestError, TooLargeError: with the path of what is wrong and what to do.
+    """
+    collector = Collector(omits_unknown=unknown_fields == "omit")
+    known = collector.known(document, BODY, ())
+    if "model" not in known:
+        raise RequestError(
+            "`model` is missing; `auto` lets policy and scorer choose", param="model"
+        )
+    if "messages" not in known:
+        raise RequestError("`messages` is missing", param="messages")
+    fields: dict[str, Any] = {"messages": read_messages(known["messages"], collector)}
+    _tools(known, fields, collector)
+    _format(known, fields, collector)
+    _bounds(known, fields, collector)
+    _reasoning(known, fields)
+    fields.update({name: known[name] for name in _SAMPLING if name in known})
+    _capability_fields(known, fields, collector)
+    stream_options = known.get("stream_options") or {}
+    return Normalized(
+        asked_model=known["model"],
+        body=_body(fields, collector, known, size_bytes),
+        assertions=read_extension(known.get("transire") or {}, headers),
+        is_stream=known.get("stream", False),
+        wants_usage=stream_options.get("include_usage") is True,
+        end_user=_end_user(known),
+    )
+
+
+def rebuild_with(body: Body, replacements: Mapping[Pointer, str]) -> Body:
+    """The same body with the text at some pointers replaced; everything else is shared."""
+    fields = dict(body.fields)
+    for pointer, text in replacements.items():
+        _replace_at(fields, pointer, text)
+    parts = tuple(
+        replace(part, text=replacements[part.pointer]) if part.pointer in replacements else part
+        for part in body.parts
+    )
+    return replace(body, fields=fields, parts=parts)
+
+
+def _replace_at(node: Any, pointer: Pointer, text: str) -> None:
+    """Set a value, copying each container on the way; the originals stay untouched."""
+    for step in pointer[:-1]:
+        inner = node[step]
+        node[step] = dict(inner) if isinstance(inner, dict) else list(inner)
+        node = node[step]
+    if isinstance(node[pointer[-1]], dict):  # a bare string part that became a text part
+        node[pointer[-1]] = {"type": "text", "text": text}
+    else:
+        node[pointer[-1]] = text
+
+
+def _body(
+    fields: dict[str, Any], collector: Collector, known: Mapping[str, Any], size_bytes: int
+) -> Body:
+    if fields.get("store") is True:
+        collector.capabilities.add("store")
+    content_bytes = sum(len(part.text) for part in collector.parts)
+    has_contract = bool(
+        fields.get("tools")
+        or fields.get("response_format", {}).get("type") in ("json_object", "json_schema")
+    )
+    return Body(
+        fields=fields,
+        parts=tuple(collector.parts),
+        capabilities=frozenset(collector.capabilities),
+        needs=frozenset(collector.needs),
+        ignored=tuple(collector.ignored),
+        size_bytes=size_bytes,
+        tokens_estimate=-(-content_bytes // 4),
+        max_output_tokens=fields.get("max_tokens"),
+        n=known.get("n", 1),
+        has_contract=has_contract,
+        carried=tuple(collector.carried),
+    )
+
+
+def _tools(known: Mapping[str, Any], fields: dict[str, Any], collector: Collector) -> None:
+    given = list(known.get("tools") or ())
+    given += [{"type": "function", "function": f} for f in known.get("functions") or ()]
+    if len(given) > _MAX_TOOLS:
+        raise TooLargeError(f"`tools` may hold {_MAX_TOOLS} tools", param="tools")
+    tools = [_tool(tool, ("tools", i), collector) for i, tool in enumerate(given)]
+    tools = [tool for tool in tools if tool is not None]
+    if tools:
+        fields["tools"] = tools
+        collector.needs.add("tools")
+    choice = known.get("tool_choice", known.get("function_call"))
+    if choice is not None:
+        fields["tool_choice"] = _choice(choice, fields.get("tools") or [])
+
+
+def _tool(value: Any, at: Pointer, collector: Collector) -> dict[str, Any] | None:
+    if not isinstance(value, dict):
+        raise RequestError(f"`{path_of(at)}` must be an object", param=path_of(at))
+    kind = value.get("type", "function")
+    if kind not in ("function", "custom"):
+        # A hosted tool runs at the provider: what it fetches or sends is beyond this router.
+        collector.capabilities.add("hosted_tools")
+        collector.schema(at, value)
+        return dict(value)
+    fields = collector.known(value, TOOL, at)
+    inner = fields.get(kind)
+    where = f"{path_of(at)}.{kind}.name"
+    if not isinstance(inner, dict) or not isinstance(inner.get("name"), str) or not inner["name"]:
+        raise RequestError(f"`{where}` must be a non-empty string", param=where)
+    names = (
+        ("name", "description", "parameters", "strict")
+        if kind == "function"
+        else (
+            "name",
+            "description",
+            "format",
+        )
+    )
+    built = {}
+    for name, item in inner.items():
+        if name not in names:
+            collector.unknown((*at, kind), name)
+        elif item is not None:
+            built[name] = item
+    if kind == "custom":
+        collector.needs.add("custom_tools")
+    collector.schema((*at, kind), {k: v for k, v in built.items() if k != "strict"})
+    return {"type": kind, kind: built}
+
+
+def _choice(value: Any, tools: list[dict[str, Any]]) -> Any:
+    if value in ("none", "auto", "required"):
+        return value
+    offered = {tool.get(tool["type"], {}).get("name") for tool in tools}
+    name = None
+    if isinstance(value, dict):
+        inner = value.get("function") or value.get("custom") or value
+        name = inner.get("name") if isinstance(inner, dict) else None
+    if name not in offered or name is None:
+        raise RequestError(
+            "`tool_choice` must be none, auto, required or name an offered tool",
+            param="tool_choice",
+        )
+    kind = next(t["type"] for t in tools if t.get(t["type"], {}).get("name") == name)
+    return {"type": kind, kind: {"name": name}}
+
+
+def _format(known: Mapping[str, Any], fields: dict[str, Any], collector: Collector) -> None:
+    given = known.get("response_format")
+    if given is not None:
+        kind = given.get("type")
+        if kind == "json_schema":
+            fields["response_format"] = _schema_format(given, collector)
+            collector.needs.add("json_schema")
+        elif kind in ("text", "json_object"):
+            fields["response_format"] = {"type": kind}
+            if kind == "json_object":
+                collector.needs.add("json_mode")
+        else:
+            raise RequestError(
+                "`response_format.type` must be text, json_object or json_schema",
+                param="response_format.type",
+            )
+    stop = known.get("stop")
+    if stop:
+        fields["stop"] = stop
+        items = stop if isinstance(stop, list) else [stop]
+        for i, text in enumerate(items):
+            at: Pointer = ("stop", i) if isinstance(stop, list) else ("stop",)
+            collector.text(at, text, "request")
+    if prediction := known.get("prediction"):
+        fields["prediction"] = prediction
+        collector.schema(("prediction",), prediction)
+        collector.needs.add("prediction")
+
+
+def _schema_format(given: Mapping[str, Any], collector: Collector) -> dict[str, Any]:
+    inner = given.get("json_schema")
+    if not isinstance(inner, dict) or not isinstance(inner.get("name"), str):
+        raise RequestError(
+            "`response_format.json_schema` must be an object with `name`",
+            param="response_format.json_schema",
+        )
+    if not isinstance(inner.get("schema", {}), dict):
+        raise RequestError(
+            "`response_format.json_schema.schema` must be an object",
+            param="response_format.json_schema.schema",
+        )
+    at: Pointer = ("response_format", "json_schema")
+    built = {}
+    for name, value in inner.items():
+        if name not in ("name", "description", "schema", "strict"):
+            collector.unknown(at, name)
+        elif value is not None:
+            built[name] = value
+    collector.schema(at, built)
+    return {"type": "json_schema", "json_schema": built}
+
+
+def _bounds(known: Mapping[str, Any], fields: dict[str, Any], collector: Collector) -> None:
+    bounds = [known[n] for n in ("max_tokens", "max_completion_tokens") if n in known]
+    if bounds:
+        fields["max_tokens"] = min(bounds)
+    if known.get("n", 1) != 1:
+        fields["n"] = known["n"]
+    if known.get("logprobs"):
+        fields["logprobs"] = True
+        collector.needs.add("logprobs")
+        if "top_logprobs" in known:
+            fields["top_logprobs"] = known["top_logprobs"]
+    modalities = known.get("modalities")
+    if modalities is not None and modalities != ["text"]:
+        collector.capabilities.add("audio")
+        fields["modalities"] = ["text", "audio"]
+
+
+def _reasoning(known: Mapping[str, Any], fields: dict[str, Any]) -> None:
+    effort = known.get("reasoning_effort")
+    if effort is None and "reasoning" in known:
+        effort = known["reasoning"].get("effort")
+        if effort is not None and not BODY["reasoning_effort"].check(effort):
+            expects = BODY["reasoning_effort"].expects
+            raise RequestError(f"`reasoning.effort` must be {expects}", param="reasoning.effort")
+    if effort is not None:
+        fields["reasoning_effort"] = effort
+
+
+def _capability_fields(
+    known: Mapping[str, Any], fields: dict[str, Any], collector: Collector
+) -> None:
+    for name, row in BODY.items():
+        if row.kind is not Kind.CAPABILITY or name not in known:
+            continue
+        fields[name] = known[name]
+        if isinstance(known[name], dict):
+            collector.schema((name,), known[name])
+        collector.carried.append(((name,), name))
+
+
+def _end_user(known: Mapping[str, Any]) -> str | None:
+    user = known.get("user", known.get("safety_identifier"))
+    if isinstance(user, dict):
+        user = user.get("id")
+    return user[:512] if isinstance(user, str) and user else None

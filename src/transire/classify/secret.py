@@ -1,0 +1,125 @@
+"""Credentials by their published prefixes and shapes: found CREDENTIAL goes to nobody.
+
+The families follow the providers' own documentation of their token formats. Each has a gate on a
+literal that must stand in the text.
+"""
+
+import base64
+import binascii
+import re
+from typing import Final
+
+import regex
+
+from transire.classify.recognizer import Recognizer, pattern_recognizer
+from transire.classify.traits import Traits
+
+__all__ = ["secret_recognizers"]
+
+_EDGE: Final = r"(?<![A-Za-z0-9_])"
+_PREFIXES: Final = (
+    ("AKIA", r"(?:AKIA|ASIA|ABIA|ACCA)[A-Z2-7]{16}(?![A-Z0-9])"),
+    ("gh", r"gh[pousr]_[A-Za-z0-9]{36,255}"),
+    ("github_pat_", r"github_pat_[A-Za-z0-9_]{60,255}"),
+    ("glpat-", r"glpat-[A-Za-z0-9_-]{20,}"),
+    ("xox", r"xox[abeoprs]-[A-Za-z0-9-]{10,}"),
+    ("_live_", r"[sr]k_live_[A-Za-z0-9]{16,}"),
+    ("_test_", r"[sr]k_test_[A-Za-z0-9]{16,}"),
+    ("sk-", r"sk-(?:proj-|svcacct-|admin-|ant-[a-z0-9]+-|or-v1-)?[A-Za-z0-9_-]{20,}"),
+    ("AIza", r"AIza[A-Za-z0-9_-]{35}"),
+    ("hf_", r"hf_[A-Za-z0-9]{30,}"),
+    ("npm_", r"npm_[A-Za-z0-9]{36}"),
+    ("pypi-", r"pypi-[A-Za-z0-9_-]{50,}"),
+    ("SG.", r"SG\.[A-Za-z0-9_-]{16,32}\.[A-Za-z0-9_-]{32,64}"),
+    ("ya29.", r"ya29\.[A-Za-z0-9_-]{20,}"),
+    ("dop_v1_", r"dop_v1_[a-f0-9]{64}"),
+    ("shpat_", r"shp(?:at|ss|ca|pa)_[a-fA-F0-9]{32}"),
+    ("AccountKey=", r"AccountKey=[A-Za-z0-9+/=]{40,}"),
+    ("tsk_", r"ts[kp]_[A-Za-z0-9]{6,}_[A-Za-z0-9_-]{20,}"),
+)
+
+
+def secret_recognizers() -> list[Recognizer]:
+    """Prefix families, private keys, tokens, credentials in URLs, and assigned passwords."""
+    return [
+        *(_prefixed(literal, shape) for literal, shape in _PREFIXES),
+        pattern_recognizer(
+            "PRIVATE_KEY",
+            lambda t: "PRIVATE KEY" in t.text,
+            # The header alone: a body may be cut, folded or escaped.
+            [(r"-----BEGIN (?:[A-Z0-9]{1,12} ){0,3}PRIVATE KEY(?: BLOCK)?-----", 100)],
+        ),
+        pattern_recognizer(
+            "SECRET",
+            lambda t: "eyJ" in t.text,
+            [(rf"{_EDGE}eyJ[A-Za-z0-9_-]{{8,}}\.eyJ[A-Za-z0-9_-]{{8,}}\.[A-Za-z0-9_-]{{8,}}", 70)],
+            validate=_is_jwt,
+        ),
+        pattern_recognizer(
+            "URL_CREDENTIAL",
+            lambda t: "://" in t.text and "@" in t.text,
+            [(r"[a-z][a-z0-9+.-]{1,20}://[^\s/:@'\"<>]{1,128}:(?P<v>[^\s/@'\"<>]{3,256})@", 90)],
+            validate=_is_no_placeholder,
+            flags=regex.I,
+        ),
+        pattern_recognizer(
+            "PASSWORD",
+            _assigns,
+            [
+                (
+                    r"(?<![\w-])(?:[\w-]{0,32}[_-])?(?:password|passwd|passwort|pwd|secret|api_?key|"
+                    r"access_?token|auth_?token|client_?secret|private_?token)['\"]?"
+                    r"\s{0,3}(?:=|:|:=|=>)\s{0,3}(?P<q>['\"]?)"
+                    r"(?P<v>[^\s'\",;(){}<>\[\]]{6,128})(?P=q)(?![\w(.\[])",
+                    80,
+                ),
+                (
+                    r"\b(?:password|passwort|passphrase|pwd)\s+(?:is|ist|lautet)\s+"
+                    r"['\"]?(?P<v>(?=[^\s'\"]*[\d!@#$%^&*])[^\s'\"]{6,128})",
+                    80,
+                ),
+            ],
+            validate=_is_no_placeholder,
+            flags=regex.I,
+        ),
+    ]
+
+
+def _prefixed(literal: str, shape: str) -> Recognizer:
+    return pattern_recognizer(
+        "SECRET", lambda t: literal in t.text, [(_EDGE + shape, 100)], validate=_has_variety
+    )
+
+
+def _assigns(traits: Traits) -> bool:
+    stems = ("passw", "passphrase", "pwd", "secret", "token", "api_key", "apikey")
+    return any(stem in traits.lower for stem in stems)
+
+
+def _has_variety(text: str) -> bool | None:
+    """Drop examples such as `sk-xxxxxxxxxxxxxxxxxxxx`: a secret's tail has many characters."""
+    return None if len(set(text[-16:])) >= 6 else False
+
+
+def _is_jwt(text: str) -> bool | None:
+    head = text.split(".", 1)[0]
+    try:
+        decoded = base64.urlsafe_b64decode(head + "=" * (-len(head) % 4))
+    except (ValueError, binascii.Error):
+        return False
+    return b'"alg"' in decoded
+
+
+_PLACEHOLDER: Final = re.compile(
+    r"(?i)^(?:x+|\*+|\.+|-+|<.*|\$.*|%.*|\{.*|your.*|change.?me.*|example.*|placeholder.*|redacted.*"
+    r"|none|null|true|false|undefined|string|str|password.*|secret.*|token.*|os\.environ.*"
+    r"|process\.env.*|env\..*|self\..*|config\..*|settings\..*|request\..*|args\..*|getenv.*)$"
+)
+_IDENTIFIER: Final = re.compile(r"^[a-z]+(?:[_.][a-z]+)*$|^[a-z]+(?:[A-Z][a-z]+)+$|^[A-Z_]+$")
+
+
+def _is_no_placeholder(text: str) -> bool | None:
+    """Code names variables and configuration; a value has digits, signs or odd case in it."""
+    if _PLACEHOLDER.match(text) or _IDENTIFIER.match(text) or len(set(text)) < 4:
+        return False
+    return None
