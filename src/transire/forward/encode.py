@@ -1,0 +1,140 @@
+"""Answers in the caller's shape: `chat.completion` and `chat.completion.chunk`. Pure.
+
+`model` echoes the name the caller asked for; the record keeps both. Usage is sent only where
+asked for. After an error event there is no `[DONE]`: a cut stream is never a clean end.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+import orjson
+
+from transire.domain.answer import (
+    AnswerChoice,
+    Chunk,
+    ChunkChoice,
+    Completion,
+    ToolCall,
+    ToolCallDelta,
+    Usage,
+)
+
+__all__ = ["DONE", "as_chunks", "completion_json", "event"]
+
+DONE: Final = b"data: [DONE]\n\n"
+
+
+def completion_json(completion: Completion, *, answer_id: str, model: str) -> dict[str, Any]:
+    """A whole answer."""
+    document: dict[str, Any] = {
+        "id": answer_id,
+        "object": "chat.completion",
+        "created": completion.created,
+        "model": model,
+        "choices": [_choice(choice) for choice in completion.choices],
+    }
+    if completion.usage is not None:
+        document["usage"] = _usage(completion.usage)
+    if completion.system_fingerprint is not None:
+        document["system_fingerprint"] = completion.system_fingerprint
+    return document
+
+
+def event(chunk: Chunk, *, answer_id: str, model: str, wants_usage: bool) -> bytes | None:
+    """One stream event, or None where nothing in it is for this caller."""
+    if not chunk.choices and not wants_usage:
+        return None
+    document: dict[str, Any] = {
+        "id": answer_id,
+        "object": "chat.completion.chunk",
+        "created": chunk.created,
+        "model": model,
+        "choices": [_chunk_choice(choice) for choice in chunk.choices],
+    }
+    if wants_usage:
+        document["usage"] = None
+        if chunk.usage is not None and not chunk.choices:
+            document["usage"] = _usage(chunk.usage)
+    return b"data: " + orjson.dumps(document) + b"\n\n"
+
+
+def as_chunks(completion: Completion) -> Iterator[Chunk]:
+    """A held answer as the stream the caller asked for."""
+    for choice in completion.choices:
+        first = ChunkChoice(
+            index=choice.index,
+            role="assistant",
+            content=choice.content,
+            refusal=choice.refusal,
+            tool_calls=tuple(
+                ToolCallDelta(index=i, id=call.id, name=call.name, arguments=call.arguments)
+                for i, call in enumerate(choice.tool_calls)
+            ),
+            logprobs=choice.logprobs,
+            extras=choice.extras,
+        )
+        last = ChunkChoice(index=choice.index, finish_reason=choice.finish_reason or "stop")
+        for piece in (first, last):
+            yield Chunk(choices=(piece,), model=completion.model, created=completion.created)
+    yield Chunk(
+        choices=(), usage=completion.usage, model=completion.model, created=completion.created
+    )
+
+
+def _choice(choice: AnswerChoice) -> dict[str, Any]:
+    message: dict[str, Any] = {
+        "role": "assistant",
+        "content": choice.content,
+        "refusal": choice.refusal,
+        **choice.extras,
+    }
+    if choice.tool_calls:
+        message["tool_calls"] = [_call(call) for call in choice.tool_calls]
+    return {
+        "index": choice.index,
+        "message": message,
+        "logprobs": choice.logprobs,
+        "finish_reason": choice.finish_reason or "stop",
+    }
+
+
+def _call(call: ToolCall) -> dict[str, Any]:
+    if call.kind == "custom":
+        inner: Mapping[str, str] = {"name": call.name, "input": call.arguments}
+        return {"id": call.id, "type": "custom", "custom": inner}
+    inner = {"name": call.name, "arguments": call.arguments}
+    return {"id": call.id, "type": "function", "function": inner}
+
+
+def _chunk_choice(choice: ChunkChoice) -> dict[str, Any]:
+    delta: dict[str, Any] = dict(choice.extras)
+    for name in ("role", "content", "refusal"):
+        if (value := getattr(choice, name)) is not None:
+            delta[name] = value
+    if choice.tool_calls:
+        delta["tool_calls"] = [_call_delta(call) for call in choice.tool_calls]
+    return {
+        "index": choice.index,
+        "delta": delta,
+        "logprobs": choice.logprobs,
+        "finish_reason": choice.finish_reason,
+    }
+
+
+def _call_delta(call: ToolCallDelta) -> dict[str, Any]:
+    function: dict[str, Any] = {"arguments": call.arguments}
+    built: dict[str, Any] = {"index": call.index}
+    if call.id is not None:
+        built |= {"id": call.id, "type": "function"}
+    if call.name is not None:
+        function["name"] = call.name
+    return {**built, "function": function}
+
+
+def _usage(usage: Usage) -> dict[str, Any]:
+    return {
+        "prompt_tokens": usage.prompt_tokens,
+        "completion_tokens": usage.completion_tokens,
+        "total_tokens": usage.total_tokens,
+        **usage.details,
+    }

@@ -1,0 +1,263 @@
+"""Spending a permit: the last checks before the first byte, then one exchange.
+
+INVARIANT (I3): `send` takes a `Recorded[Permit]` and checks, in this order, that the log issued it
+and nothing moved since (`vouch`), that it is unspent and unexpired, and that deployment and bytes
+are the recorded ones. Only then is a connection opened.
+"""
+
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Final
+
+from transire.domain.answer import Chunk, Completion
+from transire.domain.decision import Permit, Recorded
+from transire.domain.deployment import Deployment
+from transire.domain.ports import Clock, Keyed, Wire
+from transire.domain.request import Body
+from transire.errors import IntegrityError, StaleError, UpstreamError
+from transire.forward.openai import BadShapeError, read_chunk, read_completion, read_error
+from transire.forward.sse import EventTooLargeError, SseReader
+from transire.forward.wire import build_wire
+from transire.outbound.client import Outbound, OutboundError, Reply
+
+__all__ = ["OpenAIForwarder"]
+
+_MAX_ERROR_BYTES: Final = 2_048
+_MAX_RETRY_AFTER_S: Final = 600.0
+_MAX_SPENT: Final = 100_000
+
+
+class OpenAIForwarder:
+    """Implements `domain.ports.Forwarder` for OpenAI-compatible upstreams.
+
+    Args:
+        secret: Name of a credential → its value, or None where it is not configured.
+        vouch: Raises where the permit is not ours or no longer current.
+    """
+
+    def __init__(
+        self,
+        outbound: Outbound,
+        *,
+        keyed: Keyed,
+        secret: Callable[[str], str | None],
+        vouch: Callable[[Recorded[Permit]], None],
+        clock: Clock,
+    ) -> None:
+        self._outbound = outbound
+        self._keyed = keyed
+        self._secret = secret
+        self._vouch = vouch
+        self._clock = clock
+        self._spent: dict[str, datetime] = {}
+
+    def prepare(self, body: Body, deployment: Deployment, *, is_stream: bool) -> Wire:
+        """See `domain.ports.Forwarder`."""
+        return build_wire(body, deployment, self._keyed, is_stream=is_stream)
+
+    async def send(
+        self, permit: Recorded[Permit], wire: Wire, *, is_stream: bool, timeout_s: float
+    ) -> "OpenAIExchange":
+        """See `domain.ports.Forwarder`."""
+        self._spend(permit, wire)
+        started = self._clock.monotonic()
+        try:
+            reply = await self._outbound.post(
+                f"{wire.deployment.address}/chat/completions",
+                self._headers(permit.value, wire.deployment, is_stream=is_stream),
+                wire.body,
+                timeout_s=max(timeout_s, 0.001),
+            )
+        except OutboundError as error:
+            raise _failed(error.failure) from None
+        first_byte_ms = round((self._clock.monotonic() - started) * 1_000)
+        expected = "text/event-stream" if is_stream else "application/json"
+        kind = reply.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if reply.status != 200:
+            raise await _refused(reply)
+        if kind != expected:
+            await reply.close()
+            raise _failed("not_json" if not is_stream else "not_a_stream")
+        return OpenAIExchange(reply, first_byte_ms)
+
+    def _spend(self, recorded: Recorded[Permit], wire: Wire) -> None:
+        permit, now = recorded.value, self._clock.now()
+        self._vouch(recorded)
+        if recorded.receipt.entry_id in self._spent:
+            raise IntegrityError("this permit is spent")
+        if now >= permit.expires_at:
+            raise StaleError("the permit expired before the first byte")
+        if permit.pair.deployment != wire.deployment.id:
+            raise IntegrityError("the permit is for another deployment")
+        if (
+            permit.wire_digest != wire.digest
+            or self._keyed.digest("wire", wire.body) != wire.digest
+        ):
+            raise IntegrityError("the permit is for other bytes")
+        if len(self._spent) >= _MAX_SPENT:
+            self._spent = {k: until for k, until in self._spent.items() if until > now}
+        self._spent[recorded.receipt.entry_id] = permit.expires_at
+
+    def _headers(
+        self, permit: Permit, deployment: Deployment, *, is_stream: bool
+    ) -> Mapping[str, str]:
+        headers = {
+            "content-type": "application/json",
+            "accept": "text/event-stream" if is_stream else "application/json",
+            "accept-encoding": "identity",
+            "user-agent": "transire",
+            "x-request-id": f"{permit.decision_id}-{permit.attempt}",
+        }
+        if deployment.credential is not None:
+            secret = self._secret(deployment.credential)
+            if secret is None:
+                raise _failed("no_credential", is_retriable=False)
+            headers["authorization"] = f"Bearer {secret}"
+        return headers
+
+
+class OpenAIExchange:
+    """Implements `domain.ports.Exchange`."""
+
+    def __init__(self, reply: Reply, first_byte_ms: int) -> None:
+        self._reply = reply
+        self._is_closed = False
+        self.http_status = reply.status
+        self.first_byte_ms = first_byte_ms
+
+    @property
+    def received_bytes(self) -> int:
+        """Bytes of body read so far."""
+        return self._reply.received_bytes
+
+    async def completion(self) -> Completion:
+        """See `domain.ports.Exchange`."""
+        try:
+            return read_completion(await self._reply.body())
+        except OutboundError as error:
+            raise _failed(error.failure) from None
+        except BadShapeError:
+            raise _failed("bad_shape") from None
+        finally:
+            await self.close()
+
+    async def chunks(self) -> AsyncIterator[Chunk]:
+        """See `domain.ports.Exchange`.
+
+        Complete means `[DONE]`, or the end of the body after every choice has finished: some
+        servers leave the terminator out.
+        """
+        reader, open_choices, has_finished = SseReader(), set[int](), False
+        try:
+            async for piece in self._reply.chunks():
+                for data in reader.feed(piece):
+                    if data == b"[DONE]":
+                        return
+                    chunk = _chunk(data)
+                    if chunk is None:
+                        continue
+                    for choice in chunk.choices:
+                        if choice.finish_reason is None:
+                            open_choices.add(choice.index)
+                        else:
+                            open_choices.discard(choice.index)
+                            has_finished = True
+                    yield chunk
+            if open_choices or not has_finished:
+                raise _failed("cut")
+        except OutboundError as error:
+            raise _failed(error.failure) from None
+        except EventTooLargeError:
+            raise _failed("too_large") from None
+        finally:
+            await self.close()
+
+    async def close(self) -> None:
+        """See `domain.ports.Exchange`."""
+        if not self._is_closed:
+            self._is_closed = True
+            await self._reply.close()
+
+
+def _chunk(data: bytes) -> Chunk | None:
+    try:
+        return read_chunk(data)
+    except BadShapeError:
+        code, message = read_error(data)
+        failure = "upstream_error_event" if code or message else "bad_shape"
+        raise _failed(failure, upstream=message) from None
+
+
+def _failed(
+    failure: str,
+    *,
+    status: int | None = None,
+    is_retriable: bool = True,
+    retry_after_s: float | None = None,
+    upstream: str = "",
+) -> UpstreamError:
+    """An upstream failure; its message names the class, and never what the upstream said."""
+    facts: dict[str, object] = {"failure": failure, "is_retriable": is_retriable}
+    if status is not None:
+        facts["status"] = status
+    if retry_after_s is not None:
+        facts["retry_after_s"] = retry_after_s
+    if upstream:
+        facts["upstream"] = upstream.encode()[:_MAX_ERROR_BYTES].decode(errors="ignore")
+    return UpstreamError(f"the deployment failed: {failure}", facts=facts)
+
+
+async def _refused(reply: Reply) -> UpstreamError:
+    """Read a non-200 answer: its class, its Retry-After, its text for the caller alone."""
+    data = b""
+    try:
+        async for piece in reply.chunks():
+            data += piece
+            if len(data) > 64 * 1024:
+                break
+    except OutboundError:
+        data = b""
+    finally:
+        await reply.close()
+    code, message = read_error(data)
+    status = reply.status
+    failure = _failure_class(status, code, message)
+    return _failed(
+        failure,
+        status=status,
+        is_retriable=failure in ("status_429", "status_5xx"),
+        retry_after_s=_retry_after(reply.headers.get("retry-after")),
+        upstream=message,
+    )
+
+
+def _failure_class(status: int, code: str, message: str) -> str:
+    if 300 <= status < 400:
+        return "redirect"
+    if status in (401, 403):
+        return "auth"
+    if status == 429:
+        return "status_429"
+    if status >= 500:
+        return "status_5xx"
+    if code == "context_length_exceeded" or "context length" in message.lower():
+        return "context_length"
+    return "status_4xx"
+
+
+def _retry_after(value: str | None) -> float | None:
+    """Seconds or HTTP-date (RFC 9110 §10.2.3), bounded; what makes no sense is ignored."""
+    if value is None:
+        return None
+    value = value.strip()
+    if value.isdigit():
+        return min(float(value[:9]), _MAX_RETRY_AFTER_S)
+    try:
+        moment = parsedate_to_datetime(value)
+    except (ValueError, TypeError):
+        return None
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    return min(max(moment.timestamp() - time.time(), 0.0), _MAX_RETRY_AFTER_S)
