@@ -1,0 +1,129 @@
+"""What one answer of one deployment would cost, take and be worth; pure, integers only.
+
+Costs: expected = estimated input tokens and the bundle's expected output; worst case = one token
+per byte of the request (the strict bound for byte-level BPE, research: routing §7) and the full
+output bound. Latency: the catalog's value and the observed average, blended by how much is known,
+times the load, divided by the success rate.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+from transire.domain.bundle import RoutingRules
+from transire.domain.decision import Classification, Terms
+from transire.domain.deployment import Deployment
+from transire.domain.request import RoutingRequest
+from transire.score.latency import Observed, blend
+
+__all__ = ["Question", "ask", "estimate", "quality_permille", "tail_ms"]
+
+LOWEST_SUCCESS_PERMILLE: Final = 100
+"""Below one success in ten the latency is not stretched further; the breaker is the remedy."""
+
+TAIL_PRIOR: Final = 2
+"""An unseen deployment's 95th percentile, as a multiple of its catalog latency: between the
+steady and the brown-out tails of research: routing §4."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """What a request asks of a deployment, free of content.
+
+    Attributes:
+        input_tokens: Estimate, for expected cost and context.
+        input_bound: Strict upper bound, for the worst case.
+        output_bound: The caller's bound per choice, or None.
+        expected_output: Tokens an answer usually takes.
+        choices: `n`.
+        max_cost_micro_usd, max_latency_ms: Asserted bounds, or None.
+        min_quality_permille: The highest of all floors.
+    """
+
+    needs: frozenset[str]
+    input_tokens: int
+    input_bound: int
+    output_bound: int | None
+    expected_output: int
+    choices: int
+    task: str
+    max_cost_micro_usd: int | None
+    max_latency_ms: int | None
+    min_quality_permille: int
+
+    def fits(self, deployment: Deployment) -> bool:
+        """Whether input and output bound fit the context window, and the bound the model."""
+        output = self.output_bound
+        if output is None:
+            output = min(self.expected_output, deployment.max_output_tokens)
+        elif output > deployment.max_output_tokens:
+            return False
+        return self.input_tokens + output <= deployment.context_tokens
+
+
+def ask(request: RoutingRequest, classification: Classification, rules: RoutingRules) -> Question:
+    """Gather what the request, its signals and the bundle ask for."""
+    body, asserted, signals = request.body, request.assertions, classification.signals
+    return Question(
+        needs=body.needs | signals.needs,
+        input_tokens=body.tokens_estimate,
+        input_bound=max(body.size_bytes, body.tokens_estimate),
+        output_bound=body.max_output_tokens,
+        expected_output=rules.expected_output_tokens,
+        choices=max(1, body.n),
+        task=signals.task,
+        max_cost_micro_usd=asserted.max_cost_micro_usd,
+        max_latency_ms=asserted.max_latency_ms,
+        min_quality_permille=max(
+            signals.quality_floor_permille,
+            rules.task_quality_floor_permille.get(signals.task, 0),
+            asserted.min_quality_permille or 0,
+        ),
+    )
+
+
+def estimate(question: Question, deployment: Deployment, observed: Observed) -> Terms:
+    """Every term of one candidate's score."""
+    bound = deployment.max_output_tokens
+    if question.output_bound is not None and question.output_bound < bound:
+        bound = question.output_bound
+    price = deployment.price
+    cost = worst = None
+    if price is not None:
+        usual = min(bound, question.expected_output) * question.choices
+        cost = price.cost_micro_usd(question.input_tokens, usual)
+        worst = price.cost_micro_usd(question.input_bound, bound * question.choices)
+    success = blend(1000, observed.success_permille, observed.weight_permille)
+    return Terms(
+        cost_micro_usd=cost,
+        worst_cost_micro_usd=worst,
+        latency_ms=_latency_ms(deployment, observed, success),
+        success_permille=success,
+        quality_permille=quality_permille(deployment, question.task),
+        in_flight=observed.in_flight,
+    )
+
+
+def quality_permille(deployment: Deployment, task: str) -> int:
+    """Static quality for a task; `default` stands for unlisted tasks, 0 where neither is given."""
+    table = deployment.quality_permille
+    listed = table.get(task)
+    return table.get("default", 0) if listed is None else listed
+
+
+def tail_ms(deployment: Deployment, observed: Observed) -> int:
+    """About the 95th percentile of the time to the whole answer, under present load."""
+    prior = deployment.latency_ms * TAIL_PRIOR
+    return _loaded(blend(prior, observed.tail_ms, observed.weight_permille), deployment, observed)
+
+
+def _latency_ms(deployment: Deployment, observed: Observed, success_permille: int) -> int:
+    quiet = blend(deployment.latency_ms, observed.latency_ms, observed.weight_permille)
+    loaded = _loaded(quiet, deployment, observed)
+    # Retries multiply the wait: the expected number of attempts is 1 / success.
+    return loaded * 1000 // max(success_permille, LOWEST_SUCCESS_PERMILLE)
+
+
+def _loaded(quiet_ms: int, deployment: Deployment, observed: Observed) -> int:
+    """Stretch by utilisation: idle 1×, at its concurrency 2×, beyond it ever more."""
+    capacity = max(1, deployment.concurrency)
+    return quiet_ms * (capacity + observed.in_flight) // capacity

@@ -1,0 +1,136 @@
+"""What attempts teach about a deployment's speed and reliability; pure, bounded, forgetful.
+
+Three exponentially weighted averages (whole answer, first byte, success) and a mean absolute
+deviation, from which a tail is estimated the way TCP does it (RFC 6298 §2). Rules that simulation
+showed to matter (research: routing §4):
+
+- A failure is never a reward: a fast error leaves the latency where it is and lowers success.
+- A penalty is bounded by the timeout: one bad minute must not poison the average.
+- Knowledge ages: without traffic the sample count halves each `HALF_LIFE_S`, so that a deployment
+  that was slow once falls back to its catalog value and is tried again.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Final
+
+__all__ = [
+    "HALF_LIFE_S",
+    "LONGEST_MS",
+    "PRIOR_SAMPLES",
+    "TAIL_DEVIATIONS",
+    "Averages",
+    "Observed",
+    "aged_samples",
+    "blend",
+    "learn",
+    "weight_permille",
+]
+
+ALPHA: Final = 0.1
+"""Weight of one sample: the last 20 or so attempts make up nine tenths of an average."""
+
+LONGEST_MS: Final = 120_000
+"""No sample counts for more: the default deadline of a whole request."""
+
+PRIOR_SAMPLES: Final = 5
+"""The catalog's own value weighs as much as five attempts, so one lucky call is no stampede."""
+
+MOST_SAMPLES: Final = 100
+"""Past this many samples the prior is forgotten to 5 %; more would only slow the ageing."""
+
+HALF_LIFE_S: Final = 30.0
+"""Idle time after which half of the knowledge is gone."""
+
+TAIL_DEVIATIONS: Final = 2.7
+"""Mean absolute deviations above the mean: p95 of an exponential, and of log-normals near it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Averages:
+    """What has been learned; times in ms, `success` 0–1, `seen_at` on the monotonic clock."""
+
+    samples: float = 0.0
+    latency_ms: float = 0.0
+    deviation_ms: float = 0.0
+    first_byte_ms: float | None = None
+    success: float = 1.0
+    seen_at: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observed:
+    """One deployment as the scorer sees it: integers only, so that a record replays exactly.
+
+    Attributes:
+        latency_ms: Average time to the whole answer; meaningless without samples.
+        tail_ms: About the 95th percentile.
+        first_byte_ms: Average time to the first byte, or None.
+        success_permille: Share of attempts that succeeded.
+        weight_permille: How much of it to believe against the catalog's value, 0–1000.
+        in_flight: Attempts on the wire from this process.
+        is_healthy: The breaker lets an attempt through.
+        is_in_quota: No Retry-After of its own is running.
+    """
+
+    latency_ms: int = 0
+    tail_ms: int = 0
+    first_byte_ms: int | None = None
+    success_permille: int = 1000
+    weight_permille: int = 0
+    in_flight: int = 0
+    is_healthy: bool = True
+    is_in_quota: bool = True
+
+
+def learn(
+    averages: Averages,
+    *,
+    is_success: bool,
+    latency_ms: float,
+    first_byte_ms: float | None,
+    now: float,
+) -> Averages:
+    """The averages after one more attempt."""
+    samples = aged_samples(averages, now)
+    alpha = 1.0 if samples < 1 else max(ALPHA, 1 / (samples + 1))
+    sample = _bounded(latency_ms)
+    if not is_success:
+        sample = max(sample, averages.latency_ms)
+    mean = averages.latency_ms + alpha * (sample - averages.latency_ms)
+    spread = abs(sample - averages.latency_ms) if samples >= 1 else sample / 2
+    first = averages.first_byte_ms
+    if is_success and first_byte_ms is not None:
+        byte = _bounded(first_byte_ms)
+        first = byte if first is None else first + alpha * (byte - first)
+    return Averages(
+        samples=min(samples + 1, MOST_SAMPLES),
+        latency_ms=mean,
+        deviation_ms=averages.deviation_ms + alpha * (spread - averages.deviation_ms),
+        first_byte_ms=first,
+        # One failure among few must not read as "always fails": the prior is success.
+        success=averages.success + ALPHA * ((1.0 if is_success else 0.0) - averages.success),
+        seen_at=now,
+    )
+
+
+def aged_samples(averages: Averages, now: float) -> float:
+    """The sample count after idle time took its share."""
+    idle = max(0.0, now - averages.seen_at)
+    return averages.samples * math.pow(0.5, min(idle / HALF_LIFE_S, 60.0))
+
+
+def blend(prior: int, seen: int, weight_permille: int) -> int:
+    """Between the catalog's value and the observed one, by how much is known."""
+    return (prior * (1000 - weight_permille) + seen * weight_permille) // 1000
+
+
+def weight_permille(averages: Averages, now: float) -> int:
+    """How much to believe the averages against a prior, 0–1000."""
+    samples = aged_samples(averages, now)
+    return int(1000 * samples / (samples + PRIOR_SAMPLES))
+
+
+def _bounded(value_ms: float) -> float:
+    """A hostile or broken measurement (negative, NaN, endless) becomes the worst one."""
+    return value_ms if 0 <= value_ms <= LONGEST_MS else float(LONGEST_MS)

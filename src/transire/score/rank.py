@@ -1,0 +1,209 @@
+"""Filter the permitted set, then order it; pure, deterministic, integers only.
+
+Order of thought (research: routing §5): capability → context → state → health → quota → max cost →
+max latency → quality floor, each a hard filter; then raw before redacted per deployment; then the
+cheapest expected to meet the task's latency target, with power of two choices among near-ties in
+cost; then the fastest of the rest, as fallbacks. Each filter looks at one candidate alone, so
+tightening a bound only ever removes candidates.
+
+INVARIANT (I2): what comes out is a subset of `contenders`, which come from policy alone.
+INVARIANT: ties are broken by a hash of seed and candidate, never by position, so a candidate that
+is filtered out, or was never permitted, cannot move the pick among the others.
+Whether a candidate needs review is never looked at (DESIGN §3).
+"""
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final, TypeAlias
+
+from transire.domain.decision import Candidate, Form, Pair, Ranking, Terms, Verdict
+from transire.domain.deployment import Deployment, DeploymentState
+from transire.score.estimate import Question, estimate, tail_ms
+from transire.score.latency import Observed
+
+__all__ = ["FILTERS", "Contender", "Preference", "order", "rank"]
+
+FILTERS: Final = (
+    "capability",
+    "context",
+    "state",
+    "health",
+    "quota",
+    "max_cost",
+    "max_latency",
+    "quality",
+)
+"""Names of the hard filters, in the order in which they are applied and reported."""
+
+_MASK: Final = (1 << 64) - 1
+
+_UNKNOWN: Final = 1 << 62
+"""Sorts an unknown price behind every known one: unknown is never zero."""
+
+_Row: TypeAlias = tuple[int, int, int, Candidate]
+
+
+@dataclass(frozen=True, slots=True)
+class Contender:
+    """One permitted pair with what is known of its deployment.
+
+    Attributes:
+        is_in_quota: No Retry-After is running anywhere in its quota group.
+    """
+
+    verdict: Verdict
+    deployment: Deployment
+    observed: Observed
+    is_in_quota: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preference:
+    """What makes one surviving candidate better than another, besides its terms.
+
+    Attributes:
+        target_ms: Latency target of the task for the whole answer.
+        near_tie_permille: Costs within this share of the cheapest count as equal.
+        seed: The decision's seed; only its low 64 bits matter.
+    """
+
+    target_ms: int
+    near_tie_permille: int
+    seed: int
+
+
+def rank(
+    question: Question, contenders: Iterable[Contender], preference: Preference, digest: str
+) -> Ranking:
+    """Filter and order permitted pairs. O(n log n); the input's order does not matter."""
+    survivors: list[Candidate] = []
+    filtered: list[tuple[int, Pair]] = []
+    for contender in contenders:
+        terms = estimate(question, contender.deployment, contender.observed)
+        failed = _first_failed(question, contender, terms)
+        if failed is None:
+            survivors.append(Candidate(verdict=contender.verdict, terms=terms))
+        else:
+            filtered.append((failed, contender.verdict.pair))
+    filtered.sort(key=lambda item: (item[0], item[1].deployment, item[1].form))
+    candidates, reason = order(survivors, preference)
+    return Ranking(
+        candidates=candidates,
+        filtered=tuple((pair, FILTERS[index]) for index, pair in filtered),
+        reason=reason,
+        scorer_digest=digest,
+        seed=preference.seed,
+    )
+
+
+def order(
+    survivors: Sequence[Candidate], preference: Preference
+) -> tuple[tuple[Candidate, ...], str]:
+    """Order candidates that passed the filters, best first, and say why the first one won.
+
+    Reasons: `none`, `only_one`, `cheapest_meeting_target`, `p2c` (two near-ties compared),
+    `fastest` (nobody is expected to meet the target). Where a deployment survives in both forms
+    its redacted pair is a last fallback, behind every preferred pair.
+    """
+    preferred, doubles = _raw_first(survivors)
+    meeting, others = _split(preferred, preference)
+    if not preferred:
+        return (), "none"
+    reason = _promote(meeting, preference) if meeting else "fastest"
+    if len(survivors) == 1:
+        reason = "only_one"
+    ordered = [row[3] for row in (*meeting, *others)]
+    if doubles:
+        place = {c.pair.deployment: index for index, c in enumerate(ordered)}
+        ordered += sorted(doubles, key=lambda double: place[double.pair.deployment])
+    return tuple(ordered), reason
+
+
+def _raw_first(survivors: Sequence[Candidate]) -> tuple[list[Candidate], list[Candidate]]:
+    raw = {c.verdict.pair.deployment for c in survivors if c.verdict.pair.form is Form.RAW}
+    preferred: list[Candidate] = []
+    doubles: list[Candidate] = []
+    for candidate in survivors:
+        pair = candidate.verdict.pair
+        is_double = pair.form is Form.REDACTED and pair.deployment in raw
+        (doubles if is_double else preferred).append(candidate)
+    return preferred, doubles
+
+
+def _split(preferred: Sequence[Candidate], preference: Preference) -> tuple[list[_Row], list[_Row]]:
+    """Those expected to meet the target, cheapest first, and the rest, fastest first."""
+    mixed = _mix(preference.seed)
+    meeting: list[_Row] = []
+    others: list[_Row] = []
+    for candidate in preferred:
+        terms = candidate.terms
+        key = _key(candidate.verdict.pair.deployment, mixed)
+        cost = _UNKNOWN if terms.cost_micro_usd is None else terms.cost_micro_usd
+        if terms.latency_ms <= preference.target_ms:
+            meeting.append((cost, terms.latency_ms, key, candidate))
+        else:
+            others.append((terms.latency_ms, cost, key, candidate))
+    meeting.sort(key=_without_candidate)
+    others.sort(key=_without_candidate)
+    return meeting, others
+
+
+def _without_candidate(row: _Row) -> tuple[int, int, int]:
+    return row[:3]
+
+
+def _promote(meeting: list[_Row], preference: Preference) -> str:
+    """Move the winner among near-ties to the front: power of two choices on expected latency.
+
+    The two are those with the lowest keys, which is a uniform draw over seeds; comparing two
+    and not all keeps replicas that share nothing from herding (research: routing §4).
+    """
+    limit = meeting[0][0] * (1000 + preference.near_tie_permille) // 1000
+    ties = [row for row in meeting if row[0] <= limit]
+    if len(ties) == 1:
+        return "cheapest_meeting_target"
+    drawn = sorted(ties, key=lambda row: row[2])[:2]
+    winner = min(drawn, key=lambda row: (row[1], row[2]))
+    meeting.remove(winner)
+    meeting.insert(0, winner)
+    return "p2c"
+
+
+def _first_failed(question: Question, contender: Contender, terms: Terms) -> int | None:
+    """Index into `FILTERS` of the first filter that removes the contender, or None."""
+    deployment, observed = contender.deployment, contender.observed
+    checks = (
+        not question.needs <= deployment.capabilities,
+        not question.fits(deployment),
+        deployment.state is not DeploymentState.ACTIVE,
+        not observed.is_healthy,
+        not (observed.is_in_quota and contender.is_in_quota),
+        question.max_cost_micro_usd is not None
+        and (
+            terms.worst_cost_micro_usd is None
+            or terms.worst_cost_micro_usd > question.max_cost_micro_usd
+        ),
+        question.max_latency_ms is not None
+        and tail_ms(deployment, observed) > question.max_latency_ms,
+        terms.quality_permille < question.min_quality_permille,
+    )
+    return checks.index(True) if True in checks else None
+
+
+@lru_cache(maxsize=4096)
+def _name_hash(deployment: str) -> int:
+    return int.from_bytes(hashlib.blake2b(deployment.encode(), digest_size=8).digest(), "big")
+
+
+def _mix(number: int) -> int:
+    """The finaliser of SplitMix64 (Steele, Lea and Flood, OOPSLA 2014): a bijection on 64 bits."""
+    number = (number + 0x9E3779B97F4A7C15) & _MASK
+    number = ((number ^ (number >> 30)) * 0xBF58476D1CE4E5B9) & _MASK
+    number = ((number ^ (number >> 27)) * 0x94D049BB133111EB) & _MASK
+    return number ^ (number >> 31)
+
+
+def _key(deployment: str, mixed_seed: int) -> int:
+    return _mix(_name_hash(deployment) ^ mixed_seed)

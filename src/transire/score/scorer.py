@@ -1,0 +1,99 @@
+"""The scorer of one bundle: gathers facts and observations, then calls the pure `rank`."""
+
+import hashlib
+import json
+from typing import Final
+
+from transire.domain.bundle import Bundle, RoutingRules
+from transire.domain.decision import Authorization, Classification, Pair, Ranking
+from transire.domain.request import RoutingRequest
+from transire.score.estimate import ask
+from transire.score.health import FleetHealth
+from transire.score.rank import Contender, Preference, rank
+
+__all__ = ["ALGORITHM", "DEFAULT_TARGET_MS", "BundleScorer", "preference_of"]
+
+ALGORITHM: Final = "cheapest-meeting-target/1"
+"""Grows with every change that could rank recorded inputs differently (DESIGN I8)."""
+
+DEFAULT_TARGET_MS: Final = 10_000
+"""Target of a task for which `routing.yaml` names none, not even under `default`."""
+
+
+class BundleScorer:
+    """Implements `domain.ports.Scorer`. Reads memory only; no I/O, no clock but health's."""
+
+    def __init__(self, bundle: Bundle, health: FleetHealth) -> None:
+        self._deployments = bundle.catalog.deployments
+        self._rules = bundle.routing
+        self._health = health
+        self._digest = _digest(self._rules)
+
+    @property
+    def digest(self) -> str:
+        """Names algorithm, constants and the bundle's routing rules (hex)."""
+        return self._digest
+
+    def rank(
+        self,
+        request: RoutingRequest,
+        classification: Classification,
+        permitted: Authorization,
+        *,
+        exclude: frozenset[Pair],
+        seed: int,
+    ) -> Ranking:
+        """Filter and order `permitted.permitted` minus `exclude`."""
+        ranking = rank(
+            ask(request, classification, self._rules),
+            self._contenders(permitted, exclude, seed),
+            preference_of(self._rules, classification.signals.task, seed),
+            self._digest,
+        )
+        if ranking.candidates:
+            self._health.reserve_probe(ranking.candidates[0].verdict.pair.deployment, seed)
+        return ranking
+
+    def _contenders(
+        self, permitted: Authorization, exclude: frozenset[Pair], seed: int
+    ) -> list[Contender]:
+        now = self._health.monotonic()
+        resting = self._resting_groups(now)
+        contenders: list[Contender] = []
+        for verdict in permitted.permitted:
+            # A verdict on a deployment this catalog does not hold (an older bundle's) is dropped.
+            deployment = self._deployments.get(verdict.pair.deployment)
+            if deployment is None or verdict.pair in exclude:
+                continue
+            observed = self._health.seen(deployment.id, now, seed)
+            in_quota = not resting or deployment.quota_group not in resting
+            contenders.append(Contender(verdict, deployment, observed, in_quota))
+        return contenders
+
+    def _resting_groups(self, now: float) -> frozenset[str]:
+        """Quota groups in which some deployment was told to wait: all of the group waits."""
+        return frozenset(
+            self._deployments[deployment].quota_group
+            for deployment in self._health.resting(now)
+            if deployment in self._deployments
+        )
+
+
+def preference_of(rules: RoutingRules, task: str, seed: int) -> Preference:
+    """The preference that the bundle's rules give one task."""
+    targets = rules.latency_target_ms
+    target = targets.get(task, targets.get("default", DEFAULT_TARGET_MS))
+    return Preference(target_ms=target, near_tie_permille=rules.near_tie_permille, seed=seed)
+
+
+def _digest(rules: RoutingRules) -> str:
+    configuration = {
+        "algorithm": ALGORITHM,
+        "default_target_ms": DEFAULT_TARGET_MS,
+        "expected_output_tokens": rules.expected_output_tokens,
+        "near_tie_permille": rules.near_tie_permille,
+        "latency_target_ms": dict(rules.latency_target_ms),
+        "task_quality_floor_permille": dict(rules.task_quality_floor_permille),
+    }
+    canonical = json.dumps(configuration, sort_keys=True, separators=(",", ":")).encode()
+    return hashlib.sha256(canonical).hexdigest()
