@@ -29,7 +29,23 @@ DEFAULT_RETRY_AFTER_S: Final = 1.0
 LONGEST_RETRY_AFTER_S: Final = 3600.0
 """An upstream cannot take itself out for longer than an hour with one header."""
 
-_QUOTA: Final = frozenset({"rate_limited", "status_429", "quota"})
+_FAULTS: Final = frozenset(
+    {
+        "auth",
+        "bad_shape",
+        "connect",
+        "cut",
+        "encoding",
+        "no_credential",
+        "not_a_stream",
+        "redirect",
+        "status_5xx",
+        "timeout",
+    }
+)
+"""Failure classes of `forward` that are the deployment's own, or its operator's, doing."""
+
+_QUOTA: Final = "status_429"
 
 
 def counts_against(failure: str) -> bool:
@@ -39,10 +55,7 @@ def counts_against(failure: str) -> bool:
     disconnect, a spent quota) does not count, or it could open the breaker for everybody. So
     this is a list of faults, and a failure nobody has heard of is not one.
     """
-    return failure.startswith(_FAULTS)
-
-
-_FAULTS: Final = ("timeout", "connect", "status_5", "stream", "protocol", "tls", "malformed", "io")
+    return failure in _FAULTS
 
 
 @dataclass(slots=True)
@@ -79,7 +92,7 @@ class FleetHealth:
         """The attempt is over; `failure` is empty for a success."""
         watch, now = self._watch(deployment), self._clock.monotonic()
         watch.in_flight = max(0, watch.in_flight - 1)
-        if failure in _QUOTA or (failure and retry_after_s is not None):
+        if failure == _QUOTA or (failure and retry_after_s is not None):
             watch.quota_until = max(watch.quota_until, now + _bounded_rest(retry_after_s))
             self._rest_until = max(self._rest_until, watch.quota_until)
         is_fault = counts_against(failure)

@@ -116,7 +116,7 @@ def test_cancelled_probe_frees_the_place(clock: FakeClock) -> None:
 
 
 @pytest.mark.parametrize(
-    "failure", ["cancelled", "stale", "deadline", "bad_request", "rate_limited", "schema", "empty"]
+    "failure", ["cancelled", "stale", "deadline", "status_4xx", "status_429", "schema", "not_json"]
 )
 def test_what_a_caller_can_provoke_never_opens_the_breaker(clock: FakeClock, failure: str) -> None:
     health = FleetHealth(clock)
@@ -132,7 +132,7 @@ def test_what_a_caller_can_provoke_never_opens_the_breaker(clock: FakeClock, fai
 def test_retry_after_rests_the_deployment_until_it_has_passed(clock: FakeClock) -> None:
     health = FleetHealth(clock)
 
-    end(health, "a", "rate_limited", retry_after_s=30.0)
+    end(health, "a", "status_429", retry_after_s=30.0)
 
     assert not seen(health).is_in_quota
     assert health.resting(clock.monotonic()) == {"a"}
@@ -145,7 +145,7 @@ def test_retry_after_rests_the_deployment_until_it_has_passed(clock: FakeClock) 
 def test_retry_after_that_says_nothing_rests_a_moment(clock: FakeClock, said: float | None) -> None:
     health = FleetHealth(clock)
 
-    end(health, "a", "rate_limited", retry_after_s=said)
+    end(health, "a", "status_429", retry_after_s=said)
 
     assert not seen(health).is_in_quota
     clock.advance(DEFAULT_RETRY_AFTER_S)
@@ -155,7 +155,7 @@ def test_retry_after_that_says_nothing_rests_a_moment(clock: FakeClock, said: fl
 def test_retry_after_is_capped(clock: FakeClock) -> None:
     health = FleetHealth(clock)
 
-    end(health, "a", "rate_limited", retry_after_s=float("inf"))
+    end(health, "a", "status_429", retry_after_s=float("inf"))
 
     clock.advance(LONGEST_RETRY_AFTER_S)
     assert seen(health).is_in_quota
@@ -163,9 +163,9 @@ def test_retry_after_is_capped(clock: FakeClock) -> None:
 
 def test_shorter_retry_after_does_not_shorten_a_longer_one(clock: FakeClock) -> None:
     health = FleetHealth(clock)
-    end(health, "a", "rate_limited", retry_after_s=30.0)
+    end(health, "a", "status_429", retry_after_s=30.0)
 
-    end(health, "a", "rate_limited", retry_after_s=1.0)
+    end(health, "a", "status_429", retry_after_s=1.0)
 
     clock.advance(10.0)
     assert not seen(health).is_in_quota

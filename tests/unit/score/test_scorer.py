@@ -145,7 +145,7 @@ def test_retry_after_rests_the_whole_quota_group(clock: FakeClock) -> None:
         health,
     )
 
-    end(health, "one", "rate_limited", retry_after_s=20.0)
+    end(health, "one", "status_429", retry_after_s=20.0)
 
     assert firsts(rank_with(scorer, "one", "two", "three")) == ["three"]
     clock.advance(20.0)
