@@ -17,7 +17,7 @@ from transire.bundle.limits import missing_limits
 from transire.bundle.registry import Registry, read_registry
 from transire.bundle.rules import Rule, check_rules, lint, read_rules
 from transire.bundle.schema import enumerations, schema_text
-from transire.bundle.source import bundle_digest
+from transire.bundle.source import bundle_digest, check_names
 from transire.domain.bundle import Bundle
 from transire.domain.ids import PolicyId
 from transire.errors import BundleError
@@ -36,7 +36,8 @@ def compile_bundle(files: Mapping[str, bytes], *, must_hold_limits: bool = True)
         BundleError: `problems` holds located reasons.
     """
     if not files:
-        raise BundleError(["the bundle is empty"])
+        raise BundleError(["the bundle is empty: `transire init DIR` writes one to start from"])
+    check_names(files)
     registry = read_registry(files)
     rules = read_rules(files)
     if must_hold_limits and (missing := missing_limits(rules)):

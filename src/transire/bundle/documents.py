@@ -4,12 +4,21 @@ These models are the documentation of `taxonomy.yaml`, `catalog/*.yaml` and `rou
 source of the JSON Schemas in `schemas/`.
 """
 
-from datetime import datetime
-from typing import Annotated, Literal
+import re
+from datetime import UTC, datetime
+from typing import Annotated, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
-__all__ = ["CatalogDocument", "RoutingDocument", "TaxonomyDocument"]
+__all__ = [
+    "ApplicationDocument",
+    "CatalogDocument",
+    "CueDocument",
+    "DeploymentDocument",
+    "RoutingDocument",
+    "TaxonomyDocument",
+    "TenantDocument",
+]
 
 Id = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
 """An id as DESIGN §5 spells it."""
@@ -17,9 +26,24 @@ Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,63}$")
 """A member of a closed vocabulary."""
 Permille = Annotated[int, Field(ge=0, le=1000)]
 
+_MOMENT: Final = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z")
+
+
+def _moment(value: object) -> datetime:
+    """One spelling of time: `2027-12-31T00:00:00Z`; a bare number is no time at all."""
+    if not isinstance(value, str) or not _MOMENT.fullmatch(value):
+        raise ValueError("a time is spelled like 2027-12-31T00:00:00Z")
+    try:
+        return datetime.strptime(value, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
+    except ValueError:
+        raise ValueError("this time is not in the calendar") from None
+
+
+Moment = Annotated[datetime, BeforeValidator(_moment)]
+
 
 class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=False)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
 class DataClassDocument(_Model):
@@ -132,8 +156,8 @@ class ContractDocument(_Model):
     baa: bool = False
     zero_retention: bool = False
     no_training: bool = False
-    valid_from: datetime
-    valid_until: datetime
+    valid_from: Moment
+    valid_until: Moment
     data_classes: list[Name] | None = None
 
 
@@ -179,7 +203,7 @@ class AcceptanceDocument(_Model):
     modalities: Annotated[list[Literal["text", "image", "audio", "file"]], Field(min_length=1)]
     reason: str
     accepted_by: Annotated[list[Id], Field(min_length=2, max_length=2)]
-    expires: datetime
+    expires: Moment
 
 
 class CatalogDocument(_Model):

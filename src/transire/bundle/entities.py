@@ -92,7 +92,7 @@ def _contract_name(contract: Contract, tenant: Tenant) -> str:
 
 def _tenant(tenant: Tenant, taxonomy: Taxonomy) -> dict[str, Any]:
     tags = {
-        provider: reference("Contract", _contract_name(contract, tenant))
+        str(provider): reference("Contract", _contract_name(contract, tenant))
         for provider, contract in sorted(tenant.contracts.items())
     }
     attrs = {

@@ -4,6 +4,7 @@ Cedar neither requires ids nor refuses a misspelt annotation or a literal that n
 three would be rules that silently never fire, so they are errors here.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
@@ -120,22 +121,31 @@ def _read(name: str, line: int, statement: str) -> Rule | str:
     identifier = node.annotations.get("id", "")
     if not is_id(identifier):
         return 'needs an `@id("…")` of the form [a-z0-9][a-z0-9._-]{0,63}'
-    if unknown := sorted(set(node.annotations) - _ANNOTATIONS):
-        return f"`{identifier}`: unknown annotation {unknown}, known are {sorted(_ANNOTATIONS)}"
-    if node.effect == "forbid" and not node.annotations.get("reason"):
-        return f"`{identifier}`: a forbid needs a `@reason`"
-    if _is_blanket(node):
-        return f"`{identifier}`: a permit without any condition would open everything"
-    sla = node.annotations.get("sla_minutes", "1")
-    if not sla.isdigit():
-        return f"`{identifier}`: `@sla_minutes` is a whole number of minutes"
+    if fault := _fault(node):
+        return f"`{identifier}`: {fault}"
     return Rule(file=name, line=line, text=statement, node=replace(node, id=identifier))
 
 
+def _fault(node: pst.Template) -> str | None:
+    """What is wrong with a statement that parses, or None."""
+    notes = node.annotations
+    if unknown := sorted(set(notes) - _ANNOTATIONS):
+        return f"unknown annotation {unknown}, known are {sorted(_ANNOTATIONS)}"
+    if node.effect == "forbid" and not notes.get("reason"):
+        return "a forbid needs a `@reason`"
+    if _is_blanket(node):
+        return "a permit without any condition would open everything"
+    if not re.fullmatch(r"[1-9][0-9]{0,4}", notes.get("sla_minutes", "1")):
+        return "`@sla_minutes` is a whole number of minutes"
+    return None
+
+
 def _is_blanket(node: pst.Template) -> bool:
+    """A permit that narrows neither principal nor resource, and has no condition but constants."""
     scopes = (node.principal, node.resource)
-    is_open = all(isinstance(scope, pst.ScopeAny) for scope in scopes)
-    return node.effect == "permit" and is_open and not node.clauses
+    is_open = all(isinstance(scope, pst.ScopeAny | pst.ScopeIs) for scope in scopes)
+    has_condition = any(not isinstance(c.expr, pst.BoolLit) for c in node.clauses)
+    return node.effect == "permit" and is_open and not has_condition
 
 
 def check_rules(

@@ -5,7 +5,9 @@ changed without changing it; Cedar's own rendering would normalise.
 """
 
 import base64
+import binascii
 import hashlib
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
@@ -15,11 +17,17 @@ import orjson
 from transire.domain.ids import BundleDigest
 from transire.errors import BundleError, IntegrityError
 
-__all__ = ["archive", "bundle_digest", "read_folder", "unarchive"]
+__all__ = ["archive", "bundle_digest", "check_names", "read_folder", "unarchive"]
 
 _MAX_FILES: Final = 2_000
 _MAX_BYTES: Final = 16 * 1024 * 1024
 _FIXED: Final = ("taxonomy.yaml", "routing.yaml")
+_STEP: Final = r"(?:[A-Za-z0-9_][A-Za-z0-9._-]*/)*[A-Za-z0-9_][A-Za-z0-9._-]*"
+_NAME: Final = re.compile(
+    rf"taxonomy\.yaml|routing\.yaml|catalog/{_STEP}\.yaml|rules/{_STEP}\.cedar"
+    rf"|tests/{_STEP}_test\.yaml"
+)
+"""What may stand in a bundle; no step begins with a dot, so none leads out of the folder."""
 
 
 def read_folder(folder: Path) -> dict[str, bytes]:
@@ -46,9 +54,23 @@ def read_folder(folder: Path) -> dict[str, bytes]:
         if not path.resolve().is_relative_to(root):
             raise BundleError([f"{name}: a link leads out of the policies folder"])
         files[name] = path.read_bytes()
-    if len(files) > _MAX_FILES or sum(map(len, files.values())) > _MAX_BYTES:
-        raise BundleError([f"a bundle has at most {_MAX_FILES} files and {_MAX_BYTES} bytes"])
+    check_names(files)
     return files
+
+
+def check_names(files: Mapping[str, bytes]) -> None:
+    """Refuse files that are no part of a bundle, wherever they came from (folder or API).
+
+    Raises:
+        BundleError: a name of no known kind, or too many files or bytes.
+    """
+    problems = [
+        f"{name!r}: no such kind of file in a bundle" for name in files if not _NAME.fullmatch(name)
+    ]
+    if len(files) > _MAX_FILES or sum(map(len, files.values())) > _MAX_BYTES:
+        problems.append(f"a bundle has at most {_MAX_FILES} files and {_MAX_BYTES} bytes")
+    if problems:
+        raise BundleError(problems)
 
 
 def bundle_digest(files: Mapping[str, bytes]) -> BundleDigest:
@@ -70,4 +92,10 @@ def unarchive(data: bytes, digest: str) -> dict[str, bytes]:
     """
     if hashlib.sha256(data).hexdigest() != digest:
         raise IntegrityError("a stored bundle does not have the digest it is stored under")
-    return {name: base64.b64decode(text) for name, text in orjson.loads(data).items()}
+    try:
+        files = {name: base64.b64decode(t, validate=True) for name, t in orjson.loads(data).items()}
+    except (orjson.JSONDecodeError, binascii.Error, AttributeError, TypeError):
+        raise IntegrityError("a stored bundle is not an archive") from None
+    if archive(files) != data:
+        raise IntegrityError("a stored bundle is not in its one canonical spelling")
+    return files

@@ -6,7 +6,7 @@ errors. Aliases are refused: a bundle has no use for them, and they can explode.
 
 import re
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 import yaml
 
@@ -30,20 +30,24 @@ class Document:
         return f"{self.name}:{self.lines.get(path, 1)}"
 
 
+_BOOL: Final = "tag:yaml.org,2002:bool"
+_INT: Final = "tag:yaml.org,2002:int"
+_FLOAT: Final = "tag:yaml.org,2002:float"
+_REPLACED: Final = (_BOOL, _INT, _FLOAT, "tag:yaml.org,2002:timestamp", "tag:yaml.org,2002:merge")
+
+
 class _Loader(yaml.SafeLoader):
-    """A safe loader with the core schema's scalars alone."""
+    """A safe loader with JSON's scalars alone: no octal `010`, no sexagesimal `1:30`."""
 
 
 _Loader.yaml_implicit_resolvers = {
-    letter: [
-        (tag, pattern)
-        for tag, pattern in resolvers
-        if tag not in ("tag:yaml.org,2002:bool", "tag:yaml.org,2002:timestamp")
-    ]
+    letter: [(tag, pattern) for tag, pattern in resolvers if tag not in _REPLACED]
     for letter, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
-_Loader.add_implicit_resolver(  # type: ignore[no-untyped-call] # PyYAML's stubs leave it out
-    "tag:yaml.org,2002:bool", re.compile(r"^(?:true|false)$"), list("tf")
+_Loader.add_implicit_resolver(_BOOL, re.compile(r"^(?:true|false)$"), list("tf"))
+_Loader.add_implicit_resolver(_INT, re.compile(r"^-?(?:0|[1-9][0-9]*)$"), list("-0123456789"))
+_Loader.add_implicit_resolver(
+    _FLOAT, re.compile(r"^-?(?:0|[1-9][0-9]*)\.[0-9]+$"), list("-0123456789")
 )
 
 
@@ -58,14 +62,14 @@ def read_yaml(name: str, data: bytes) -> Document:
         try:
             node = loader.get_single_node()
         finally:
-            loader.dispose()  # type: ignore[no-untyped-call] # PyYAML's stubs leave it out
+            loader.dispose()
     except UnicodeDecodeError:
         raise BundleError([f"{name}:1: the file is not UTF-8"]) from None
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise BundleError([f"{name}:{line}: {error.problem or 'not YAML'}"]) from None
-    except yaml.YAMLError:
-        raise BundleError([f"{name}:1: not YAML"]) from None
+    except (yaml.YAMLError, RecursionError):
+        raise BundleError([f"{name}:1: not YAML, or nested too deeply"]) from None
     if node is None:
         return Document(name, {}, {})
     lines: dict[tuple[str | int, ...], int] = {}
@@ -90,8 +94,10 @@ def _build(
     if isinstance(node, yaml.MappingNode):
         built: dict[str, Any] = {}
         for key_node, value_node in node.value:
-            key = str(key_node.value)
             key_line = key_node.start_mark.line + 1
+            if not isinstance(key_node, yaml.ScalarNode):
+                raise BundleError([f"{name}:{key_line}: a key must be a plain word"])
+            key = str(key_node.value)
             if key in built:
                 raise BundleError([f"{name}:{key_line}: `{key}` stands twice"])
             lines[(*path, key)] = key_line
@@ -105,8 +111,8 @@ def _build(
 def _scalar(name: str, node: yaml.Node, line: int) -> Any:
     constructor = _Loader("")
     try:
-        return constructor.construct_object(node)  # type: ignore[no-untyped-call]
+        return constructor.construct_object(node)
     except (yaml.YAMLError, ValueError):
         raise BundleError([f"{name}:{line}: this value cannot be read"]) from None
     finally:
-        constructor.dispose()  # type: ignore[no-untyped-call]
+        constructor.dispose()

@@ -1,0 +1,206 @@
+"""Documents become domain values. Pure; names are resolved before (`references`)."""
+
+from transire.bundle.documents import (
+    CatalogDocument,
+    CueDocument,
+    DeploymentDocument,
+    RoutingDocument,
+    TaxonomyDocument,
+)
+from transire.domain.bundle import Cue, RoutingRules
+from transire.domain.deployment import (
+    Acceptance,
+    Application,
+    Catalog,
+    Contract,
+    Deployment,
+    DeploymentState,
+    Model,
+    Person,
+    Price,
+    Provider,
+    Queue,
+    Tenant,
+)
+from transire.domain.ids import (
+    ApplicationId,
+    DataClass,
+    DeploymentId,
+    Jurisdiction,
+    ModelId,
+    PersonId,
+    ProviderId,
+    Purpose,
+    Stakes,
+    TenantId,
+    Tier,
+)
+from transire.domain.taxonomy import Derivation, EntityRule, Taxonomy
+
+__all__ = ["to_catalog", "to_routing", "to_taxonomy"]
+
+
+def to_taxonomy(document: TaxonomyDocument) -> Taxonomy:
+    """The vocabularies, as the path uses them."""
+    return Taxonomy(
+        data_classes={
+            DataClass(name): frozenset(map(DataClass, item.implies))
+            for name, item in document.data_classes.items()
+        },
+        jurisdictions={
+            Jurisdiction(name): frozenset(map(Jurisdiction, item.within))
+            for name, item in document.jurisdictions.items()
+        },
+        personal=frozenset(DataClass(n) for n, c in document.data_classes.items() if c.personal),
+        purposes=tuple(map(Purpose, document.purposes)),
+        stakes=tuple(map(Stakes, document.stakes)),
+        tiers=tuple(map(Tier, document.tiers)),
+        roles=tuple(document.roles),
+        egress_capabilities=tuple(document.egress_capabilities),
+        entities={
+            name: EntityRule(
+                data_class=DataClass(rule.data_class),
+                min_score_pct=rule.min_score_pct,
+                min_count=rule.min_count,
+            )
+            for name, rule in document.entities.items()
+        },
+        derivations=tuple(
+            Derivation(
+                data_class=DataClass(d.data_class), when_all=frozenset(map(DataClass, d.when_all))
+            )
+            for d in document.derivations
+        ),
+    )
+
+
+def to_catalog(c: CatalogDocument) -> Catalog:
+    """Parties and deployments, as the path uses them; every name in them is known to exist."""
+    return Catalog(
+        providers={
+            ProviderId(name): Provider(
+                id=ProviderId(name),
+                name=item.name,
+                owner_jurisdictions=frozenset(map(Jurisdiction, item.owner_jurisdictions)),
+            )
+            for name, item in c.providers.items()
+        },
+        models={
+            ModelId(name): Model(id=ModelId(name), family=ModelId(item.family))
+            for name, item in c.models.items()
+        },
+        deployments={DeploymentId(n): _deployment(n, d) for n, d in c.deployments.items()},
+        tenants={
+            TenantId(name): Tenant(
+                id=TenantId(name),
+                home=Jurisdiction(item.home),
+                contracts={
+                    ProviderId(p): Contract(
+                        provider=ProviderId(p),
+                        data_classes=None
+                        if contract.data_classes is None
+                        else frozenset(map(DataClass, contract.data_classes)),
+                        **contract.model_dump(exclude={"data_classes"}),
+                    )
+                    for p, contract in item.contracts.items()
+                },
+            )
+            for name, item in c.tenants.items()
+        },
+        applications={
+            ApplicationId(name): Application(
+                id=ApplicationId(name),
+                tenant=TenantId(item.tenant),
+                purposes=tuple(map(Purpose, item.purposes)),
+                stakes=Stakes(item.stakes),
+                entitlements=frozenset(map(Tier, item.entitlements)),
+                pinned_model=ModelId(item.pinned_model) if item.pinned_model else None,
+                redaction=item.redaction,
+                unknown_fields=item.unknown_fields,
+            )
+            for name, item in c.applications.items()
+        },
+        people={
+            PersonId(name): Person(
+                id=PersonId(name),
+                tenant=TenantId(item.tenant),
+                roles=frozenset(item.roles),
+                name=item.name,
+            )
+            for name, item in c.people.items()
+        },
+        queues={
+            "default": Queue(id="default"),
+            **{
+                n: Queue(id=n, evidence=q.evidence, sla_minutes=q.sla_minutes)
+                for n, q in c.queues.items()
+            },
+        },
+        acceptances=tuple(
+            Acceptance(
+                id=name,
+                data_classes=frozenset(map(DataClass, item.data_classes)),
+                tenant=TenantId(item.tenant) if item.tenant else None,
+                modalities=frozenset(item.modalities),
+                reason=item.reason,
+                accepted_by=(PersonId(item.accepted_by[0]), PersonId(item.accepted_by[1])),
+                expires=item.expires,
+            )
+            for name, item in sorted(c.acceptances.items())
+        ),
+        aliases={name: frozenset(targets) for name, targets in c.aliases.items()},
+    )
+
+
+def _deployment(name: str, d: DeploymentDocument) -> Deployment:
+    return Deployment(
+        id=DeploymentId(name),
+        provider=ProviderId(d.provider),
+        model=ModelId(d.model),
+        tier=Tier(d.tier),
+        groups=frozenset(d.groups),
+        regions=tuple(map(Jurisdiction, d.regions)),
+        address=d.address.rstrip("/"),
+        upstream_model=d.upstream_model,
+        credential=d.credential,
+        on_premise=d.on_premise,
+        zero_retention=d.zero_retention,
+        trains_on_input=d.trains_on_input,
+        subprocessors=frozenset(map(Jurisdiction, d.subprocessors)),
+        capabilities=frozenset(d.capabilities),
+        context_tokens=d.context_tokens,
+        max_output_tokens=d.max_output_tokens,
+        quality_permille=dict(d.quality_permille),
+        price=Price(**d.price.model_dump()) if d.price else None,
+        latency_ms=d.latency_ms,
+        concurrency=d.concurrency,
+        quota_group=d.quota_group or name,
+        state=DeploymentState(d.state),
+    )
+
+
+def to_routing(document: RoutingDocument) -> RoutingRules:
+    """Cues, tasks and the attempt budget."""
+    return RoutingRules(
+        tasks=tuple(sorted(document.tasks)),
+        cues=tuple(_cue(name, cue) for name, cue in document.cues.items()),
+        task_quality_floor_permille={
+            n: t.quality_floor_permille for n, t in document.tasks.items()
+        },
+        latency_target_ms={n: t.latency_target_ms for n, t in document.tasks.items()},
+        **document.model_dump(exclude={"tasks", "cues"}),
+    )
+
+
+def _cue(name: str, cue: CueDocument) -> Cue:
+    return Cue(
+        name=name,
+        words=tuple(cue.words),
+        min_tokens=cue.min_tokens,
+        has_tools=cue.has_tools,
+        languages=frozenset(cue.languages),
+        task=cue.task,
+        quality_floor_permille=cue.quality_floor_permille,
+        stakes=Stakes(cue.stakes) if cue.stakes else None,
+        needs=frozenset(cue.needs),
+    )
