@@ -1,0 +1,46 @@
+"""What an answer's end says about it: cut off, empty, or longer than was asked. Pure."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from transire.domain.answer import AnswerChoice, Completion
+from transire.domain.ports import Violation
+from transire.domain.request import Body
+
+__all__ = ["is_cut", "of_answer", "of_choice"]
+
+SLACK_TOKENS: Final = 16
+"""Upstreams count end markers and role tokens differently; a real overrun is far larger."""
+
+SLACK_PERMILLE: Final = 20
+
+
+def of_answer(body: Body, answer: Completion) -> Iterator[Violation]:
+    """Violations of the whole answer: no choices, or more tokens than the caller's bound."""
+    if not answer.choices:
+        yield Violation(kind="empty", path="choices")
+    bound = body.max_output_tokens
+    if bound is None or answer.usage is None:
+        return
+    most = bound * max(1, body.n)
+    if answer.usage.completion_tokens > most + most * SLACK_PERMILLE // 1000 + SLACK_TOKENS:
+        yield Violation(kind="token_limit", path="usage.completion_tokens")
+
+
+def of_choice(choice: AnswerChoice, *, has_contract: bool) -> Iterator[Violation]:
+    """Violations of one choice: cut off while something was promised, or nothing in it.
+
+    Without a contract a cut answer is what the caller's own bound asked for (OpenAI:
+    `finish_reason` `length`), and reasoning alone may have used that bound up.
+    """
+    if is_cut(choice):
+        if has_contract:
+            yield Violation(kind="truncated", path="finish_reason", choice=choice.index)
+        return
+    if not (choice.content or choice.refusal or choice.tool_calls):
+        yield Violation(kind="empty", path="message.content", choice=choice.index)
+
+
+def is_cut(choice: AnswerChoice) -> bool:
+    """Whether the answer ended because its bound was reached; never repaired (routing §6)."""
+    return choice.finish_reason == "length"
