@@ -1,0 +1,272 @@
+"""Governed change: a bundle is proposed, approved by another person, activated by an entry.
+
+Nothing else makes a bundle active: files, signals and start-up only propose (DESIGN I9). Each act
+is one entry; what it was based on are that entry's conditions, judged by the log inside the batch.
+Sources travel in the log as a blob under the digest, so every digest that was ever proposed can be
+compiled again from the log alone.
+
+    genesis(log, files, ...)                once, on an empty log
+    propose → approve → activate            ever after; roll-back is a proposal like any other
+"""
+
+import asyncio
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Literal
+
+from transire.bundle.acts import (
+    ACTIVE_KEY,
+    MODE_KEY,
+    Act,
+    is_solo,
+    policy_bundle,
+    still_active,
+)
+from transire.bundle.compile import compile_bundle
+from transire.bundle.compiled import CompiledBundle
+from transire.bundle.proposal import PROPOSAL_PREFIX, Approval, Proposal, proposal_key
+from transire.bundle.quarantine import fresh_quarantine
+from transire.bundle.source import archive, unarchive
+from transire.bundle.sweep import demand_sound
+from transire.domain.ids import BundleDigest, PersonId
+from transire.domain.log import Change, Condition, DecisionLog, Item
+from transire.errors import AccessError, BundleError, ConflictError, NotFoundError
+
+__all__ = [
+    "activate",
+    "active_digest",
+    "approve",
+    "genesis",
+    "list_proposals",
+    "load_bundle",
+    "propose",
+    "show_proposal",
+]
+
+Mode = Literal["solo", "team"]
+
+
+async def genesis(
+    log: DecisionLog, files: Mapping[str, bytes], *, mode: Mode, by: PersonId, now: datetime
+) -> CompiledBundle:
+    """The first activation, on a log that has none; it fixes the mode.
+
+    Raises:
+        BundleError: the bundle is not sound, or does not know the founder.
+        ConflictError: some bundle is active already.
+    """
+    compiled = await _vet(files, now, solo=mode == "solo")
+    if by not in compiled.bundle.catalog.people:
+        raise BundleError([f"catalog: the founder `{by}` must stand under `people`"])
+    nothing = (Condition(key=ACTIVE_KEY, equals=None), Condition(key=MODE_KEY, equals=None))
+    await log.append(
+        Item(
+            kind="policy.genesis",
+            fields={"bundle_digest": compiled.digest, "mode": mode, "by": by},
+            conditions=nothing,
+            changes=(
+                Change(key=ACTIVE_KEY, value=compiled.digest),
+                Change(key=MODE_KEY, value=mode),
+                *fresh_quarantine(),
+            ),
+            blobs={compiled.digest: archive(files)},
+        )
+    )
+    return compiled
+
+
+async def propose(log: DecisionLog, act: Act, files: Mapping[str, bytes]) -> Proposal:
+    """Check a bundle and put it up for approval against the active one.
+
+    Raises:
+        BundleError: it is not sound; nothing was recorded.
+        AccessError: the active bundle does not let this person propose.
+        ConflictError: it is active or proposed already, or the active bundle moved meanwhile.
+    """
+    solo = await is_solo(log)
+    act.require("propose", policy_bundle(BundleDigest("candidate"), act.person), solo=solo)
+    compiled = await _vet(files, act.now, solo=solo)
+    digest = compiled.digest
+    if digest == act.active.digest:
+        raise ConflictError("this bundle is the active one already")
+    stored = await log.get(proposal_key(digest))
+    if stored is not None and Proposal.from_text(stored).is_open(act.active.digest):
+        raise ConflictError("this bundle is proposed already; it waits for approval")
+    proposal = Proposal(
+        digest=digest, parent=act.active.digest, author=act.person, proposed_at=act.now
+    )
+    await log.append(
+        Item(
+            kind="policy.proposed",
+            fields={"bundle_digest": digest, "parent": proposal.parent, "by": act.person},
+            conditions=(
+                *still_active(act, solo=solo),
+                Condition(key=proposal_key(digest), equals=stored),
+            ),
+            changes=(Change(key=proposal_key(digest), value=proposal.to_text()),),
+            blobs={digest: archive(files)},
+        )
+    )
+    return proposal
+
+
+async def approve(log: DecisionLog, act: Act, digest: BundleDigest) -> Proposal:
+    """Approve a proposal as another person than its author.
+
+    Raises:
+        AccessError: the active bundle does not allow it, or it would be a self-approval.
+        NotFoundError: nobody proposed this digest.
+        ConflictError: the proposal lapsed or was activated, or something moved meanwhile.
+    """
+    solo = await is_solo(log)
+    stored, proposal = await _open_proposal(log, act, digest)
+    if proposal.author == act.person and not solo:
+        raise AccessError(
+            "authors cannot approve their own bundle; add a second person with `transire people "
+            "add`"
+        )
+    act.require("approve", policy_bundle(digest, proposal.author), solo=solo)
+    approved = proposal.approved(Approval(by=act.person, at=act.now))
+    await log.append(
+        Item(
+            kind="policy.approved",
+            fields={
+                "bundle_digest": digest,
+                "parent": proposal.parent,
+                "author": proposal.author,
+                "by": act.person,
+            },
+            conditions=(
+                *still_active(act, solo=solo),
+                Condition(key=proposal_key(digest), equals=stored),
+            ),
+            changes=(Change(key=proposal_key(digest), value=approved.to_text()),),
+        )
+    )
+    return approved
+
+
+async def activate(log: DecisionLog, act: Act, digest: BundleDigest) -> CompiledBundle:
+    """Make an approved proposal the active bundle, recompiled from the log's own copy.
+
+    The approver's right is judged again now, under the bundle that is still active: whoever lost
+    the role since has approved nothing.
+
+    Raises:
+        AccessError: the active bundle does not let this person activate.
+        NotFoundError: nobody proposed this digest.
+        ConflictError: no approval counts (any more), it lapsed, or something moved meanwhile.
+        BundleError: it is no longer sound; nothing changed.
+    """
+    solo = await is_solo(log)
+    stored, proposal = await _open_proposal(log, act, digest)
+    resource = policy_bundle(digest, proposal.author)
+    act.require("activate", resource, solo=solo)
+    approvers = [
+        a.by
+        for a in proposal.counting(act.now, solo=solo)
+        if act.allows(a.by, "approve", resource, solo=solo)
+    ]
+    if not approvers:
+        raise ConflictError(
+            "no approval counts: it needs one by a person who may approve now, given within the "
+            "last 7 days; ask with `transire bundle approve`"
+        )
+    files = await _files(log, digest)
+    compiled = await _vet(files, act.now, solo=solo)
+    await log.append(
+        Item(
+            kind="policy.activated",
+            fields={
+                "bundle_digest": digest,
+                "parent": proposal.parent,
+                "author": proposal.author,
+                "approved_by": sorted(approvers),
+                "by": act.person,
+            },
+            conditions=(
+                *still_active(act, solo=solo),
+                Condition(key=proposal_key(digest), equals=stored),
+            ),
+            changes=(
+                Change(key=ACTIVE_KEY, value=digest),
+                Change(key=proposal_key(digest), value=proposal.to_activated().to_text()),
+            ),
+        )
+    )
+    return compiled
+
+
+async def active_digest(log: DecisionLog) -> BundleDigest | None:
+    """The active digest, or None before genesis."""
+    digest = await log.get(ACTIVE_KEY)
+    return None if digest is None else BundleDigest(digest)
+
+
+async def list_proposals(log: DecisionLog) -> list[Proposal]:
+    """Every proposal ever made, newest first."""
+    rows = await log.scan(PROPOSAL_PREFIX)
+    proposals = [Proposal.from_text(text) for _, text in rows]
+    return sorted(proposals, key=lambda p: (p.proposed_at, p.digest), reverse=True)
+
+
+async def show_proposal(log: DecisionLog, digest: BundleDigest) -> Proposal:
+    """One proposal.
+
+    Raises:
+        NotFoundError: nobody proposed this digest.
+    """
+    _, proposal = await _proposal(log, digest)
+    return proposal
+
+
+async def load_bundle(
+    log: DecisionLog, digest: BundleDigest, *, must_hold_limits: bool = True
+) -> CompiledBundle:
+    """Compile a digest from the log's own copy of its sources.
+
+    Args:
+        must_hold_limits: False only to replay a bundle older than today's protected rules.
+
+    Raises:
+        NotFoundError: the log never held it.
+        IntegrityError: what is stored is not the bundle of this digest.
+        BundleError: it does not compile under this version.
+    """
+    files = await _files(log, digest)
+    return await asyncio.to_thread(compile_bundle, files, must_hold_limits=must_hold_limits)
+
+
+async def _vet(files: Mapping[str, bytes], now: datetime, *, solo: bool) -> CompiledBundle:
+    """Compile and sweep off the event loop."""
+    return await asyncio.to_thread(_vet_now, files, now, solo)
+
+
+def _vet_now(files: Mapping[str, bytes], now: datetime, solo: bool) -> CompiledBundle:
+    compiled = compile_bundle(files)
+    demand_sound(compiled, now=now, solo=solo)
+    return compiled
+
+
+async def _files(log: DecisionLog, digest: BundleDigest) -> dict[str, bytes]:
+    data = await log.blob(digest)
+    if data is None:
+        raise NotFoundError("the log holds no bundle of this digest")
+    return unarchive(data, digest)
+
+
+async def _proposal(log: DecisionLog, digest: BundleDigest) -> tuple[str, Proposal]:
+    stored = await log.get(proposal_key(digest))
+    if stored is None:
+        raise NotFoundError("nobody proposed a bundle of this digest")
+    return stored, Proposal.from_text(stored)
+
+
+async def _open_proposal(log: DecisionLog, act: Act, digest: BundleDigest) -> tuple[str, Proposal]:
+    stored, proposal = await _proposal(log, digest)
+    state = proposal.state(act.active.digest)
+    if state == "activated":
+        raise ConflictError("this proposal was activated; a roll-back is a new proposal")
+    if state == "lapsed":
+        raise ConflictError("another bundle became active since; propose this one again")
+    return stored, proposal

@@ -1,0 +1,138 @@
+"""Fakes that implement ports faithfully, in memory; no patches.
+
+`MemoryLog` judges conditions in order, makes an item's changes visible to the next item, checks
+blobs and the entry profile as the real log does, and refuses on demand.
+"""
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from transire.domain.log import Item, Receipt
+from transire.domain.request import JsonValue
+from transire.errors import (
+    ConflictError,
+    IntegrityError,
+    LogUnavailable,
+    StaleError,
+    TransireError,
+)
+from transire.record.entry import encode_entry
+from transire.record.merkle import leaf_hash, root_of
+
+__all__ = ["FakeJudge", "MemoryLog"]
+
+
+class MemoryLog:
+    """`domain.log.DecisionLog` without a disk; its checkpoints are unsigned text.
+
+    Attributes:
+        items: What was appended, in order.
+        entries: The fields of each entry as stored.
+        state: The key → value state.
+        blobs: Side data by digest.
+        broken: Raised by every `append` while set (a full disk, for instance).
+    """
+
+    def __init__(self, state: Mapping[str, str] | None = None) -> None:
+        self.items: list[Item] = []
+        self.entries: list[dict[str, JsonValue]] = []
+        self.state: dict[str, str] = dict(state or {})
+        self.blobs: dict[str, bytes] = {}
+        self.broken: TransireError | None = None
+        self._hashes: list[bytes] = []
+
+    @property
+    def is_ready(self) -> bool:
+        return self.broken is None
+
+    @property
+    def origin(self) -> str:
+        return "log.example/memory"
+
+    @property
+    def public_key(self) -> str:
+        return "log.example/memory+00000000+unsigned"
+
+    @property
+    def kinds(self) -> list[str]:
+        """Kinds of the entries, in order."""
+        return [item.kind for item in self.items]
+
+    def break_down(self) -> None:
+        """Let every further append fail as a full disk would."""
+        self.broken = LogUnavailable("the log could not be written")
+
+    async def append(self, item: Item, *, linger: bool = False) -> Receipt:
+        if self.broken is not None:
+            raise self.broken
+        self._judge(item)
+        index = len(self.items)
+        fields: dict[str, JsonValue] = {"id": f"ent_{index:026d}", **item.fields}
+        fields |= {"v": 1, "kind": item.kind, "salt": f"{index:032x}"}
+        leaf = encode_entry(fields)
+        for change in item.changes:
+            if change.value is None:
+                self.state.pop(change.key, None)
+            else:
+                self.state[change.key] = change.value
+        self.blobs.update(item.blobs)
+        self.items.append(item)
+        self.entries.append(fields)
+        self._hashes.append(leaf_hash(leaf))
+        return Receipt(
+            entry_id=str(fields["id"]),
+            index=index,
+            tree_size=index + 1,
+            leaf_hash=self._hashes[-1],
+            origin=self.origin,
+            checkpoint=f"{self.origin}\n{index + 1}\n{root_of(self._hashes).hex()}\n",
+        )
+
+    async def get(self, key: str) -> str | None:
+        return self.state.get(key)
+
+    def peek(self, key: str) -> str | None:
+        return self.state.get(key)
+
+    async def scan(self, prefix: str) -> list[tuple[str, str]]:
+        return sorted((k, v) for k, v in self.state.items() if k.startswith(prefix))
+
+    async def blob(self, digest: str) -> bytes | None:
+        return self.blobs.get(digest)
+
+    def _judge(self, item: Item) -> None:
+        for condition in item.conditions:
+            if self.state.get(condition.key) != condition.equals:
+                message = f"`{condition.key}` is not what this act was based on"
+                if condition.stale:
+                    raise StaleError(message)
+                raise ConflictError(message, facts={"key": condition.key})
+        for digest, data in item.blobs.items():
+            if hashlib.sha256(data).hexdigest() != digest:
+                raise IntegrityError("a blob does not have the digest it is stored under")
+
+
+@dataclass
+class FakeJudge:
+    """Allows exactly the listed (person, action) pairs; rights can be taken away between acts."""
+
+    rights: set[tuple[str, str]] = field(default_factory=set)
+
+    @classmethod
+    def of(cls, **actions: Iterable[str]) -> "FakeJudge":
+        """Rights by person: `FakeJudge.of(ana=["propose"])`."""
+        return cls({(person, action) for person, names in actions.items() for action in names})
+
+    def allows(
+        self,
+        person: str,
+        action: str,
+        resource: Mapping[str, Any],
+        *,
+        now: datetime,
+        solo: bool = False,
+    ) -> bool:
+        return (person, action) in self.rights
