@@ -1,0 +1,148 @@
+"""Metrics of one process, in a registry of their own; the façade over prometheus_client.
+
+Labels hold ids, codes and classes, never a caller's words, and each label keeps at most
+`MAX_LABEL_VALUES` values: the rest are counted as `other`, so that nobody can fill the memory.
+"""
+
+from contextvars import ContextVar
+from typing import Final
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+from transire.domain.decision import Case, Effect, Outcome
+from transire.domain.ids import DeploymentId
+from transire.observe import names
+from transire.observe.names import Metric
+
+__all__ = ["MAX_LABEL_VALUES", "Metrics", "is_only_unscanned"]
+
+MAX_LABEL_VALUES: Final = 200
+OTHER: Final = "other"
+
+_SECONDS: Final = (
+    *(0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5),
+    *(1.0, 2.5, 5.0, 10.0, 30.0, 120.0),
+)
+"""From a memo hit (about 0.1 ms) to the default deadline of a request."""
+
+_UNSCANNED_POLICIES: Final = frozenset(
+    {
+        "limits.credential-failed",
+        "limits.scan-failed",
+        "limits.uncovered-residency",
+        "limits.uncovered-contract",
+    }
+)
+"""The forbids of the protected pack that speak of what was not scanned (`rules/limits/`)."""
+
+_classify_s: ContextVar[float] = ContextVar("classify_s", default=0.0)
+
+
+class Metrics:
+    """Implements `domain.ports.Observer`.
+
+    The gauges (`in_flight`, `held_reviews`, `log_queue_depth`) are set by whoever knows them.
+    """
+
+    def __init__(self) -> None:
+        self._registry = CollectorRegistry()
+        self._values: dict[tuple[str, str], set[str]] = {}
+        self._requests = self._counter(names.REQUESTS)
+        self._stages = self._histogram(names.STAGE_SECONDS)
+        self._overhead = self._histogram(names.OVERHEAD_SECONDS)
+        self._unclassified = self._histogram(names.OVERHEAD_UNCLASSIFIED_SECONDS)
+        self._attempts = self._counter(names.ATTEMPTS)
+        self._attempt_seconds = self._histogram(names.ATTEMPT_SECONDS)
+        self._unscanned = self._counter(names.DENIALS_ONLY_UNSCANNED)
+        self._scans = self._counter(names.SCANS)
+        self._refusals = self._counter(names.REFUSALS)
+        self._tokens = self._counter(names.TOKENS)
+        self._cost = self._counter(names.COST_MICRO_USD)
+        self.log_queue_depth = self._gauge(names.LOG_QUEUE_DEPTH)
+        self.held_reviews = self._gauge(names.HELD_REVIEWS)
+        self.in_flight = self._gauge(names.IN_FLIGHT)
+
+    def stage(self, name: str, seconds: float) -> None:
+        """One stage took this long."""
+        if name == "classify":
+            # Remembered for this request alone: each request runs in a context of its own.
+            _classify_s.set(_classify_s.get() + max(0.0, seconds))
+        self._stages.labels(self._known(names.STAGE_SECONDS, name)).observe(max(0.0, seconds))
+
+    def decided(self, case: Case | None, code: str) -> None:
+        """A request ended with this code (`ok` or an error's code)."""
+        self._requests.labels(self._known(names.REQUESTS, code)).inc()
+        if case is None:
+            return
+        self._count_scans(case)
+        for _, by in case.ranking.filtered:
+            self._refusals.labels(self._known(names.REFUSALS, by)).inc()
+        if code == "policy_denied" and is_only_unscanned(case):
+            self._unscanned.inc()
+
+    def attempted(self, deployment: DeploymentId, failure: str) -> None:
+        """One attempt ended; `failure` is empty for a success."""
+        self._attempts.labels(
+            self._known(names.ATTEMPTS, deployment),
+            self._known(names.ATTEMPTS, failure or "none", "failure"),
+        ).inc()
+
+    def answered(self, outcome: Outcome, overhead_s: float) -> None:
+        """A request was answered; overhead is all time not spent waiting upstream."""
+        overhead = max(0.0, overhead_s)
+        self._overhead.observe(overhead)
+        self._unclassified.observe(max(0.0, overhead - _classify_s.get()))
+        self._attempt_seconds.observe(max(0, outcome.latency_ms) / 1000)
+        self._tokens.labels("in").inc(max(0, outcome.tokens_in or 0))
+        self._tokens.labels("out").inc(max(0, outcome.tokens_out or 0))
+        self._cost.inc(max(0, outcome.cost_micro_usd or 0))
+
+    def render(self) -> bytes:
+        """Everything in the Prometheus text format 0.0.4."""
+        return generate_latest(self._registry)
+
+    def _count_scans(self, case: Case) -> None:
+        found = case.classification
+        for recognizer in found.failures:
+            known = self._known(names.SCANS, recognizer, "recognizer")
+            self._scans.labels("failed", known).inc()
+        if not found.failures:
+            outcome = "found" if found.found else "uncovered" if found.uncovered else "clean"
+            self._scans.labels(outcome, "").inc()
+
+    def _known(self, metric: Metric, value: str, label: str = "") -> str:
+        """The value, or `other` once the label has as many as it may."""
+        values = self._values.setdefault((metric.name, label), set())
+        if value in values:
+            return value
+        if len(values) >= MAX_LABEL_VALUES:
+            return OTHER
+        values.add(value)
+        return value
+
+    def _counter(self, metric: Metric) -> Counter:
+        return Counter(metric.name, metric.help, metric.labels, registry=self._registry)
+
+    def _gauge(self, metric: Metric) -> Gauge:
+        return Gauge(metric.name, metric.help, metric.labels, registry=self._registry)
+
+    def _histogram(self, metric: Metric) -> Histogram:
+        return Histogram(
+            metric.name, metric.help, metric.labels, registry=self._registry, buckets=_SECONDS
+        )
+
+
+def is_only_unscanned(case: Case) -> bool:
+    """Whether some pair was forbidden for failed or uncovered classes and for nothing else.
+
+    Then the denial is the detector's, not the content's: had it covered or finished the scan,
+    that pair would have met no forbid.
+    """
+    return any(
+        verdict.effect is Effect.FORBID
+        and verdict.policies
+        and _UNSCANNED_POLICIES.issuperset(verdict.policies)
+        and not verdict.limits
+        and not verdict.errors
+        for verdict in case.authorization.verdicts
+    )

@@ -1,0 +1,129 @@
+"""The names of all metrics, each with its labels and meaning; docs/reference/metrics.md lists
+exactly these, and a test compares the two.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+__all__ = [
+    "ATTEMPTS",
+    "ATTEMPT_SECONDS",
+    "COST_MICRO_USD",
+    "DENIALS_ONLY_UNSCANNED",
+    "HELD_REVIEWS",
+    "IN_FLIGHT",
+    "LOG_QUEUE_DEPTH",
+    "METRICS",
+    "OVERHEAD_SECONDS",
+    "OVERHEAD_UNCLASSIFIED_SECONDS",
+    "REFUSALS",
+    "REQUESTS",
+    "SCANS",
+    "STAGE_SECONDS",
+    "TOKENS",
+    "Metric",
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Metric:
+    """One metric: `kind` is `counter`, `gauge` or `histogram`.
+
+    A counter's exposed name ends in `_total` (OpenMetrics 1.0 §5.1), which `name` leaves out.
+    """
+
+    name: str
+    kind: str
+    help: str
+    labels: tuple[str, ...] = ()
+
+
+REQUESTS: Final = Metric(
+    name="transire_requests",
+    kind="counter",
+    help="Requests by how they ended: `ok`, `advice` or the code of the error.",
+    labels=("code",),
+)
+STAGE_SECONDS: Final = Metric(
+    name="transire_stage_seconds",
+    kind="histogram",
+    help="Time one stage took: classify, authorize, score, record, forward, validate.",
+    labels=("stage",),
+)
+OVERHEAD_SECONDS: Final = Metric(
+    name="transire_overhead_seconds",
+    kind="histogram",
+    help="Time of an answered request not spent waiting upstream.",
+)
+OVERHEAD_UNCLASSIFIED_SECONDS: Final = Metric(
+    name="transire_overhead_unclassified_seconds",
+    kind="histogram",
+    help="The same without classification: what governance alone adds.",
+)
+ATTEMPTS: Final = Metric(
+    name="transire_attempts",
+    kind="counter",
+    help="Attempts by deployment and failure class; `none` is a success.",
+    labels=("deployment", "failure"),
+)
+ATTEMPT_SECONDS: Final = Metric(
+    name="transire_attempt_seconds",
+    kind="histogram",
+    help="Time from the first byte sent to the last received, of attempts with an outcome.",
+)
+DENIALS_ONLY_UNSCANNED: Final = Metric(
+    name="transire_denials_only_unscanned",
+    kind="counter",
+    help="Denials where some deployment was forbidden for failed or uncovered classes alone.",
+)
+SCANS: Final = Metric(
+    name="transire_scans",
+    kind="counter",
+    help="Classified requests by outcome: `clean`, `found`, `uncovered`, or the recognizer failed.",
+    labels=("outcome", "recognizer"),
+)
+REFUSALS: Final = Metric(
+    name="transire_refusals",
+    kind="counter",
+    help="Permitted pairs that a hard filter of the scorer removed, by filter.",
+    labels=("filter",),
+)
+TOKENS: Final = Metric(
+    name="transire_tokens",
+    kind="counter",
+    help="Tokens as the upstream reported them, by direction (`in`, `out`).",
+    labels=("direction",),
+)
+COST_MICRO_USD: Final = Metric(
+    name="transire_cost_micro_usd",
+    kind="counter",
+    help="Cost of answers by the catalog's prices, in micro-USD.",
+)
+LOG_QUEUE_DEPTH: Final = Metric(
+    name="transire_log_queue_depth",
+    kind="gauge",
+    help="Entries waiting for the log's next commit.",
+)
+HELD_REVIEWS: Final = Metric(
+    name="transire_held_reviews", kind="gauge", help="Reviews that await a human."
+)
+IN_FLIGHT: Final = Metric(
+    name="transire_in_flight", kind="gauge", help="Requests admitted and not finished."
+)
+
+METRICS: Final = (
+    REQUESTS,
+    STAGE_SECONDS,
+    OVERHEAD_SECONDS,
+    OVERHEAD_UNCLASSIFIED_SECONDS,
+    ATTEMPTS,
+    ATTEMPT_SECONDS,
+    DENIALS_ONLY_UNSCANNED,
+    SCANS,
+    REFUSALS,
+    TOKENS,
+    COST_MICRO_USD,
+    LOG_QUEUE_DEPTH,
+    HELD_REVIEWS,
+    IN_FLIGHT,
+)
