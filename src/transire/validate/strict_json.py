@@ -1,10 +1,12 @@
 """One JSON document in exactly one reading, or nothing.
 
-Stricter than `json.loads`: a repeated key, `NaN`, `Infinity` and text around the document are
-refused, because two readers would read two things (RFC 8259 §4, §6).
+Stricter than `json.loads`: a repeated key, `NaN`, `Infinity`, a number beyond what a double holds,
+a lone surrogate and text around the document are refused, because two readers would read two
+things (RFC 8259 §4, §6, §8.2; RFC 7493 §2).
 """
 
 import json
+import math
 from typing import Any, Final
 
 __all__ = ["MAX_CHARS", "NOT_JSON", "read"]
@@ -21,9 +23,17 @@ def read(text: str) -> Any:
     if len(text) > MAX_CHARS:
         return NOT_JSON
     try:
-        return json.loads(text, object_pairs_hook=_pairs, parse_constant=_refuse)
+        value = json.loads(
+            text, object_pairs_hook=_pairs, parse_float=_finite, parse_constant=_refuse
+        )
+        if not text.isascii():
+            text.encode()
+        if "\\ud" in text or "\\uD" in text:
+            # Only an escape can smuggle half a character in: writing it out shows it.
+            json.dumps(value, ensure_ascii=False).encode()
     except (ValueError, RecursionError):
         return NOT_JSON
+    return value
 
 
 def _pairs(items: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -31,6 +41,13 @@ def _pairs(items: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(value) != len(items):
         raise ValueError
     return value
+
+
+def _finite(digits: str) -> float:
+    number = float(digits)
+    if not math.isfinite(number):
+        raise ValueError
+    return number
 
 
 def _refuse(_name: str) -> Any:
