@@ -1,15 +1,15 @@
 """A finite space of questions to Cedar, drawn from taxonomy and catalog. Pure.
 
 Each value of each fact appears at least once for every application, against a neutral rest; the
-remainder of the budget is filled with combinations drawn by the bundle's own digest, so the same
-bundle is always asked the same questions.
+combinations that follow are drawn by the bundle's own digest, so the same bundle is always asked
+the same questions.
 """
 
 import random
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from itertools import islice
+from itertools import chain, islice
 from typing import Any, Final
 
 import orjson
@@ -21,6 +21,8 @@ __all__ = ["Question", "act_questions", "act_rows", "route_questions"]
 
 _SPREAD: Final = 3
 """Deployments asked per combination of facts, in rotation, so that large fleets stay bounded."""
+_DRAWN: Final = 100
+"""Drawn combinations of facts, beside those where one fact alone is odd."""
 _MAX_PARTIES: Final = 40
 """People, tenants and applications asked about, each; rules speak of roles, not of the 41st."""
 
@@ -47,9 +49,9 @@ def route_questions(bundle: Bundle, now: datetime, limit: int) -> Iterator[Quest
     if not applications or not deployments:
         return
     contexts = [(a, c, o) for c, o in _single(axes) for a in applications]
-    drawn = _drawn(axes, applications, seed=bundle.digest)
+    drawn = islice(_drawn(axes, applications, seed=bundle.digest), _DRAWN)
     asked = 0
-    for turn, (application, context, oddity) in enumerate(_chain(contexts, drawn)):
+    for turn, (application, context, oddity) in enumerate(chain(contexts, drawn)):
         text = orjson.dumps({k: v for k, v in context.items() if v is not None}).decode()
         for deployment in _rotate(deployments, turn * _SPREAD):
             for action in ("route", "route_unreviewed"):
@@ -177,14 +179,6 @@ def _drawn(
         facts = {name: axes[name][index] for name, index in picked.items()}
         oddity = ", ".join(f"{name} #{index}" for name, index in picked.items() if index)
         yield draw.choice(applications), facts, oddity or "neutral facts"
-
-
-def _chain(
-    first: Iterable[tuple[str, dict[str, Any], str]],
-    then: Iterable[tuple[str, dict[str, Any], str]],
-) -> Iterator[tuple[str, dict[str, Any], str]]:
-    yield from first
-    yield from then
 
 
 def _rotate(names: Sequence[str], start: int) -> Iterator[str]:
