@@ -167,7 +167,7 @@ def test_tighter_bounds_only_remove(
 def test_review_is_no_term(
     question: Question, given_: list[Contender], preference: Preference
 ) -> None:
-    free = [replace(c, verdict=replace(c.verdict, obligations=())) for c in given_]
+    free = [c._replace(verdict=replace(c.verdict, obligations=())) for c in given_]
 
     assert pairs(rank(question, given_, preference, "")) == pairs(
         rank(question, free, preference, "")

@@ -92,11 +92,17 @@ def estimate(question: Question, deployment: Deployment, observed: Observed) -> 
         usual = min(bound, question.expected_output) * question.choices
         cost = price.cost_micro_usd(question.input_tokens, usual)
         worst = price.cost_micro_usd(question.input_bound, bound * question.choices)
-    success = blend(1000, observed.success_permille, observed.weight_permille)
+    success, latency = 1000, deployment.latency_ms
+    if observed.weight_permille:
+        success = blend(1000, observed.success_permille, observed.weight_permille)
+        latency = blend(latency, observed.latency_ms, observed.weight_permille)
+    if observed.in_flight:
+        latency = _loaded(latency, deployment, observed)
     return Terms(
         cost_micro_usd=cost,
         worst_cost_micro_usd=worst,
-        latency_ms=_latency_ms(deployment, observed, success),
+        # Retries multiply the wait: the expected number of attempts is 1 / success.
+        latency_ms=latency * 1000 // max(success, LOWEST_SUCCESS_PERMILLE),
         success_permille=success,
         quality_permille=quality_permille(deployment, question.task),
         in_flight=observed.in_flight,
@@ -114,13 +120,6 @@ def tail_ms(deployment: Deployment, observed: Observed) -> int:
     """About the 95th percentile of the time to the whole answer, under present load."""
     prior = deployment.latency_ms * TAIL_PRIOR
     return _loaded(blend(prior, observed.tail_ms, observed.weight_permille), deployment, observed)
-
-
-def _latency_ms(deployment: Deployment, observed: Observed, success_permille: int) -> int:
-    quiet = blend(deployment.latency_ms, observed.latency_ms, observed.weight_permille)
-    loaded = _loaded(quiet, deployment, observed)
-    # Retries multiply the wait: the expected number of attempts is 1 / success.
-    return loaded * 1000 // max(success_permille, LOWEST_SUCCESS_PERMILLE)
 
 
 def _loaded(quiet_ms: int, deployment: Deployment, observed: Observed) -> int:

@@ -29,6 +29,9 @@ DEFAULT_RETRY_AFTER_S: Final = 1.0
 LONGEST_RETRY_AFTER_S: Final = 3600.0
 """An upstream cannot take itself out for longer than an hour with one header."""
 
+SEEN_S: Final = 0.1
+"""How long one look holds while nothing happens; it only delays the fading of knowledge."""
+
 _FAULTS: Final = frozenset(
     {
         "auth",
@@ -64,6 +67,8 @@ class _Watch:
     breaker: Breaker = field(default_factory=Breaker)
     in_flight: int = 0
     quota_until: float = 0.0
+    seen: Observed | None = None
+    seen_at: float = 0.0
 
 
 class FleetHealth:
@@ -122,18 +127,13 @@ class FleetHealth:
         watch = self._watched.get(deployment)
         if watch is None:
             return _UNSEEN
-        averages = watch.averages
-        first = averages.first_byte_ms
-        return Observed(
-            latency_ms=int(averages.latency_ms),
-            tail_ms=int(averages.latency_ms + TAIL_DEVIATIONS * averages.deviation_ms),
-            first_byte_ms=None if first is None else int(first),
-            success_permille=int(1000 * averages.success),
-            weight_permille=weight_permille(averages, now),
-            in_flight=watch.in_flight,
-            is_healthy=allows(watch.breaker, now, holder),
-            is_in_quota=now >= watch.quota_until,
-        )
+        if watch.seen is not None and 0 <= now - watch.seen_at < SEEN_S:
+            return watch.seen
+        observed = _observe(watch, now, holder)
+        # Who may probe and when a rest is over are questions of the moment: not remembered.
+        is_calm = watch.breaker.open_until is None and observed.is_in_quota
+        watch.seen, watch.seen_at = (observed if is_calm else None), now
+        return observed
 
     def resting(self, now: float) -> frozenset[DeploymentId]:
         """Deployments whose Retry-After is running at `now`; usually none."""
@@ -151,11 +151,29 @@ class FleetHealth:
         return self._clock.monotonic()
 
     def _watch(self, deployment: DeploymentId) -> _Watch:
+        """The watch of one deployment, about to change."""
         # Bounded by the catalog: only permitted deployments are ever started.
-        return self._watched.setdefault(deployment, _Watch())
+        watch = self._watched.setdefault(deployment, _Watch())
+        watch.seen = None
+        return watch
 
 
 _UNSEEN: Final = Observed()
+
+
+def _observe(watch: _Watch, now: float, holder: int | None) -> Observed:
+    averages = watch.averages
+    first = averages.first_byte_ms
+    return Observed(
+        latency_ms=int(averages.latency_ms),
+        tail_ms=int(averages.latency_ms + TAIL_DEVIATIONS * averages.deviation_ms),
+        first_byte_ms=None if first is None else int(first),
+        success_permille=int(1000 * averages.success),
+        weight_permille=weight_permille(averages, now),
+        in_flight=watch.in_flight,
+        is_healthy=allows(watch.breaker, now, holder),
+        is_in_quota=now >= watch.quota_until,
+    )
 
 
 def _bounded_rest(retry_after_s: float | None) -> float:

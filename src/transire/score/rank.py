@@ -16,7 +16,7 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 from transire.domain.decision import Candidate, Form, Pair, Ranking, Terms, Verdict
 from transire.domain.deployment import Deployment, DeploymentState
@@ -42,11 +42,13 @@ _MASK: Final = (1 << 64) - 1
 _UNKNOWN: Final = 1 << 62
 """Sorts an unknown price behind every known one: unknown is never zero."""
 
-_Row: TypeAlias = tuple[int, int, int, Candidate]
+_ACTIVE: Final = DeploymentState.ACTIVE
+_RAW: Final = Form.RAW
+
+_Row: TypeAlias = tuple[int, int, int, str, Candidate]
 
 
-@dataclass(frozen=True, slots=True)
-class Contender:
+class Contender(NamedTuple):
     """One permitted pair with what is known of its deployment.
 
     Attributes:
@@ -114,7 +116,7 @@ def order(
     reason = _promote(meeting, preference) if meeting else "fastest"
     if len(survivors) == 1:
         reason = "only_one"
-    ordered = [row[3] for row in (*meeting, *others)]
+    ordered = [row[4] for row in (*meeting, *others)]
     if doubles:
         place = {c.pair.deployment: index for index, c in enumerate(ordered)}
         ordered += sorted(doubles, key=lambda double: place[double.pair.deployment])
@@ -122,12 +124,14 @@ def order(
 
 
 def _raw_first(survivors: Sequence[Candidate]) -> tuple[list[Candidate], list[Candidate]]:
-    raw = {c.verdict.pair.deployment for c in survivors if c.verdict.pair.form is Form.RAW}
+    raw = {c.verdict.pair.deployment for c in survivors if c.verdict.pair.form is _RAW}
+    if len(raw) == len(survivors):
+        return list(survivors), []
     preferred: list[Candidate] = []
     doubles: list[Candidate] = []
     for candidate in survivors:
         pair = candidate.verdict.pair
-        is_double = pair.form is Form.REDACTED and pair.deployment in raw
+        is_double = pair.form is not _RAW and pair.deployment in raw
         (doubles if is_double else preferred).append(candidate)
     return preferred, doubles
 
@@ -139,19 +143,17 @@ def _split(preferred: Sequence[Candidate], preference: Preference) -> tuple[list
     others: list[_Row] = []
     for candidate in preferred:
         terms = candidate.terms
-        key = _key(candidate.verdict.pair.deployment, mixed)
+        name = candidate.verdict.pair.deployment
+        key = _mix(_name_hash(name) ^ mixed)
         cost = _UNKNOWN if terms.cost_micro_usd is None else terms.cost_micro_usd
         if terms.latency_ms <= preference.target_ms:
-            meeting.append((cost, terms.latency_ms, key, candidate))
+            meeting.append((cost, terms.latency_ms, key, name, candidate))
         else:
-            others.append((terms.latency_ms, cost, key, candidate))
-    meeting.sort(key=_without_candidate)
-    others.sort(key=_without_candidate)
+            others.append((terms.latency_ms, cost, key, name, candidate))
+    # INVARIANT: names are unique here, so candidates themselves are never compared.
+    meeting.sort()
+    others.sort()
     return meeting, others
-
-
-def _without_candidate(row: _Row) -> tuple[int, int, int]:
-    return row[:3]
 
 
 def _promote(meeting: list[_Row], preference: Preference) -> str:
@@ -173,23 +175,20 @@ def _promote(meeting: list[_Row], preference: Preference) -> str:
 
 def _first_failed(question: Question, contender: Contender, terms: Terms) -> int | None:
     """Index into `FILTERS` of the first filter that removes the contender, or None."""
-    deployment, observed = contender.deployment, contender.observed
-    checks = (
+    _, deployment, observed, is_in_quota = contender
+    cost, latency = question.max_cost_micro_usd, question.max_latency_ms
+    worst = terms.worst_cost_micro_usd
+    failing = (
         not question.needs <= deployment.capabilities,
         not question.fits(deployment),
-        deployment.state is not DeploymentState.ACTIVE,
+        deployment.state is not _ACTIVE,
         not observed.is_healthy,
-        not (observed.is_in_quota and contender.is_in_quota),
-        question.max_cost_micro_usd is not None
-        and (
-            terms.worst_cost_micro_usd is None
-            or terms.worst_cost_micro_usd > question.max_cost_micro_usd
-        ),
-        question.max_latency_ms is not None
-        and tail_ms(deployment, observed) > question.max_latency_ms,
+        not (observed.is_in_quota and is_in_quota),
+        cost is not None and (worst is None or worst > cost),
+        latency is not None and tail_ms(deployment, observed) > latency,
         terms.quality_permille < question.min_quality_permille,
     )
-    return checks.index(True) if True in checks else None
+    return failing.index(True) if True in failing else None
 
 
 @lru_cache(maxsize=4096)
@@ -203,7 +202,3 @@ def _mix(number: int) -> int:
     number = ((number ^ (number >> 30)) * 0xBF58476D1CE4E5B9) & _MASK
     number = ((number ^ (number >> 27)) * 0x94D049BB133111EB) & _MASK
     return number ^ (number >> 31)
-
-
-def _key(deployment: str, mixed_seed: int) -> int:
-    return _mix(_name_hash(deployment) ^ mixed_seed)
