@@ -55,10 +55,25 @@ class References:
         for index, derivation in enumerate(words.derivations):
             names = [derivation.data_class, *derivation.when_all]
             self._known(at, ("derivations", index), names, words.data_classes, "data class")
+        for name in self._impersonal():
+            self.problems.append(
+                f"{at.where(('data_classes', name))}: `{name}` is personal, so it must imply "
+                "`PERSONAL`, or rules/limits would not treat it so while it is uncovered"
+            )
         for section in ("purposes", "stakes", "tiers", "roles", "egress_capabilities"):
             members: list[str] = getattr(words, section)
             for name in sorted({n for n in members if members.count(n) > 1}):
                 self.problems.append(f"{at.where((section,))}: `{name}` stands twice")
+
+    def _impersonal(self) -> list[str]:
+        """Classes marked personal from which no chain of `implies` leads to PERSONAL."""
+        classes = self.vocabulary.data_classes
+        reached = {"PERSONAL"}
+        while grown := {
+            n for n, c in classes.items() if n not in reached and reached & {*c.implies}
+        }:
+            reached |= grown
+        return [name for name, item in classes.items() if item.personal and name not in reached]
 
     def merge(self, catalogs: list[tuple[Document, CatalogDocument]]) -> CatalogDocument:
         """Join all catalog files, refusing an id that stands twice, and resolve references."""

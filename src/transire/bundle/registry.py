@@ -2,22 +2,17 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TypeVar
-
-from pydantic import BaseModel, ValidationError
 
 from transire.bundle.catalog import to_catalog, to_routing, to_taxonomy
 from transire.bundle.documents import CatalogDocument, RoutingDocument, TaxonomyDocument
 from transire.bundle.references import References
-from transire.bundle.yamlread import Document, read_yaml
+from transire.bundle.yamlread import parse_model, read_yaml
 from transire.domain.bundle import DetectorRules, RoutingRules
 from transire.domain.deployment import Catalog
 from transire.domain.taxonomy import Taxonomy
 from transire.errors import BundleError
 
 __all__ = ["Registry", "read_registry"]
-
-M = TypeVar("M", bound=BaseModel)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +35,9 @@ def read_registry(files: Mapping[str, bytes]) -> Registry:
     taxonomy_at = read_yaml("taxonomy.yaml", files.get("taxonomy.yaml", b""))
     routing_at = read_yaml("routing.yaml", files.get("routing.yaml", b""))
     catalogs_at = [read_yaml(n, d) for n, d in sorted(files.items()) if n.startswith("catalog/")]
-    taxonomy = _parse(TaxonomyDocument, taxonomy_at, problems)
-    routing = _parse(RoutingDocument, routing_at, problems)
-    catalogs = [(at, _parse(CatalogDocument, at, problems)) for at in catalogs_at]
+    taxonomy = parse_model(TaxonomyDocument, taxonomy_at, problems)
+    routing = parse_model(RoutingDocument, routing_at, problems)
+    catalogs = [(at, parse_model(CatalogDocument, at, problems)) for at in catalogs_at]
     if problems or taxonomy is None or routing is None:
         raise BundleError(problems)
     check = References(taxonomy, problems)
@@ -63,14 +58,3 @@ def read_registry(files: Mapping[str, bytes]) -> Registry:
 def _refuse(problems: list[str]) -> None:
     if problems:
         raise BundleError(problems)
-
-
-def _parse(model: type[M], document: Document, problems: list[str]) -> M | None:
-    try:
-        return model.model_validate(document.value)
-    except ValidationError as error:
-        for item in error.errors(include_url=False, include_input=False):
-            path = tuple(step for step in item["loc"] if step != "[key]")
-            spelled = ".".join(str(step) for step in path)
-            problems.append(f"{document.where(path)}: `{spelled}`: {item['msg'].lower()}")
-        return None

@@ -15,7 +15,15 @@ from cedarpy import pst
 from transire.domain.ids import is_id
 from transire.errors import BundleError
 
-__all__ = ["Rule", "check_rules", "context_reads", "lint", "read_rules", "split_statements"]
+__all__ = [
+    "Rule",
+    "actions_of",
+    "check_rules",
+    "context_reads",
+    "lint",
+    "read_rules",
+    "split_statements",
+]
 
 _ANNOTATIONS: Final = frozenset(
     {"id", "reason", "regulation", "owner", "queue", "sla_minutes", "severity"}
@@ -180,8 +188,13 @@ def check_rules(
 
 
 def _routes(node: pst.Template) -> bool:
-    named = {uid.id for uid in pst.entity_uids(node.action)}
+    named = actions_of(node)
     return not named or bool(named & {"route", "dispatch"})
+
+
+def actions_of(node: pst.Template) -> frozenset[str]:
+    """Actions a policy names in its scope; empty means every action."""
+    return frozenset(uid.id for uid in pst.entity_uids(node.action))
 
 
 def _literals(rule: Rule, entity_ids: frozenset[tuple[str, str]]) -> list[str]:

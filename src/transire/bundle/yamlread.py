@@ -6,13 +6,16 @@ errors. Aliases are refused: a bundle has no use for them, and they can explode.
 
 import re
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import yaml
+from pydantic import BaseModel, ValidationError
 
 from transire.errors import BundleError
 
-__all__ = ["Document", "read_yaml"]
+__all__ = ["Document", "parse_model", "read_yaml"]
+
+M = TypeVar("M", bound=BaseModel)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,3 +119,15 @@ def _scalar(name: str, node: yaml.Node, line: int) -> Any:
         raise BundleError([f"{name}:{line}: this value cannot be read"]) from None
     finally:
         constructor.dispose()
+
+
+def parse_model(model: type[M], document: Document, problems: list[str]) -> M | None:
+    """The file as a typed value, or None with every located reason added to `problems`."""
+    try:
+        return model.model_validate(document.value)
+    except ValidationError as error:
+        for item in error.errors(include_url=False, include_input=False):
+            path = tuple(step for step in item["loc"] if step != "[key]")
+            spelled = ".".join(str(step) for step in path)
+            problems.append(f"{document.where(path)}: `{spelled}`: {item['msg'].lower()}")
+        return None

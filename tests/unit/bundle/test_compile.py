@@ -240,6 +240,11 @@ def test_a_contract_id_stands_once_in_a_tenant() -> None:
         ("DE: {within: [EU]}", "DE: {within: [EUU]}", "jurisdiction `EUU`"),
         ("when_all: [HEALTH, CONTACT]", "when_all: [HELTH]", "data class `HELTH`"),
         ("purposes: [support, coding]", "purposes: [support, support]", "`support` stands twice"),
+        (
+            "CONTACT: {implies: [PERSONAL], ",
+            "CONTACT: {",
+            "`CONTACT` is personal, so it must imply",
+        ),
         ("purposes: [support, coding]", "purpose: [support]", "`purposes`: field required"),
     ],
 )

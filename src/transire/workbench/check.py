@@ -1,0 +1,79 @@
+"""`transire policy check`: everything that can be said about a bundle without traffic."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from transire.bundle.compile import compile_bundle
+from transire.bundle.sweep import demand_sound
+from transire.domain.ids import BundleDigest, PolicyId
+from transire.errors import BundleError
+
+__all__ = ["CheckReport", "check_files"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckReport:
+    """What the check found.
+
+    Attributes:
+        digest: None where the bundle does not compile.
+        problems: Located reasons why it would be refused; empty means it may be proposed.
+        warnings: Located remarks that refuse nothing.
+        policies: How many policies it holds.
+        questions: How many questions the sweep asked.
+        idle: Policies that decided nothing in the sweep: vacuous, or always shadowed.
+    """
+
+    digest: BundleDigest | None
+    problems: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    policies: int = 0
+    questions: int = 0
+    idle: tuple[PolicyId, ...] = ()
+
+    @property
+    def is_sound(self) -> bool:
+        """True where the bundle may be proposed."""
+        return not self.problems
+
+    def lines(self) -> list[str]:
+        """The report for people: problems first, one line each."""
+        told = [f"error: {problem}" for problem in self.problems]
+        told += [f"warning: {warning}" for warning in self.warnings]
+        told += [f"note: `{policy}` decided nothing in the sweep" for policy in self.idle]
+        if self.is_sound:
+            told.append(
+                f"ok: {self.policies} policies, {self.questions} questions without an error, "
+                f"digest {self.digest}"
+            )
+        return told
+
+
+def check_files(files: Mapping[str, bytes], *, now: datetime, solo: bool = False) -> CheckReport:
+    """Compile, lint and sweep; never raises for what is wrong with the bundle."""
+    try:
+        compiled = compile_bundle(files)
+    except BundleError as refused:
+        return CheckReport(digest=None, problems=tuple(refused.problems))
+    known = CheckReport(
+        digest=compiled.digest,
+        warnings=compiled.warnings,
+        policies=len(compiled.bundle.annotations),
+    )
+    try:
+        found = demand_sound(compiled, now=now, solo=solo)
+    except BundleError as refused:
+        return CheckReport(
+            digest=known.digest,
+            problems=tuple(refused.problems),
+            warnings=known.warnings,
+            policies=known.policies,
+        )
+    return CheckReport(
+        digest=known.digest,
+        warnings=known.warnings,
+        policies=known.policies,
+        questions=found.questions,
+        idle=found.never_determining,
+    )

@@ -1,0 +1,274 @@
+"""One test file: its names resolved, its cells asked. A cell not listed must be denied."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import product
+from typing import Any, Final, Protocol
+
+from transire.bundle.entities import INSTALLATION, reference
+from transire.bundle.yamlread import Document
+from transire.domain.bundle import Bundle
+from transire.domain.decision import Facts, Verdict
+from transire.domain.ids import (
+    ApplicationId,
+    DataClass,
+    DeploymentId,
+    Jurisdiction,
+    PolicyId,
+    Purpose,
+    Stakes,
+)
+from transire.workbench.expect import determining_policies, difference, spelled
+from transire.workbench.testfile import (
+    ActCase,
+    Expectation,
+    FactsFixture,
+    Principal,
+    RouteCase,
+    SuiteDocument,
+    Target,
+)
+
+__all__ = ["Cell", "Failure", "PolicyAuthorizer", "Suite"]
+
+_DENY: Final = Expectation(effect="deny")
+"""What is expected of a cell that nobody listed."""
+
+Where = tuple[str, str, str]
+"""Principal, facts and deployment of a cell, by name."""
+
+
+class PolicyAuthorizer(Protocol):
+    """What tests ask; `authorize.cedar.CedarAuthorizer` is one."""
+
+    def verdicts(
+        self, application: ApplicationId, facts: Facts, now: datetime
+    ) -> Mapping[DeploymentId, Verdict]:
+        """One evaluation of every deployment, nothing narrowed."""
+
+    def allows(
+        self,
+        person: str,
+        action: str,
+        resource: Mapping[str, Any],
+        *,
+        now: datetime,
+        solo: bool = False,
+    ) -> bool:
+        """Whether Cedar allows a person's act."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """One cell that did not come out as expected.
+
+    Attributes:
+        place: `file:line` of the test.
+        about: The cell, in words.
+    """
+
+    place: str
+    test: str
+    about: str
+    expected: str
+    actual: str
+
+    def __str__(self) -> str:
+        return f"{self.place}: {self.test}: {self.about}: expected {self.expected}, {self.actual}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cell:
+    """One question of a test; `failure` None means it came out as expected."""
+
+    failure: Failure | None
+    policies: frozenset[PolicyId] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Suite:
+    """One parsed test file of a bundle.
+
+    Attributes:
+        problems: Filled by `check` with located reasons why the file cannot be run.
+    """
+
+    at: Document
+    document: SuiteDocument
+    bundle: Bundle
+    problems: list[str] = field(default_factory=list)
+
+    def check(self) -> list[str]:
+        """Located problems: names that do not exist, rows that match nothing, or a cell twice."""
+        self._fixtures()
+        for index, case in enumerate(self.document.tests):
+            self._route_case(("tests", index), case)
+        for index, act in enumerate(self.document.acts):
+            path = ("acts", index)
+            self._known(path, [*act.people, *act.allowed], self.bundle.catalog.people, "person")
+            self._known(path, act.allowed, act.people, "one of the case's people")
+        return self.problems
+
+    def run(self, authorizer: PolicyAuthorizer) -> Iterator[Cell]:
+        """Ask every cell, in file order. `check` has found no problem before."""
+        for index, case in enumerate(self.document.tests):
+            yield from self._ask(self.at.where(("tests", index)), case, authorizer)
+        for index, act in enumerate(self.document.acts):
+            yield from self._act(self.at.where(("acts", index)), act, authorizer)
+
+    def _ask(self, place: str, case: RouteCase, authorizer: PolicyAuthorizer) -> Iterator[Cell]:
+        deployments = self._expand(case.deployments)
+        for principal, facts in product(case.principals, case.facts):
+            who = self.document.principals[principal]
+            known = self._facts(who, self.document.facts[facts])
+            verdicts = authorizer.verdicts(ApplicationId(who.application), known, self.document.now)
+            for deployment in deployments:
+                rows = self._rows(case, (principal, facts, deployment))
+                expected = rows[0] if rows else _DENY
+                verdict = verdicts[DeploymentId(deployment)]
+                about = f"`{principal}` × `{facts}` → `{deployment}`"
+                actual = difference(expected, verdict)
+                failure = actual and Failure(
+                    place=place,
+                    test=case.name,
+                    about=about,
+                    expected=spelled(expected),
+                    actual=actual,
+                )
+                yield Cell(failure=failure or None, policies=determining_policies(verdict))
+
+    def _act(self, place: str, case: ActCase, authorizer: PolicyAuthorizer) -> Iterator[Cell]:
+        resource = self._resource(case.on)
+        for person, action in product(case.people, case.actions):
+            expected = person in case.allowed
+            is_allowed = authorizer.allows(
+                person, action, resource, now=self.document.now, solo=case.solo
+            )
+            failure = Failure(
+                place=place,
+                test=case.name,
+                about=f"`{person}` {action}",
+                expected="allowed" if expected else "denied",
+                actual="it is not",
+            )
+            yield Cell(failure=None if is_allowed == expected else failure)
+
+    def _fixtures(self) -> None:
+        catalog, words = self.bundle.catalog, self.bundle.taxonomy
+        for name, who in self.document.principals.items():
+            path = ("principals", name)
+            self._known(path, [who.application], catalog.applications, "application")
+            self._known(path, [who.purpose] if who.purpose else [], words.purposes, "purpose")
+        for name, facts in self.document.facts.items():
+            path = ("facts", name)
+            classes = [*facts.data_classes, *facts.failed_classes, *facts.uncovered_classes]
+            self._known(path, classes, words.data_classes, "data class")
+            self._known(path, facts.capabilities, words.egress_capabilities, "capability")
+            self._known(path, [facts.stakes] if facts.stakes else [], words.stakes, "stakes level")
+            places = [facts.subject_region] if facts.subject_region else []
+            self._known(path, places, words.jurisdictions, "jurisdiction")
+            self._known(path, [facts.user] if facts.user else [], catalog.people, "person")
+        for name, members in self.document.deployments.items():
+            self._known(("deployments", name), members, catalog.deployments, "deployment")
+
+    def _route_case(self, path: tuple[str, int], case: RouteCase) -> None:
+        deployments = {*self.document.deployments, *self.bundle.catalog.deployments}
+        before = len(self.problems)
+        self._known(path, case.principals, self.document.principals, "principal of this file")
+        self._known(path, case.facts, self.document.facts, "facts of this file")
+        self._known(path, case.deployments, deployments, "deployment")
+        for row in case.expected:
+            self._known(path, row.principals or [], case.principals, "principal of this test")
+            self._known(path, row.facts or [], case.facts, "facts of this test")
+            self._known(path, row.deployments or [], deployments, "deployment")
+            self._known(path, row.policies, self.bundle.annotations, "policy")
+            self._known(path, row.queues or [], self.bundle.catalog.queues, "queue")
+        if len(self.problems) == before:
+            self._matrix(path, case)
+
+    def _matrix(self, path: tuple[str, int], case: RouteCase) -> None:
+        cells = list(product(case.principals, case.facts, self._expand(case.deployments)))
+        for cell in cells:
+            if len(self._rows(case, cell)) > 1:
+                self._report(path, f"two expectations are about {' × '.join(cell)}")
+        for number, row in enumerate(case.expected, start=1):
+            if not any(self._matches(row, cell) for cell in cells):
+                self._report(path, f"expectation {number} is about no cell of the matrix")
+
+    def _rows(self, case: RouteCase, cell: Where) -> list[Expectation]:
+        return [row for row in case.expected if self._matches(row, cell)]
+
+    def _matches(self, row: Expectation, cell: Where) -> bool:
+        principal, facts, deployment = cell
+        return (
+            (row.principals is None or principal in row.principals)
+            and (row.facts is None or facts in row.facts)
+            and (row.deployments is None or deployment in self._expand(row.deployments))
+        )
+
+    def _expand(self, names: Iterable[str]) -> list[str]:
+        """Deployment ids behind names of fixtures and ids, each once, in order."""
+        fixtures = self.document.deployments
+        return list(dict.fromkeys(d for name in names for d in fixtures.get(name, [name])))
+
+    def _facts(self, who: Principal, facts: FactsFixture) -> Facts:
+        words = self.bundle.taxonomy
+        application = self.bundle.catalog.applications[ApplicationId(who.application)]
+        raised = [Stakes(facts.stakes)] if facts.stakes else []
+        return Facts(
+            purpose=Purpose(who.purpose) if who.purpose else application.purposes[0],
+            stakes=words.max_stakes(application.stakes, *raised),
+            data_classes=words.class_closure(map(DataClass, facts.data_classes)),
+            failed_classes=words.class_closure(map(DataClass, facts.failed_classes)),
+            uncovered_classes=words.class_closure(map(DataClass, facts.uncovered_classes)),
+            unscanned_parts=facts.unscanned_parts,
+            capabilities=frozenset(facts.capabilities),
+            redacted=facts.redacted,
+            subject_region=Jurisdiction(facts.subject_region) if facts.subject_region else None,
+            user=facts.user,
+        )
+
+    def _resource(self, on: Target) -> dict[str, Any]:
+        if on.bundle_by is not None:
+            attrs = {"author": reference("User", on.bundle_by)}
+            return {"type": "PolicyBundle", "id": "tested", "attrs": attrs}
+        if on.review is not None:
+            return self._review(on)
+        known = {
+            "Application": on.application,
+            "User": on.person,
+            "AuditLog": on.audit_log,
+            "Installation": on.installation and INSTALLATION,
+        }
+        return next({"type": kind, "id": name} for kind, name in known.items() if name)
+
+    def _review(self, on: Target) -> dict[str, Any]:
+        assert on.review is not None
+        tenant = reference("Tenant", on.review.tenant)
+        attrs: dict[str, Any] = {
+            "tenant": tenant,
+            "queue": on.review.queue,
+            "stakes": reference("Stakes", self.bundle.taxonomy.stakes[-1]),
+            "dataClasses": [],
+            "keyHolders": [reference("User", p) for p in on.review.key_holders],
+        }
+        if on.review.requested_by is not None:
+            attrs["requestedBy"] = reference("User", on.review.requested_by)
+        parents = [tenant["__entity"]]
+        return {"type": "ReviewItem", "id": "tested", "attrs": attrs, "parents": parents}
+
+    def _known(
+        self,
+        path: tuple[str | int, ...],
+        names: Sequence[str],
+        known: Iterable[str],
+        what: str,
+    ) -> None:
+        members = set(known)
+        for name in names:
+            if name not in members:
+                self._report(path, f"no {what} is called `{name}`")
+
+    def _report(self, path: tuple[str | int, ...], message: str) -> None:
+        self.problems.append(f"{self.at.where(path)}: {message}")

@@ -1,0 +1,86 @@
+"""`transire policy test`: run a bundle's own tests through the authorizer that serves.
+
+A cell of a matrix that no expectation lists must be denied. An evaluation error fails the test
+whatever was expected.
+"""
+
+from dataclasses import dataclass
+
+from transire.bundle.compiled import CompiledBundle
+from transire.bundle.rules import actions_of
+from transire.bundle.yamlread import parse_model, read_yaml
+from transire.domain.ids import PolicyId
+from transire.errors import BundleError
+from transire.workbench.suite import Failure, PolicyAuthorizer, Suite
+from transire.workbench.testfile import SuiteDocument
+
+__all__ = ["Failure", "PolicyAuthorizer", "TestReport", "run_tests"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TestReport:
+    """What the tests showed.
+
+    Attributes:
+        cells: How many questions were asked.
+        uncovered: Forbids of routing, and grants, that no cell showed determining.
+    """
+
+    __test__ = False  # not a test of ours
+
+    files: int
+    cells: int
+    failures: tuple[Failure, ...]
+    uncovered: tuple[PolicyId, ...]
+
+    @property
+    def is_passed(self) -> bool:
+        """True where there are tests and none failed."""
+        return self.cells > 0 and not self.failures
+
+    def lines(self) -> list[str]:
+        """The report for people."""
+        told = [f"failed: {failure}" for failure in self.failures]
+        told += [f"note: no test shows `{policy}` at work" for policy in self.uncovered]
+        passed = self.cells - len(self.failures)
+        return [*told, f"{passed} of {self.cells} cells in {self.files} files as expected"]
+
+
+def run_tests(compiled: CompiledBundle, authorizer: PolicyAuthorizer) -> TestReport:
+    """Run every `tests/**/*_test.yaml` of a bundle.
+
+    Raises:
+        BundleError: a test file is malformed or names what does not exist; located.
+    """
+    files = compiled.bundle.files
+    problems: list[str] = []
+    suites = [
+        Suite(at, document, compiled.bundle)
+        for at in (read_yaml(n, files[n]) for n in sorted(files) if n.startswith("tests/"))
+        if (document := parse_model(SuiteDocument, at, problems)) is not None
+    ]
+    problems += [problem for suite in suites for problem in suite.check()]
+    if problems:
+        raise BundleError(problems)
+    cells = [cell for suite in suites for cell in suite.run(authorizer)]
+    shown = {policy for cell in cells for policy in cell.policies}
+    return TestReport(
+        files=len(suites),
+        cells=len(cells),
+        failures=tuple(cell.failure for cell in cells if cell.failure is not None),
+        uncovered=tuple(sorted(_showable(compiled) - shown)),
+    )
+
+
+def _showable(compiled: CompiledBundle) -> set[PolicyId]:
+    """Policies a verdict can name: what decides `route`, and what asks for review.
+
+    A person's act is answered with yes or no, and a permit of `route_unreviewed` with the absence
+    of a review; neither says which policy it was.
+    """
+    return {
+        PolicyId(name)
+        for name, node in compiled.tree.static_policies.items()
+        if (actions := actions_of(node)) & {"route", "dispatch"}
+        or (node.effect == "forbid" and "route_unreviewed" in actions)
+    }
