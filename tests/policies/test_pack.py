@@ -70,3 +70,60 @@ def test_a_files_rules_share_its_subject() -> None:
     }
     assert subjects["detector"] == {"limits"}
     assert subjects["people"] == {"people"}
+
+
+ODD_FLEET_TEST = b"""\
+name: rules that the shipped fleet never meets
+now: 2026-11-25T09:00:00Z
+principals:
+  triage: {application: support-triage}
+  copilot: {application: copilot}
+facts:
+  harmless: {}
+  address: {data_classes: [ONLINE_ID]}
+  mail: {data_classes: [CONTACT]}
+  confidential: {data_classes: [CONFIDENTIAL]}
+tests:
+  - name: a deployment that trains on input sees nothing that was classified
+    principals: [triage]
+    facts: [harmless, confidential]
+    deployments: [eu-medical]
+    expected:
+      - {facts: [harmless], effect: permit}
+      - {facts: [confidential], effect: deny, policies: [contract.no-training]}
+  - name: a contract that names classes covers no others
+    principals: [triage]
+    facts: [mail, address]
+    deployments: [eu-economy]
+    expected:
+      - {facts: [mail], effect: permit}
+      - {facts: [address], effect: deny, policies: [contract.class-limits]}
+  - name: a pinned application uses one model version only
+    principals: [copilot]
+    facts: [harmless]
+    deployments: [onprem-general, us-economy]
+    expected:
+      - {deployments: [onprem-general], effect: permit}
+      - {deployments: [us-economy], effect: deny, policies: [pin.vetted-model]}
+"""
+
+
+def test_rules_that_the_shipped_fleet_never_meets_work_where_one_does() -> None:
+    files = pack_files()
+    changes = [
+        ("deployments.yaml", "groups: [eu-fleet, medical-vetted]", "trains_on_input: true"),
+        ("tenants.yaml", "{id: nw-2026,", "data_classes: [PERSONAL, CONTACT],"),
+        ("tenants.yaml", "copilot:        {", "pinned_model: workshop-70b.2,"),
+    ]
+    for name, at, added in changes:
+        text = files[f"catalog/{name}"].decode()
+        assert at in text
+        glue = " " if at.endswith((",", "{")) else "\n    "
+        files[f"catalog/{name}"] = text.replace(at, f"{at}{glue}{added}", 1).encode()
+    files = {n: d for n, d in files.items() if not n.startswith("tests/")}
+    files["tests/odd_test.yaml"] = ODD_FLEET_TEST
+    compiled = compile_bundle(files)
+
+    report = run_tests(compiled, CedarAuthorizer(compiled))
+
+    assert [str(failure) for failure in report.failures] == []
