@@ -25,10 +25,11 @@ def application_of(principal: Principal, bundle: Bundle) -> Application:
     Raises:
         AuthenticationError: the active catalog no longer knows it, or moved it to another tenant.
     """
-    application = bundle.catalog.applications.get(principal.application or "")  # type: ignore[call-overload] # ids are strings
+    named = principal.application
+    application = None if named is None else bundle.catalog.applications.get(named)
     if application is None or application.tenant != principal.tenant:
         raise AuthenticationError("this key's application is not in the active catalog")
-    return application  # type: ignore[no-any-return]
+    return application
 
 
 def base_facts(

@@ -34,6 +34,7 @@ __all__ = [
     "impose",
     "lift",
     "list_quarantined",
+    "quarantine_at",
     "ratify",
     "read_quarantine",
 ]
@@ -100,9 +101,26 @@ async def read_quarantine(log: DecisionLog) -> Quarantine:
         IntegrityError: the state cannot be read; nothing may be permitted.
     """
     state = await _read(log)
-    blocked = list(state.items.values())
+    return _blocked(state.version, state.items)
+
+
+async def quarantine_at(log: DecisionLog, version: int) -> Quarantine:
+    """What was blocked at an earlier version, for replay.
+
+    Raises:
+        NotFoundError: the log never had this version.
+    """
+    text = await log.get(f"{QUARANTINE_KEY}/at/{version}")
+    if text is None:
+        raise NotFoundError("the log holds no such quarantine version")
+    items = [_read_row(row) for row in orjson.loads(text)["items"]]
+    return _blocked(version, {item.name: item for item in items})
+
+
+def _blocked(version: int, items: Mapping[str, Quarantined]) -> Quarantine:
+    blocked = list(items.values())
     return Quarantine(
-        version=state.version,
+        version=version,
         deployments=frozenset(DeploymentId(q.id) for q in blocked if q.kind == "deployment"),
         providers=frozenset(ProviderId(q.id) for q in blocked if q.kind == "provider"),
         tenants=frozenset(TenantId(q.id) for q in blocked if q.kind == "tenant"),
@@ -252,6 +270,8 @@ def _changes(version: int, items: Mapping[str, Quarantined]) -> tuple[Change, ..
     return (
         Change(key=QUARANTINE_KEY, value=_text(version, items)),
         Change(key=VERSION_KEY, value=str(version)),
+        # Kept for ever, so that a decision can be replayed under the quarantine of its time.
+        Change(key=f"{QUARANTINE_KEY}/at/{version}", value=_text(version, items)),
     )
 
 

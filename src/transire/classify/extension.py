@@ -117,7 +117,7 @@ def read_extension(extension: Mapping[str, Any], headers: Mapping[str, str]) -> 
             typed[name] = kind(typed[name])
     for name, member in (("data_classes", DataClass), ("jurisdictions", Jurisdiction)):
         if name in typed:
-            typed[name] = frozenset(map(member, typed[name]))  # type: ignore[call-overload]
+            typed[name] = frozenset(map(member, typed[name]))
     return replace(Assertions(), **typed)
 
 

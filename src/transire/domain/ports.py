@@ -197,9 +197,13 @@ class Exchange(Protocol):
     `chunks` belongs to exchanges opened with `is_stream`, `completion` to the others.
     """
 
-    http_status: int
-    first_byte_ms: int
-    received_bytes: int
+    @property
+    def http_status(self) -> int:
+        """The upstream's status."""
+
+    @property
+    def first_byte_ms(self) -> int:
+        """Milliseconds from sending to the response's headers."""
 
     async def completion(self) -> Completion:
         """Read the whole answer.

@@ -14,7 +14,7 @@ from typing import Final
 from transire.domain.answer import Chunk, Completion
 from transire.domain.decision import Permit, Recorded
 from transire.domain.deployment import Deployment
-from transire.domain.ports import Clock, Keyed, Wire
+from transire.domain.ports import Clock, Exchange, Keyed, Wire
 from transire.domain.request import Body
 from transire.errors import IntegrityError, StaleError, UpstreamError
 from transire.forward.openai import BadShapeError, read_chunk, read_completion, read_error
@@ -59,7 +59,7 @@ class OpenAIForwarder:
 
     async def send(
         self, permit: Recorded[Permit], wire: Wire, *, is_stream: bool, timeout_s: float
-    ) -> "OpenAIExchange":
+    ) -> Exchange:
         """See `domain.ports.Forwarder`."""
         self._spend(permit, wire)
         started = self._clock.monotonic()
@@ -124,13 +124,17 @@ class OpenAIExchange:
     def __init__(self, reply: Reply, first_byte_ms: int) -> None:
         self._reply = reply
         self._is_closed = False
-        self.http_status = reply.status
-        self.first_byte_ms = first_byte_ms
+        self._first_byte_ms = first_byte_ms
 
     @property
-    def received_bytes(self) -> int:
-        """Bytes of body read so far."""
-        return self._reply.received_bytes
+    def http_status(self) -> int:
+        """See `domain.ports.Exchange`."""
+        return self._reply.status
+
+    @property
+    def first_byte_ms(self) -> int:
+        """See `domain.ports.Exchange`."""
+        return self._first_byte_ms
 
     async def completion(self) -> Completion:
         """See `domain.ports.Exchange`."""

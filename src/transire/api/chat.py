@@ -1,0 +1,284 @@
+"""`POST /v1/chat/completions`, streaming or not, and `GET /v1/models`.
+
+A caller who goes away cancels the upstream, and the outcome is recorded all the same.
+"""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator
+from contextlib import ExitStack
+from typing import Any, Final
+
+import orjson
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from transire.api.errors import openai_body, openai_error
+from transire.api.intake import Intake
+from transire.bootstrap import Installation
+from transire.domain.decision import Classification, Signals
+from transire.domain.naming import AUTO
+from transire.domain.request import RoutingRequest
+from transire.errors import TransireError, UnknownModelError, UpstreamError
+from transire.forward.encode import DONE, as_chunks, completion_json, event
+from transire.router import Routed
+
+__all__ = ["ChatEndpoint", "ModelsEndpoint", "answer_headers"]
+
+_ASYNC_PREFERENCE: Final = "respond-async"
+
+
+class ChatEndpoint:
+    """The one route that forwards."""
+
+    def __init__(self, installation: Installation) -> None:
+        self._installation = installation
+        self._intake = Intake(installation)
+
+    async def __call__(self, request: Request) -> Response:
+        """Answer one request, or say in OpenAI's shape why not."""
+        installation, decision_id = self._installation, self._intake.decision_id(os.urandom(10))
+        try:
+            principal = self._intake.principal(request)
+        except TransireError as error:
+            return openai_error(error)
+        places = ExitStack()
+        try:
+            places.enter_context(
+                installation.admission.enter(principal.key_id, priority=principal.priority)
+            )
+        except TransireError as error:
+            error.decision_id = decision_id
+            return openai_error(error)
+        blank = self._intake.blank(principal, decision_id)
+        try:
+            try:
+                routing = await self._intake.read(request, blank)
+            except TransireError as error:
+                await installation.router.refuse(blank, error)
+                raise
+            routed = await _unless_gone(request, installation.router.route(routing))
+        except TransireError as error:
+            places.close()
+            return await self._refused(request, error, decision_id, principal.tenant)
+        except BaseException:
+            places.close()
+            raise
+        if routed is None:  # the caller is gone; nobody reads this
+            places.close()
+            return Response(status_code=499)
+        if routed.relay is not None:
+            return _RelayResponse(installation, routed, places)
+        places.close()
+        return self._whole(routed)
+
+    def _whole(self, routed: Routed) -> Response:
+        request, completion = routed.case.request, routed.completion
+        assert completion is not None  # the other half of `Routed`
+        self._installation.router.answered(routed)
+        headers = answer_headers(self._installation, routed)
+        answer_id = f"chatcmpl-{request.id}"
+        if request.is_stream:
+            events = [
+                event(
+                    chunk,
+                    answer_id=answer_id,
+                    model=request.asked_model,
+                    wants_usage=request.wants_usage,
+                )
+                for chunk in as_chunks(completion)
+            ]
+            body = b"".join([e for e in events if e is not None]) + DONE
+            return Response(body, media_type="text/event-stream", headers=headers)
+        document = completion_json(completion, answer_id=answer_id, model=request.asked_model)
+        return Response(orjson.dumps(document), media_type="application/json", headers=headers)
+
+    async def _refused(
+        self, request: Request, error: TransireError, decision_id: str, tenant: str
+    ) -> Response:
+        error.decision_id = decision_id
+        await self._screen_upstream_text(error, tenant)
+        response = openai_error(error)
+        prefers = request.headers.get("prefer", "").lower()
+        if error.code == "review_required" and _ASYNC_PREFERENCE in prefers:
+            # OpenAI's SDKs read any 2xx as a completion, so 202 only where it was asked for.
+            response.status_code = 202
+            response.headers["location"] = f"/v1/reviews/{error.facts['review_id']}"
+            response.headers["retry-after"] = "30"
+        return response
+
+    async def _screen_upstream_text(self, error: TransireError, tenant: str) -> None:
+        """An upstream's words reach its own caller only where nothing was found in them (I6)."""
+        text = error.facts.get("upstream")
+        if not isinstance(text, str):
+            return
+        judged = await self._installation.governed.detector.classify_text(text, tenant)
+        if judged.found or judged.failed:
+            del error.facts["upstream"]
+
+
+class _RelayResponse(Response):
+    """Server-sent events from a relay; ends with `[DONE]`, or with an error event and without."""
+
+    def __init__(self, installation: Installation, routed: Routed, places: ExitStack) -> None:
+        super().__init__(
+            media_type="text/event-stream",
+            headers={
+                **answer_headers(installation, routed),
+                "cache-control": "no-store",
+                "x-accel-buffering": "no",
+            },
+        )
+        del self.headers["content-length"]
+        self._installation = installation
+        self._routed = routed
+        self._places = places
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        del scope
+        assert self._routed.relay is not None  # chosen by the endpoint
+        sending = asyncio.ensure_future(self._send_all(send))
+        watching = asyncio.ensure_future(_gone(receive))
+        try:
+            await asyncio.wait({sending, watching}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in (sending, watching):
+                task.cancel()
+            await asyncio.gather(sending, watching, return_exceptions=True)
+            await self._routed.relay.cancel()  # settles only where nothing else has
+            self._installation.router.answered(self._routed)
+            self._places.close()
+
+    async def _send_all(self, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+        async for data in self._events():
+            await send({"type": "http.response.body", "body": data, "more_body": True})
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    async def _events(self) -> AsyncIterator[bytes]:
+        request, relay = self._routed.case.request, self._routed.relay
+        assert relay is not None  # chosen by the endpoint
+        answer_id = f"chatcmpl-{request.id}"
+        try:
+            async for chunk in relay.chunks():
+                data = event(
+                    chunk,
+                    answer_id=answer_id,
+                    model=request.asked_model,
+                    wants_usage=request.wants_usage,
+                )
+                if data is not None:
+                    yield data
+        except UpstreamError as error:
+            error.decision_id = request.id
+            error.facts.pop("upstream", None)
+            yield b"data: " + orjson.dumps(openai_body(error)) + b"\n\n"
+        else:
+            yield DONE
+
+
+def answer_headers(installation: Installation, routed: Routed) -> dict[str, str]:
+    """What every answer says about how it was routed."""
+    case, permit, account = routed.case, routed.permit, routed.account
+    deployment = installation.governed.bundle.catalog.deployments.get(permit.value.pair.deployment)
+    receipt = permit.receipt
+    headers = {
+        "x-transire-decision-id": case.request.id,
+        "x-transire-bundle": permit.value.bundle_digest[:16],
+        "x-transire-deployment": permit.value.pair.deployment,
+        "x-transire-region": ",".join(deployment.regions) if deployment else "",
+        "x-transire-attempts": str(account.permits),
+        "x-transire-overhead-ms": f"{account.overhead_s(installation.clock.monotonic()) * 1e3:.2f}",
+        "x-transire-receipt": f"{receipt.origin} {receipt.index} {receipt.tree_size}",
+    }
+    if account.usage is not None:
+        headers["x-transire-tokens-in"] = str(account.usage.prompt_tokens)
+        headers["x-transire-tokens-out"] = str(account.usage.completion_tokens)
+    if account.cost_micro_usd is not None:
+        headers["x-transire-cost-micro-usd"] = str(account.cost_micro_usd)
+    if account.ignored:
+        headers["x-transire-ignored"] = ", ".join(account.ignored[:32])
+    return headers
+
+
+async def _unless_gone(request: Request, work: Any) -> Routed | None:
+    """Await the path; None where the caller went away first, the path then being cancelled."""
+    routing = asyncio.ensure_future(work)
+    watching = asyncio.ensure_future(_gone(request.receive))
+    try:
+        await asyncio.wait({routing, watching}, return_when=asyncio.FIRST_COMPLETED)
+        if not routing.done():
+            routing.cancel()
+            await asyncio.gather(routing, return_exceptions=True)
+            return None
+        return await routing  # type: ignore[no-any-return]
+    except asyncio.CancelledError:
+        routing.cancel()
+        await asyncio.gather(routing, return_exceptions=True)
+        raise
+    finally:
+        watching.cancel()
+
+
+async def _gone(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+def models_of(installation: Installation, blank: RoutingRequest) -> list[dict[str, Any]]:
+    """Exactly the names with which inference would reach something for this key, content aside."""
+    governed = installation.governed
+    clean = Classification(
+        findings=(),
+        states=(),
+        found=frozenset(),
+        failed=frozenset(),
+        uncovered={},
+        detector_digest=governed.detector.digest,
+        signals=Signals(),
+    )
+    authorization = governed.authorizer.authorize(
+        blank, clean, None, quarantine=governed.quarantine, now=installation.clock.now()
+    )
+    catalog = governed.bundle.catalog
+    open_ids = {v.pair.deployment for v in authorization.permitted}
+    if not open_ids:
+        return []
+    reachable = {AUTO: "transire"}
+    for name in sorted(open_ids):
+        deployment = catalog.deployments[name]
+        reachable[name] = deployment.provider
+        reachable[deployment.model] = deployment.provider
+        reachable[catalog.models[deployment.model].family] = deployment.provider
+    reachable |= {a: "transire" for a, ts in catalog.aliases.items() if ts & set(reachable)}
+    return [
+        {"id": name, "object": "model", "created": 0, "owned_by": owner}
+        for name, owner in sorted(reachable.items())
+    ]
+
+
+class ModelsEndpoint:
+    """`GET /v1/models` and `GET /v1/models/{name}`."""
+
+    def __init__(self, installation: Installation) -> None:
+        self._installation = installation
+        self._intake = Intake(installation)
+
+    async def __call__(self, request: Request) -> Response:
+        """The list, or one of it."""
+        try:
+            principal = self._intake.principal(request)
+            blank = self._intake.blank(principal, self._intake.decision_id(os.urandom(10)))
+            models = models_of(self._installation, blank)
+            wanted = request.path_params.get("name")
+            if wanted is None:
+                return Response(
+                    orjson.dumps({"object": "list", "data": models}), media_type="application/json"
+                )
+            found = next((m for m in models if m["id"] == wanted), None)
+            if found is None:
+                raise UnknownModelError("no such model for this key; GET /v1/models lists yours")
+            return Response(orjson.dumps(found), media_type="application/json")
+        except TransireError as error:
+            return openai_error(error)

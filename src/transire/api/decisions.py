@@ -1,0 +1,265 @@
+"""`POST /v1/decisions` (advice), and what one decision was: entry, explanation, proof, replay."""
+
+import os
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+import orjson
+from starlette.requests import Request
+from starlette.responses import Response
+
+from transire.api.errors import openai_error
+from transire.api.intake import Intake, bearer_of
+from transire.authorize.cedar import CedarAuthorizer
+from transire.bootstrap import Installation
+from transire.bundle.lifecycle import load_bundle
+from transire.bundle.quarantine import quarantine_at
+from transire.domain.bundle import Quarantine
+from transire.domain.decision import Facts, Form, Hold
+from transire.domain.ids import ApplicationId, BundleDigest, DeploymentId, Jurisdiction, TenantId
+from transire.domain.request import Assertions, Principal
+from transire.errors import AccessError, NotFoundError, TransireError
+from transire.record.merkle import inclusion_proof
+from transire.record.recorder import evaluation_rows
+from transire.router import Advice
+
+__all__ = ["AdviceEndpoint", "Decisions", "person_or_application"]
+
+
+class AdviceEndpoint:
+    """Advice on the same body as chat; permits nothing."""
+
+    def __init__(self, installation: Installation) -> None:
+        self._installation = installation
+        self._intake = Intake(installation)
+
+    async def __call__(self, request: Request) -> Response:
+        """Say what would happen."""
+        installation, decision_id = self._installation, self._intake.decision_id(os.urandom(10))
+        try:
+            principal = self._intake.principal(request)
+            with installation.admission.enter(principal.key_id, priority=principal.priority):
+                blank = self._intake.blank(principal, decision_id)
+                try:
+                    routing = await self._intake.read(request, blank)
+                except TransireError as error:
+                    await installation.router.refuse(blank, error)
+                    raise
+                advice = await installation.router.advise(routing)
+        except TransireError as error:
+            error.decision_id = decision_id
+            return openai_error(error)
+        return Response(
+            orjson.dumps(self._document(advice, principal)),
+            media_type="application/json",
+            headers={
+                "x-transire-decision-id": decision_id,
+                "x-transire-bundle": advice.case.authorization.bundle_digest[:16],
+            },
+        )
+
+    def _document(self, advice: Advice, principal: Principal) -> dict[str, Any]:
+        case, choice = advice.case, advice.choice
+        document: dict[str, Any] = {
+            "decision_id": case.request.id,
+            "bundle": case.authorization.bundle_digest,
+            "outcome": "denied",
+            "deployment": None,
+            "region": None,
+            "obligations": [],
+            "ranking": [],
+        }
+        if advice.error is not None:
+            document["error"] = {"code": advice.error.code, "message": advice.error.message}
+        sees_all = may_explain(self._installation, principal)
+        if choice is not None:
+            candidate = choice.candidate
+            deployment = advice.governed.bundle.catalog.deployments[candidate.pair.deployment]
+            document |= {
+                "outcome": "review_required" if isinstance(choice, Hold) else "permitted",
+                "deployment": deployment.id,
+                "region": ",".join(deployment.regions),
+                "form": candidate.pair.form,
+                "obligations": [
+                    {"kind": o.kind, "queue": o.queue} for o in candidate.verdict.obligations
+                ],
+            }
+            shown = case.ranking.candidates if sees_all else [candidate]
+            document["ranking"] = [
+                {
+                    "deployment": c.pair.deployment,
+                    "form": c.pair.form,
+                    "cost_micro_usd": c.terms.cost_micro_usd,
+                    "latency_ms": c.terms.latency_ms,
+                    "success_permille": c.terms.success_permille,
+                    "quality_permille": c.terms.quality_permille,
+                }
+                for c in shown
+            ]
+        if sees_all:
+            document["evaluation"] = evaluation_rows(case.authorization.evaluation)
+        return document
+
+
+def person_or_application(installation: Installation, request: Request) -> Principal:
+    """A person's or an application's principal, by the credential's own prefix."""
+    bearer, catalog = bearer_of(request), installation.governed.bundle.catalog
+    if bearer.startswith("tsp_"):
+        return installation.people.authenticate(bearer, catalog)
+    return installation.keys.authenticate(bearer, catalog)
+
+
+def may_explain(installation: Installation, principal: Principal) -> bool:
+    """Whether Cedar's `explain` lets this principal see other candidates and policies."""
+    resource = {"type": "AuditLog", "id": principal.tenant}
+    if principal.person is not None:
+        return installation.acts.may(principal.person, "explain", resource)
+    authorizer = installation.governed.authorizer
+    return isinstance(authorizer, CedarAuthorizer) and authorizer.allows_application(
+        principal.application or "", "explain", resource, now=installation.clock.now()
+    )
+
+
+class Decisions:
+    """Reading one decision."""
+
+    def __init__(self, installation: Installation) -> None:
+        self._installation = installation
+
+    async def find(self, principal: Principal, decision_id: str) -> list[dict[str, Any]]:
+        """The decision's entries, for its own application or an auditor of its tenant.
+
+        Raises:
+            NotFoundError: it does not exist, or not for this principal.
+        """
+        page = await self._installation.projection.of_decision(decision_id)
+        entries = [{"index": index, **entry} for index, entry in page.entries]
+        head = entries[0] if entries else None
+        if head is None or head.get("tenant") != principal.tenant:
+            raise NotFoundError("no such decision")
+        if principal.person is None and head.get("app") != principal.application:
+            raise NotFoundError("no such decision")
+        if principal.person is not None:
+            resource = {"type": "AuditLog", "id": principal.tenant}
+            self._installation.acts.require(principal, "read_audit", resource)
+        return entries
+
+    async def summary(self, principal: Principal, decision_id: str) -> dict[str, Any]:
+        """What an application may know of its own decision."""
+        entries = await self.find(principal, decision_id)
+        if may_explain(self._installation, principal):
+            return {"decision_id": decision_id, "entries": entries}
+        head = entries[0]
+        return {
+            "decision_id": decision_id,
+            "outcome": head.get("outcome"),
+            "code": head.get("code"),
+            "ts": head["ts"],
+            "bundle": head.get("bundle"),
+            "deployment": (head.get("chosen") or {}).get("deployment"),
+            "index": head["index"],
+            "attempts": [
+                {name: e.get(name) for name in ("attempt", "status", "failure", "deployment")}
+                for e in entries
+                if e["kind"] == "outcome"
+            ],
+        }
+
+    async def explain(self, principal: Principal, decision_id: str) -> dict[str, Any]:
+        """Which policies permitted or forbade each candidate, and why the winner won."""
+        if not may_explain(self._installation, principal):
+            raise AccessError("`explain` is not allowed for this credential; it takes an auditor")
+        head = (await self.find(principal, decision_id))[0]
+        rows = []
+        if head.get("evaluation"):
+            blob = await self._installation.log.blob(head["evaluation"])
+            rows = evaluation_rows(blob) if blob is not None else []
+        compiled = await self._compiled(head["bundle"]) if head.get("bundle") else None
+        annotations = compiled.bundle.annotations if compiled else {}
+        named = sorted({p for row in rows for p in row["policies"]})
+        return {
+            "decision_id": decision_id,
+            "outcome": head.get("outcome"),
+            "code": head.get("code"),
+            "chosen": head.get("chosen"),
+            "facts": head.get("facts"),
+            "signals": head.get("signals"),
+            "ranking": head.get("ranking"),
+            "candidates": rows,
+            "policies": {p: dict(annotations.get(p, {})) for p in named},
+        }
+
+    async def proof(self, principal: Principal, decision_id: str) -> dict[str, Any]:
+        """An inclusion proof of the decision's entry under the newest checkpoint."""
+        head = (await self.find(principal, decision_id))[0]
+        index = head["index"]
+
+        def prove(reader: Any) -> dict[str, Any]:
+            size, note = reader.checkpoint()
+            hashes = reader.leaf_hashes(size)
+            return {
+                "index": index,
+                "leaf": reader.leaves(index, index + 1)[0][1].decode(),
+                "proof": [step.hex() for step in inclusion_proof(hashes, index)],
+                "checkpoint": note,
+                "public_key": self._installation.log.public_key,
+            }
+
+        return await self._installation.log.read(prove)
+
+    async def replay(self, principal: Principal, decision_id: str) -> dict[str, Any]:
+        """Evaluate the recorded facts again under the recorded bundle; must agree (I8)."""
+        head = (await self.find(principal, decision_id))[0]
+        if not head.get("facts"):
+            return {"decision_id": decision_id, "replayable": False}
+        digest = await self.replayed_digest(head)
+        return {
+            "decision_id": decision_id,
+            "replayable": True,
+            "agrees": digest == head["evaluation"],
+            "evaluation": digest,
+        }
+
+    async def replayed_digest(self, head: Mapping[str, Any]) -> str:
+        """The evaluation digest that recorded facts lead to."""
+        compiled = await self._compiled(head["bundle"])
+        if compiled is None:
+            raise NotFoundError("the log does not hold this decision's bundle")
+        facts = {}
+        for form, both in head["facts"].items():
+            base = Facts.from_json(both["base"])
+            facts[Form(form)] = (
+                base,
+                base if both["asserted"] is None else Facts.from_json(both["asserted"]),
+            )
+        limits = head["limits"]
+        models = limits["models"]
+        authorization = CedarAuthorizer(compiled).assemble(
+            ApplicationId(head["app"]),
+            TenantId(head["tenant"]),
+            facts,
+            Assertions(
+                models=None if models is None else frozenset(map(DeploymentId, models)),
+                jurisdictions=frozenset(map(Jurisdiction, limits["jurisdictions"])),
+                redaction=limits["redaction"],
+            ),
+            quarantine=await self._quarantine_at(head["quarantine"]),
+            now=datetime.fromisoformat(head["evaluated_at"]),
+        )
+        return authorization.evaluation_digest
+
+    async def _compiled(self, digest: str) -> Any:
+        steering = self._installation.steering
+        if steering.compiled is not None and steering.compiled.digest == digest:
+            return steering.compiled
+        return await load_bundle(
+            self._installation.log, BundleDigest(digest), must_hold_limits=False
+        )
+
+    async def _quarantine_at(self, version: int) -> Quarantine:
+        """The quarantine of a version: today's, none, or what the log's entries say."""
+        current = self._installation.governed.quarantine
+        if version == current.version:
+            return current
+        return await quarantine_at(self._installation.log, version)

@@ -1,0 +1,153 @@
+"""From an HTTP request to a `RoutingRequest`: credential, bounds, parsing, digests.
+
+What cannot be read is still recorded once the principal is known, with an empty body in its place.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Final
+
+from starlette.requests import ClientDisconnect, Request
+
+from transire.bootstrap import Installation
+from transire.classify.digest import content_digest, request_mac
+from transire.classify.normalize import Normalized, normalize
+from transire.classify.parse import parse_body
+from transire.domain.ids import DecisionId, ReviewId, make_ulid
+from transire.domain.naming import resolve_model
+from transire.domain.request import Assertions, Body, Principal, RoutingRequest
+from transire.errors import AuthenticationError, RequestError, TooLargeError
+
+__all__ = ["Intake", "bearer_of"]
+
+_INLINE_BYTES: Final = 128 * 1024
+"""Larger bodies are parsed in a thread, so that the loop does not wait."""
+_REVIEW_HEADER: Final = "x-transire-review-id"
+
+
+def bearer_of(request: Request) -> str:
+    """The credential of the `Authorization` header.
+
+    Raises:
+        AuthenticationError: there is none.
+    """
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not token:
+        raise AuthenticationError("send `Authorization: Bearer …`")
+    return token.strip()
+
+
+class Intake:
+    """Reads requests for the path."""
+
+    def __init__(self, installation: Installation) -> None:
+        self._installation = installation
+
+    def principal(self, request: Request) -> Principal:
+        """Who asks; applications only, on the routes that route."""
+        catalog = self._installation.governed.bundle.catalog
+        return self._installation.keys.authenticate(bearer_of(request), catalog)
+
+    def blank(self, principal: Principal, decision_id: DecisionId) -> RoutingRequest:
+        """A request about which nothing is known yet but who sends it."""
+        installation = self._installation
+        return RoutingRequest(
+            id=decision_id,
+            principal=principal,
+            asked_model="(unread)",
+            body=_EMPTY,
+            assertions=Assertions(),
+            is_stream=False,
+            wants_usage=False,
+            mac=b"",
+            content_digest=b"",
+            received_at=installation.clock.now(),
+            deadline_s=installation.governed.bundle.routing.deadline_s,
+        )
+
+    async def read(self, request: Request, blank: RoutingRequest) -> RoutingRequest:
+        """Read and normalise the body.
+
+        Raises:
+            RequestError, TooLargeError, UnknownModelError: with what to change.
+        """
+        installation = self._installation
+        limit = installation.settings.server.max_body_bytes
+        raw = await _bounded_body(request, limit)
+        catalog = installation.governed.bundle.catalog
+        application = catalog.applications[blank.principal.application]  # type: ignore[index] # applications only
+        headers = {k: v for k, v in request.headers.items() if k.startswith("x-transire-")}
+
+        def understand() -> tuple[Normalized, bytes, bytes]:
+            read = normalize(
+                parse_body(raw, max_bytes=limit),
+                headers=headers,
+                unknown_fields=application.unknown_fields,
+                size_bytes=len(raw),
+            )
+            keyed = installation.keyed
+            return (
+                read,
+                request_mac(keyed, read.asked_model, read.body),
+                content_digest(keyed, read.body),
+            )
+
+        if len(raw) <= _INLINE_BYTES:
+            read, mac, content = understand()
+        else:
+            read, mac, content = await asyncio.to_thread(understand)
+        models = resolve_model(catalog, read.asked_model)
+        return replace(
+            blank,
+            asked_model=read.asked_model,
+            body=read.body,
+            assertions=replace(read.assertions, models=models),
+            is_stream=read.is_stream,
+            wants_usage=read.wants_usage,
+            mac=mac,
+            content_digest=content,
+            review_id=_review_id(headers),
+        )
+
+    def decision_id(self, entropy: bytes) -> DecisionId:
+        """A new decision id."""
+        now_ms = int(self._installation.clock.now().timestamp() * 1_000)
+        return DecisionId(make_ulid("dec", now_ms=now_ms, entropy=entropy))
+
+
+_EMPTY: Final = Body(
+    fields={},
+    parts=(),
+    capabilities=frozenset(),
+    needs=frozenset(),
+    ignored=(),
+    size_bytes=0,
+    tokens_estimate=0,
+)
+
+
+async def _bounded_body(request: Request, limit: int) -> bytes:
+    """The body, refused as soon as it is known to be too large."""
+    declared = request.headers.get("content-length", "")
+    if declared.isdigit() and int(declared) > limit:
+        raise TooLargeError(f"the body may have {limit} bytes")
+    pieces, size = [], 0
+    try:
+        async for piece in request.stream():
+            size += len(piece)
+            if size > limit:
+                raise TooLargeError(f"the body may have {limit} bytes")
+            pieces.append(piece)
+    except ClientDisconnect:
+        raise RequestError("the body was cut off") from None
+    return b"".join(pieces)
+
+
+def _review_id(headers: Mapping[str, str]) -> ReviewId | None:
+    given = headers.get(_REVIEW_HEADER)
+    if given is None:
+        return None
+    if not given.startswith("rev_") or len(given) != 30 or not given.isascii():
+        raise RequestError(f"`{_REVIEW_HEADER}` is `rev_` and 26 characters", param=_REVIEW_HEADER)
+    return ReviewId(given)

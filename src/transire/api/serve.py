@@ -1,0 +1,125 @@
+"""Running the two listeners of one installation in one loop, and stopping them in order.
+
+SIGTERM or SIGINT: stop accepting, finish what is in flight within the grace time, let outcomes
+become durable, sign and close. SIGHUP proposes what the policies folder holds; it activates nothing.
+"""
+
+import asyncio
+import signal
+import socket
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+import uvicorn
+
+from transire.api.app import build_admin, build_app
+from transire.bootstrap import Installation, open_installation
+from transire.bundle.source import bundle_digest, read_folder
+from transire.errors import TransireError
+from transire.settings import Settings
+
+__all__ = ["Listening", "serve"]
+
+_log = structlog.get_logger()
+_GRACE_S: Final = 20
+_BACKLOG: Final = 2_048
+
+
+@dataclass(frozen=True, slots=True)
+class Listening:
+    """Where a started router can be reached."""
+
+    base_url: str
+    admin_url: str
+    installation: Installation
+
+
+async def serve(
+    settings: Settings, started: Callable[[Listening], Awaitable[None]] | None = None
+) -> None:
+    """Open the installation and serve until told to stop.
+
+    Args:
+        started: Called once both listeners accept connections.
+
+    Raises:
+        TransireError: the installation cannot be opened.
+        OSError: a port is taken.
+    """
+    server = settings.server
+    public = _bind(server.host, server.port)
+    private = _bind(server.admin_host, server.admin_port)
+    installation = await open_installation(settings)
+    api = _server(build_app(installation))
+    admin = _server(build_admin(installation))
+    tasks = [
+        asyncio.create_task(api.serve(sockets=[public])),
+        asyncio.create_task(admin.serve(sockets=[private])),
+    ]
+    stop = asyncio.Event()
+    _on_signals(stop, installation)
+    try:
+        while not (api.started and admin.started) and not any(t.done() for t in tasks):
+            await asyncio.sleep(0.01)
+        if started is not None:
+            await started(Listening(_url(public), _url(private), installation))
+        waiting = asyncio.create_task(stop.wait())
+        await asyncio.wait([*tasks, waiting], return_when=asyncio.FIRST_COMPLETED)
+        waiting.cancel()
+    finally:
+        api.should_exit = admin.should_exit = True
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _server(app: object) -> uvicorn.Server:
+    config = uvicorn.Config(
+        app,  # type: ignore[arg-type] # FastAPI is an ASGI application
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        date_header=False,
+        timeout_graceful_shutdown=_GRACE_S,
+        backlog=_BACKLOG,
+        loop="none",
+    )
+    server = uvicorn.Server(config)
+    server.install_signal_handlers = lambda: None  # type: ignore[attr-defined] # ours do it
+    return server
+
+
+def _bind(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError:
+        listener.close()
+        raise
+    listener.setblocking(False)
+    return listener
+
+
+def _url(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    shown = f"[{host}]" if ":" in host else host
+    return f"http://{shown}:{port}"
+
+
+def _on_signals(stop: asyncio.Event, installation: Installation) -> None:
+    loop = asyncio.get_running_loop()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(name, stop.set)
+    loop.add_signal_handler(signal.SIGHUP, _report_folder, installation)
+
+
+def _report_folder(installation: Installation) -> None:
+    """Say what the folder would propose; a person proposes it with their own credential."""
+    try:
+        files = read_folder(installation.settings.governance.policies)
+    except TransireError as error:
+        _log.warning("policy.folder_unreadable", code=error.code)
+        return
+    _log.info("policy.folder_read", digest=bundle_digest(files))

@@ -1,0 +1,60 @@
+"""`transire audit …`: reads the files themselves; needs neither server nor credential."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from transire.cli.session import emit, shown
+from transire.record.export import export_tiles
+from transire.record.reading import ReadOnlyLog
+
+__all__ = ["app"]
+
+app = typer.Typer(help="Read and verify the decision log.", no_args_is_help=True)
+Data = Annotated[Path, typer.Argument(help="The data folder, or its log.sqlite.")]
+
+
+@app.command()
+@shown
+def verify(
+    data: Data,
+    key: Annotated[str, typer.Option(help="The verifier key, got from elsewhere.")] = "",
+) -> None:
+    """Check every entry, root, signature and blob. For an independent check: audit/verify.py."""
+    with ReadOnlyLog(data) as log:
+        report = log.verify(key or None)
+    print(report)
+
+
+@app.command()
+@shown
+def tail(data: Data, count: Annotated[int, typer.Option("-n", help="How many.")] = 10) -> None:
+    """The newest entries, one JSON line each."""
+    with ReadOnlyLog(data) as log:
+        for index, entry in log.tail(count):
+            print(json.dumps({"index": index, **entry}, ensure_ascii=False))
+
+
+@app.command()
+@shown
+def show(
+    data: Data,
+    which: Annotated[str, typer.Argument(help="An index, or a decision id.")],
+) -> None:
+    """One entry, or every entry of a decision."""
+    with ReadOnlyLog(data) as log:
+        emit([{"index": index, **entry} for index, entry in log.find(which)])
+
+
+@app.command()
+@shown
+def export(
+    data: Data,
+    directory: Annotated[Path, typer.Argument(help="Where to write the tiles; new or empty.")],
+) -> None:
+    """Write the log as a tlog-tiles directory (c2sp.org/tlog-tiles)."""
+    with ReadOnlyLog(data) as log:
+        size = export_tiles(log, directory)
+    print(f"wrote {size} entries to {directory}")

@@ -1,0 +1,67 @@
+"""`transire init`: a commented starting point that is the operator's own from then on."""
+
+import shutil
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from transire.bundle.limits import pack_folder
+from transire.cli.session import shown
+from transire.errors import ConflictError
+
+__all__ = ["init"]
+
+_SETTINGS = """\
+# How this router runs. What is governed (deployments, prices, rules) stands in policies/.
+# Every value can also come from the environment: TRANSIRE_SERVER__PORT=8081.
+# `transire config show` prints all settings with their defaults.
+
+data: data                      # log, signing key, guard: back this folder up, all of it
+
+server:
+  host: 127.0.0.1
+  port: 8080
+  admin_port: 9090              # /metrics; keep it private
+
+log:
+  origin: {origin}              # the log's name in every checkpoint; fixed once created
+
+governance:
+  policies: policies            # proposed at the first start; later changes need people
+  mode: {mode}                    # solo: one person may approve their own bundles; team: two people
+{first}
+upstream:
+  # Credentials that deployments name in the catalog: one file per name, readable by you alone.
+  # secrets_dir: secrets
+  idle_s: 60
+"""
+
+
+@shown
+def init(
+    directory: Annotated[Path, typer.Argument(help="Where to write; must be empty or new.")],
+    solo: Annotated[bool, typer.Option("--solo", help="One person does everything.")] = False,
+    team: Annotated[bool, typer.Option("--team", help="Two people per change (default).")] = False,
+    origin: Annotated[str, typer.Option(help="The log's name.")] = "transire.local/log",
+    first_person: Annotated[
+        str, typer.Option(help="Person of the catalog who gets the first credential.")
+    ] = "",
+) -> None:
+    """Write transire.yaml and a commented policies/ folder."""
+    if solo and team:
+        raise typer.BadParameter("choose --solo or --team")
+    if directory.exists() and any(directory.iterdir()):
+        raise ConflictError(f"`{directory}` is not empty")
+    directory.mkdir(parents=True, exist_ok=True)
+    shutil.copytree(pack_folder(), directory / "policies")
+    named = f"  first_person: {first_person}\n" if first_person else ""
+    (directory / "transire.yaml").write_text(
+        _SETTINGS.format(origin=origin, mode="solo" if solo else "team", first=named)
+    )
+    print(
+        f"wrote {directory}/transire.yaml and {directory}/policies\n"
+        "next: edit policies/catalog/*.yaml (deployments, tenants, people), then\n"
+        f"  transire bundle check {directory}/policies\n"
+        f"  transire serve --config {directory}/transire.yaml"
+    )

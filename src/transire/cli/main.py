@@ -1,0 +1,115 @@
+"""`transire`: every command, by noun."""
+
+import asyncio
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from transire.cli import audit, bundle, detect, founding, people, review
+from transire.cli.session import shown
+from transire.settings import Settings, load_settings
+
+__all__ = ["app"]
+
+app = typer.Typer(
+    name="transire",
+    help="A governance-first router in front of AI model deployments.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+config = typer.Typer(help="How the router runs.", no_args_is_help=True)
+app.add_typer(config, name="config")
+app.add_typer(bundle.app, name="bundle")
+app.add_typer(bundle.quarantine, name="quarantine")
+app.add_typer(people.keys, name="keys")
+app.add_typer(people.people, name="people")
+app.add_typer(review.app, name="review")
+app.add_typer(audit.app, name="audit")
+app.command("init")(founding.init)
+app.command("login")(people.login)
+app.command("detect")(detect.detect)
+
+SettingsFile = Annotated[
+    Path | None, typer.Option("--config", "-c", help="transire.yaml; default ./transire.yaml.")
+]
+
+
+@app.command()
+@shown
+def serve(
+    config_file: SettingsFile = None,
+    host: Annotated[str | None, typer.Option(help="Overrides server.host.")] = None,
+    port: Annotated[int | None, typer.Option(help="Overrides server.port.")] = None,
+) -> None:
+    """Serve the operator's own catalog."""
+    from transire.api.serve import Listening
+    from transire.api.serve import serve as run
+    from transire.observe.logging import configure_logging
+
+    settings = _settings(config_file, host, port)
+    configure_logging(level=settings.observe.level)
+
+    async def started(listening: Listening) -> None:
+        print(f"transire serves {listening.base_url}/v1", file=sys.stderr)
+        first = listening.installation.first_credential
+        if first is not None:
+            print(
+                f"the first person's one-use token is in {first}; trade it with\n"
+                f"  transire login {listening.base_url} --token-file {first}",
+                file=sys.stderr,
+            )
+
+    _run(run(settings, started))
+
+
+@app.command()
+@shown
+def demo(
+    once: Annotated[bool, typer.Option("--once", help="Exit instead of serving.")] = False,
+    data: Annotated[Path | None, typer.Option("--data", help="Keep all state there.")] = None,
+    port: Annotated[int, typer.Option("--port", help="Port of the router; 0 picks one.")] = 0,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON line before serving.")
+    ] = False,
+) -> None:
+    """Run the whole product on a simulated fleet."""
+    from transire.demo.run import run_demo
+
+    raise typer.Exit(_run(run_demo(once=once, data=data, port=port, as_json=as_json)))
+
+
+@config.command("show")
+@shown
+def config_show(
+    config_file: SettingsFile = None,
+    redacted: Annotated[bool, typer.Option("--redacted", help="Always so; for scripts.")] = True,
+) -> None:
+    """Print the settings in force; secrets are stars."""
+    import yaml
+
+    del redacted
+    print(yaml.safe_dump(_settings(config_file).redacted(), sort_keys=False), end="")
+
+
+def _settings(file: Path | None, host: str | None = None, port: int | None = None) -> Settings:
+    if file is None and Path("transire.yaml").is_file():
+        file = Path("transire.yaml")
+    settings = load_settings(file)
+    changes: dict[str, Any] = {}
+    if host is not None:
+        changes["host"] = host
+    if port is not None:
+        changes["port"] = port
+    server = settings.server.model_copy(update=changes)
+    return settings.model_copy(update={"server": server})
+
+
+def _run(work: Any) -> Any:
+    """Run on uvloop where it is installed."""
+    try:
+        import uvloop
+    except ImportError:
+        return asyncio.run(work)
+    return uvloop.run(work)

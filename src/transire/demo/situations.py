@@ -1,0 +1,95 @@
+"""The four situations this kind of product exists for, as requests."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+__all__ = ["SITUATIONS", "Case"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """One request of the demo.
+
+    Attributes:
+        situation: The heading it stands under.
+        shows: What it shows, for the table.
+        expects: `ok`, `denied` or `held`.
+    """
+
+    situation: str
+    application: str
+    shows: str
+    prompt: str
+    expects: str = "ok"
+    body: dict[str, Any] = field(default_factory=dict)
+
+
+_LONG = "The lessee shall maintain the premises in good order and condition. " * 2_000
+
+SITUATIONS: tuple[Case, ...] = (
+    Case(
+        situation="support triage",
+        application="support-triage",
+        shows="a simple question goes to a cheap model",
+        prompt="What are your opening hours on Saturday?",
+    ),
+    Case(
+        situation="support triage",
+        application="support-triage",
+        shows="a billing dispute goes to the stronger tier",
+        prompt="I was charged twice for my order and want a refund. Please open a dispute.",
+    ),
+    Case(
+        situation="document Q&A",
+        application="docs-qa",
+        shows="personal data stays in the EEA",
+        prompt=(
+            "Summarise this: the tenant (erika.mustermann@example.de, IBAN DE89 3704 0044 0532 "
+            "0130 00) may leave with thirty days' notice."
+        ),
+    ),
+    Case(
+        situation="document Q&A",
+        application="docs-qa",
+        shows="a long contract needs a model that can hold it",
+        prompt=f"{_LONG}\nHow long is the notice period?",
+    ),
+    Case(
+        situation="document Q&A",
+        application="docs-qa",
+        shows="asked for citations, only a grounded model will do",
+        prompt="How long is the notice period? Please cite your sources.",
+    ),
+    Case(
+        situation="engineering copilot",
+        application="copilot",
+        shows="renaming a variable needs no large model",
+        prompt="Rename the variable foo to customer_count in this function: def f(foo): return foo",
+    ),
+    Case(
+        situation="engineering copilot",
+        application="copilot",
+        shows="a vulnerability stays on our own machines",
+        prompt="Here is an auth bypass in our login code, see CVE-2026-31337. Write the fix.",
+    ),
+    Case(
+        situation="engineering copilot",
+        application="copilot",
+        shows="credentials go to nobody",
+        prompt="Why does this fail? client = Client(key='AKIA2E4Q7RT3XYZWUVKL')",
+        expects="denied",
+    ),
+    Case(
+        situation="multilingual sales",
+        application="sales",
+        shows="routine translation goes to the high-throughput model",
+        prompt="Translate into German: Thank you for your order, it ships tomorrow.",
+    ),
+    Case(
+        situation="multilingual sales",
+        application="sales",
+        shows="a regulated health claim is held for a person",
+        prompt="Write a claim for the leaflet: our device lowers blood pressure in two weeks.",
+        expects="held",
+    ),
+)

@@ -1,0 +1,55 @@
+"""What the simulated models say: deterministic, and dependent on the prompt."""
+
+from typing import Any
+
+__all__ = ["instance", "last_text", "say"]
+
+
+def say(name: str, prompt: str) -> str:
+    """A canned answer that fits the prompt."""
+    lower = prompt.lower()
+    answers = (
+        (("cite", "sources"), "The notice period is thirty days [1]. [1] handbook.pdf, page 12."),
+        (("rename",), "Done: every occurrence of `foo` is now `customer_count`."),
+        (("translate",), "Vielen Dank für Ihre Bestellung; sie wird morgen versandt."),
+        (
+            ("refund", "charged twice", "chargeback", "dispute"),
+            "I am sorry. I have opened a dispute and the second charge will be returned.",
+        ),
+        (
+            ("blood pressure", "clinical", "efficacy"),
+            "In the cited trial the mean systolic pressure fell by 4 mmHg; see the leaflet.",
+        ),
+        (("opening hours", "password"), "We are open Monday to Friday from nine to six."),
+    )
+    for words, answer in answers:
+        if any(word in lower for word in words):
+            return answer
+    return f"This is {name}. You said {len(prompt)} characters; here is a short answer."
+
+
+def last_text(body: dict[str, Any]) -> str:
+    """The last user message's text."""
+    texts = [m.get("content") for m in body["messages"] if m["role"] == "user"]
+    last = texts[-1] if texts else ""
+    if isinstance(last, list):
+        return " ".join(p.get("text", "") for p in last if p.get("type") == "text")
+    return last or ""
+
+
+def instance(schema: dict[str, Any], prompt: str) -> Any:
+    """A minimal instance of a JSON Schema, for the shapes demos and tests use."""
+    if "const" in schema:
+        return schema["const"]
+    if "enum" in schema:
+        return schema["enum"][len(prompt) % len(schema["enum"])]
+    kind = schema.get("type", "object")
+    kind = next((k for k in kind if k != "null"), "null") if isinstance(kind, list) else kind
+    if kind == "object":
+        wanted = schema.get("required", list(schema.get("properties", {})))
+        return {n: instance(schema.get("properties", {}).get(n, {}), prompt) for n in wanted}
+    if kind == "array":
+        return [instance(schema.get("items", {}), prompt)] * max(1, schema.get("minItems", 1))
+    if kind == "integer":
+        return int(max(schema.get("minimum", 1), 1))
+    return {"number": 1.5, "boolean": True, "null": None}.get(kind, "text")

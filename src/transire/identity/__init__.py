@@ -1,0 +1,1 @@
+"""Who asks: application keys, people's own credentials, and the acts people may do."""

@@ -1,0 +1,88 @@
+"""Small JSON calls of the command line to its own server, under the same rules as the rest."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import httpx
+
+from transire.errors import (
+    AccessError,
+    AuthenticationError,
+    ConflictError,
+    GovernanceUnavailable,
+    NotFoundError,
+    PolicyDenied,
+    RequestError,
+    TransireError,
+)
+
+__all__ = ["Answer", "call", "exchange"]
+
+_TIMEOUT_S: Final = 60.0
+_BY_STATUS: Final[dict[int, type[TransireError]]] = {
+    401: AuthenticationError,
+    403: AccessError,
+    404: NotFoundError,
+    409: ConflictError,
+    503: GovernanceUnavailable,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A server's answer as it came."""
+
+    status: int
+    headers: Mapping[str, str]
+    document: dict[str, Any]
+
+
+def exchange(
+    method: str,
+    url: str,
+    *,
+    credential: str | None,
+    body: dict[str, Any] | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> Answer:
+    """One request; no redirects, no proxies from the environment.
+
+    Raises:
+        GovernanceUnavailable: the server could not be reached, or did not answer JSON.
+    """
+    sent = dict(headers or {})
+    if credential:
+        sent["authorization"] = f"Bearer {credential}"
+    try:
+        with httpx.Client(trust_env=False, timeout=_TIMEOUT_S) as client:
+            reply = client.request(method, url, headers=sent, json=body)
+    except httpx.HTTPError:
+        raise GovernanceUnavailable(
+            f"no answer from `{url}`; is `transire serve` running?"
+        ) from None
+    try:
+        document = reply.json()
+    except ValueError:
+        raise GovernanceUnavailable("the server's answer is not JSON") from None
+    shaped = document if isinstance(document, dict) else {"value": document}
+    return Answer(reply.status_code, dict(reply.headers), shaped)
+
+
+def call(
+    method: str, url: str, *, credential: str | None, body: dict[str, Any] | None = None
+) -> dict[str, Any]:
+    """One request, whose answer must be a success.
+
+    Raises:
+        TransireError: what the server answered, or that it could not be reached.
+    """
+    answer = exchange(method, url, credential=credential, body=body)
+    if 200 <= answer.status < 300:
+        return answer.document
+    inner = answer.document.get("error", answer.document)
+    message = str(inner.get("detail") or inner.get("message") or f"status {answer.status}")
+    kind = _BY_STATUS.get(answer.status, RequestError)
+    if inner.get("code") == "policy_denied":
+        kind = PolicyDenied
+    raise kind(message, facts={k: v for k, v in inner.items() if k == "problems"})

@@ -1,0 +1,350 @@
+"""From a case to its entries; the only maker of `Recorded` (DESIGN I1, I3).
+
+What an entry holds: ids, keyed digests, classes, counts, sizes, policies. What it never holds:
+content, names of tools or files, an end user's name, an upstream's words (DESIGN I6).
+"""
+
+import asyncio
+from collections import Counter
+from datetime import timedelta
+from typing import Any, Final
+
+import orjson
+
+from transire.domain.decision import (
+    Candidate,
+    Case,
+    Choice,
+    Form,
+    Hold,
+    Outcome,
+    Pair,
+    Permit,
+    Recorded,
+)
+from transire.domain.log import Change, Condition, Item, Receipt
+from transire.domain.ports import Clock, Release, Wire
+from transire.domain.request import JsonValue, RoutingRequest
+from transire.errors import IntegrityError, StaleError, TransireError
+from transire.record.log import LogWriter
+
+__all__ = ["ACTIVE_KEY", "PERMIT_S", "QUARANTINE_KEY", "LogRecorder"]
+
+PERMIT_S: Final = 5.0
+"""A permit's life: from its entry to the first byte (DESIGN §6)."""
+ACTIVE_KEY: Final = "bundle/active"
+QUARANTINE_KEY: Final = "quarantine/version"
+_MAX_ISSUED: Final = 100_000
+
+
+class LogRecorder:
+    """Implements `domain.ports.Recorder` over the log."""
+
+    def __init__(self, log: LogWriter, clock: Clock) -> None:
+        self._log = log
+        self._clock = clock
+        self._issued: dict[str, Recorded[Permit]] = {}
+        self._waiting: set[asyncio.Future[Receipt]] = set()
+
+    async def permit(
+        self,
+        case: Case,
+        choice: Choice,
+        wire: Wire,
+        *,
+        attempt: int,
+        cause: str,
+        release: Release | None,
+    ) -> Recorded[Permit]:
+        """See `domain.ports.Recorder`."""
+        authorization, pair = case.authorization, choice.candidate.pair
+        _, content_digest = case.body(pair.form)
+        expires_at = self._clock.now() + timedelta(seconds=PERMIT_S)
+        permit = Permit(
+            decision_id=case.request.id,
+            attempt=attempt,
+            cause=cause,
+            pair=pair,
+            content_digest=content_digest,
+            wire_digest=wire.digest,
+            bundle_digest=authorization.bundle_digest,
+            quarantine_version=authorization.quarantine_version,
+            expires_at=expires_at,
+        )
+        is_first = attempt == 1
+        fields: dict[str, JsonValue] = {"permit": _permit_fields(permit)}
+        if is_first:
+            fields = {**decision_fields(case), **fields, "outcome": "permitted"}
+            fields["chosen"] = _pair_fields(choice.candidate.pair)
+            if wire.ignored or case.request.body.ignored:
+                fields["ignored"] = [*case.request.body.ignored, *wire.ignored][:64]
+        else:
+            fields["decision_id"] = case.request.id
+            fields["evaluation"] = authorization.evaluation_digest
+        if release is not None:
+            fields["review_id"] = release.review_id
+        receipt = await self._log.append(
+            Item(
+                kind="decision" if is_first else "attempt",
+                fields={**fields, **({"id": case.request.id} if is_first else {})},
+                conditions=(
+                    *_currency(case),
+                    *(release.conditions if release and is_first else ()),
+                ),
+                changes=release.changes if release and is_first else (),
+                blobs={authorization.evaluation_digest: authorization.evaluation},
+            )
+        )
+        # INVARIANT: the entry is durable here; nothing else makes a Recorded[Permit].
+        recorded = Recorded(value=permit, receipt=receipt)
+        self._remember(recorded)
+        return recorded
+
+    async def refusal(
+        self, case: Case | None, request: RoutingRequest, error: TransireError
+    ) -> None:
+        """See `domain.ports.Recorder`."""
+        fields = request_fields(request) if case is None else decision_fields(case)
+        outcome = {"policy_denied": "denied"}.get(error.code, "refused")
+        blobs = {}
+        if case is not None:
+            blobs = {case.authorization.evaluation_digest: case.authorization.evaluation}
+        await self._log.append(
+            Item(
+                kind="decision",
+                fields={**fields, "id": request.id, "outcome": outcome, "code": error.code},
+                blobs=blobs,
+            )
+        )
+
+    async def held(
+        self,
+        case: Case,
+        hold: Hold,
+        *,
+        review_id: str,
+        review_fields: dict[str, JsonValue],
+        changes: tuple[Change, ...],
+    ) -> Receipt:
+        """Record a hold and open its review in one entry.
+
+        Raises:
+            StaleError: governed state moved since the case was authorized.
+        """
+        authorization = case.authorization
+        return await self._log.append(
+            Item(
+                kind="decision",
+                fields={
+                    **decision_fields(case),
+                    "id": case.request.id,
+                    "outcome": "review_required",
+                    "chosen": _pair_fields(hold.candidate.pair),
+                    "review_id": review_id,
+                    "review": review_fields,
+                },
+                conditions=_currency(case),
+                changes=changes,
+                blobs={authorization.evaluation_digest: authorization.evaluation},
+            )
+        )
+
+    async def advice(self, case: Case, choice: Choice | Hold | None) -> Receipt:
+        """See `domain.ports.Recorder`."""
+        authorization = case.authorization
+        outcome = "denied"
+        fields = decision_fields(case)
+        if choice is not None:
+            outcome = "review_required" if isinstance(choice, Hold) else "permitted"
+            fields["chosen"] = _pair_fields(choice.candidate.pair)
+        return await self._log.append(
+            Item(
+                kind="advice",
+                fields={**fields, "id": case.request.id, "outcome": outcome},
+                blobs={authorization.evaluation_digest: authorization.evaluation},
+            )
+        )
+
+    def outcome(self, permit: Recorded[Permit], outcome: Outcome) -> None:
+        """See `domain.ports.Recorder`."""
+        self._issued.pop(permit.receipt.entry_id, None)
+        item = Item(kind="outcome", fields=outcome_fields(permit.value, outcome))
+        # The writer keeps what it has accepted; only a closing log refuses, and then the sweep of
+        # the next start writes `unknown` for this permit.
+        future = asyncio.ensure_future(self._log.append(item, linger=True))
+        self._waiting.add(future)
+        future.add_done_callback(self._waiting.discard)
+
+    async def flush(self) -> None:
+        """Wait until every outcome queued so far is durable."""
+        if self._waiting:
+            await asyncio.gather(*self._waiting, return_exceptions=True)
+
+    def vouch(self, permit: Recorded[Permit]) -> None:
+        """See `domain.ports.Recorder`."""
+        if self._issued.get(permit.receipt.entry_id) is not permit:
+            raise IntegrityError("this permit was not issued by this log")
+        value = permit.value
+        if self._log.peek(ACTIVE_KEY) != value.bundle_digest:
+            raise StaleError("another bundle was activated since this permit was recorded")
+        if self._log.peek(QUARANTINE_KEY) != str(value.quarantine_version):
+            raise StaleError("the quarantine changed since this permit was recorded")
+
+    def _remember(self, recorded: Recorded[Permit]) -> None:
+        if len(self._issued) >= _MAX_ISSUED:
+            now = self._clock.now()
+            self._issued = {k: r for k, r in self._issued.items() if r.value.expires_at > now}
+        self._issued[recorded.receipt.entry_id] = recorded
+
+
+def _currency(case: Case) -> tuple[Condition, ...]:
+    """Bundle and quarantine must still be those the case was evaluated under (DESIGN §6)."""
+    version = case.authorization.quarantine_version
+    return (
+        Condition(key=ACTIVE_KEY, equals=case.authorization.bundle_digest, stale=True),
+        Condition(key=QUARANTINE_KEY, equals=str(version), stale=True),
+    )
+
+
+def request_fields(request: RoutingRequest) -> dict[str, JsonValue]:
+    """What an entry says about a request, whatever became of it."""
+    principal, body = request.principal, request.body
+    return {
+        "tenant": principal.tenant,
+        "app": principal.application or "",
+        "key_id": principal.key_id,
+        "purpose": principal.purpose or "",
+        "request": {
+            "mac": request.mac.hex(),
+            "content": request.content_digest.hex(),
+            "asked_model": request.asked_model,
+            "bytes": body.size_bytes,
+            "tokens": body.tokens_estimate,
+            "parts": len(body.parts),
+            "stream": request.is_stream,
+            "n": body.n,
+            "needs": sorted(body.needs)[:32],
+            "capabilities": sorted(body.capabilities),
+        },
+    }
+
+
+def decision_fields(case: Case) -> dict[str, JsonValue]:
+    """What a decision's entry says: facts, evaluation, ranking (DESIGN I8)."""
+    request, classification = case.request, case.classification
+    authorization, ranking = case.authorization, case.ranking
+    forms: dict[str, JsonValue] = {
+        str(form): {
+            "base": base.to_json(),
+            "asserted": None if asserted == base else asserted.to_json(),
+        }
+        for form, (base, asserted) in authorization.facts.items()
+    }
+    counts = Counter(f.data_class for f in classification.findings)
+    signals = classification.signals
+    return {
+        **request_fields(request),
+        "bundle": authorization.bundle_digest,
+        "quarantine": authorization.quarantine_version,
+        "evaluated_at": authorization.evaluated_at.strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
+        "detector": classification.detector_digest,
+        "classes": [{"class": c, "count": n} for c, n in sorted(counts.items())],
+        "states": _state_counts(case),
+        "signals": {
+            "language": signals.language,
+            "task": signals.task,
+            "cues": list(signals.cues),
+            "quality_floor": signals.quality_floor_permille,
+            "stakes": signals.stakes,
+            "needs": sorted(signals.needs),
+        },
+        "facts": forms,
+        "limits": _asserted_limits(request),
+        "redactions": case.redaction.count if case.redaction else 0,
+        "evaluation": authorization.evaluation_digest,
+        "memo": authorization.is_memo_hit,
+        "ranking": {
+            "scorer": ranking.scorer_digest,
+            "seed": ranking.seed,
+            "reason": ranking.reason,
+            "candidates": [_candidate_fields(c) for c in ranking.candidates[:32]],
+            "filtered": [
+                {**_pair_fields(pair), "filter": name} for pair, name in ranking.filtered[:64]
+            ],
+        },
+    }
+
+
+def _asserted_limits(request: RoutingRequest) -> dict[str, JsonValue]:
+    a = request.assertions
+    return {
+        "models": None if a.models is None else sorted(a.models)[:64],
+        "jurisdictions": sorted(a.jurisdictions),
+        "redaction": a.redaction,
+        "max_cost_micro_usd": a.max_cost_micro_usd,
+        "max_latency_ms": a.max_latency_ms,
+        "min_quality": a.min_quality_permille,
+    }
+
+
+def _state_counts(case: Case) -> dict[str, JsonValue]:
+    return dict(sorted(Counter(str(s) for s in case.classification.states).items()))
+
+
+def _pair_fields(pair: Pair) -> dict[str, JsonValue]:
+    if pair.form is Form.RAW:
+        return {"deployment": pair.deployment}
+    return {"deployment": pair.deployment, "form": str(pair.form)}
+
+
+def _candidate_fields(candidate: Candidate) -> dict[str, JsonValue]:
+    terms = candidate.terms
+    return {
+        **_pair_fields(candidate.pair),
+        "terms": [
+            terms.cost_micro_usd,
+            terms.worst_cost_micro_usd,
+            terms.latency_ms,
+            terms.success_permille,
+            terms.quality_permille,
+            terms.in_flight,
+        ],
+    }
+
+
+def _permit_fields(permit: Permit) -> dict[str, JsonValue]:
+    return {
+        "attempt": permit.attempt,
+        "cause": permit.cause,
+        **_pair_fields(permit.pair),
+        "content": permit.content_digest.hex(),
+        "wire": permit.wire_digest.hex(),
+        "bundle": permit.bundle_digest,
+        "quarantine": permit.quarantine_version,
+        "expires_at": permit.expires_at.strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
+    }
+
+
+def outcome_fields(permit: Permit, outcome: Outcome) -> dict[str, JsonValue]:
+    """An outcome entry; names its decision and attempt."""
+    return {
+        "decision_id": permit.decision_id,
+        "attempt": permit.attempt,
+        "deployment": permit.pair.deployment,
+        "status": str(outcome.status),
+        "failure": outcome.failure,
+        "http_status": outcome.http_status,
+        "latency_ms": outcome.latency_ms,
+        "first_byte_ms": outcome.first_byte_ms,
+        "tokens_in": outcome.tokens_in,
+        "tokens_out": outcome.tokens_out,
+        "cost_micro_usd": outcome.cost_micro_usd,
+        "released_bytes": outcome.released_bytes,
+        "finish_reasons": list(outcome.finish_reasons),
+    }
+
+
+def evaluation_rows(data: bytes) -> list[dict[str, Any]]:
+    """The verdicts an evaluation blob holds."""
+    rows: list[dict[str, Any]] = orjson.loads(data)
+    return rows

@@ -1,0 +1,101 @@
+"""Why nothing could be picked, in words for the caller. Pure.
+
+The message says which rules decided and what would help, from the rules' own `@reason`. It names no
+deployment: which ones exist, and which were forbidden, is for those whom Cedar allows `explain`.
+"""
+
+from collections import Counter
+from typing import Final
+
+from transire.domain.bundle import Bundle
+from transire.domain.decision import Authorization, Case, Effect
+from transire.domain.ids import PolicyId
+from transire.domain.ports import Governed
+from transire.errors import (
+    DeploymentsUnavailable,
+    PolicyDenied,
+    RequestError,
+    TransireError,
+)
+
+__all__ = ["denial_reasons", "refuse_empty"]
+
+_REMEDIES: Final = {
+    "asserted.model": "no permitted deployment serves the asked-for `model`; use `auto`",
+    "asserted.jurisdiction": "no permitted deployment lies in the asserted jurisdictions",
+    "asserted.redaction": "the asserted `redaction` leaves nothing",
+    "quarantine": "what would be permitted is quarantined",
+    "state": "what would be permitted takes no traffic",
+}
+_FILTERS: Final = {
+    "capability": "no permitted deployment can do what the request asks for",
+    "context": "the request is too long for every permitted deployment",
+    "max_cost": "every permitted deployment may cost more than `max_cost_usd`",
+    "max_latency": "every permitted deployment is slower than `max_latency_ms`",
+    "quality": "no permitted deployment meets the quality floor",
+}
+
+
+def refuse_empty(case: Case, governed: Governed) -> TransireError:
+    """The error for a case without a candidate."""
+    permitted = case.authorization.permitted
+    if not permitted:
+        reasons = denial_reasons(case.authorization, governed.bundle)
+        return PolicyDenied(
+            "policy permits no deployment for this request: "
+            + "; ".join(text for _, text in reasons),
+            facts={"policies": [name for name, _ in reasons]},
+        )
+    filters = Counter(name for _, name in case.ranking.filtered)
+    if filters["health"] or filters["quota"]:
+        return DeploymentsUnavailable(
+            "every permitted deployment is out of order or over its quota; try again shortly",
+            facts={"filters": sorted(filters)},
+        )
+    name = filters.most_common(1)[0][0]
+    needs = case.request.body.needs | case.classification.signals.needs
+    detail = f" (needs {', '.join(sorted(needs))})" if name == "capability" else ""
+    return RequestError(f"{_FILTERS[name]}{detail}", facts={"filters": sorted(filters)})
+
+
+def denial_reasons(authorization: Authorization, bundle: Bundle) -> list[tuple[str, str]]:
+    """(policy or limit, reason in words), the ones that decided most pairs first, at most five."""
+    counts: Counter[str] = Counter()
+    for verdict in authorization.verdicts:
+        if verdict.effect is Effect.PERMIT:
+            continue
+        counts.update(verdict.limits)
+        counts.update(
+            p for p in verdict.policies if bundle.annotations.get(p) and not _is_permit(p, bundle)
+        )
+        if verdict.errors:
+            counts["policy_error"] += 1
+        elif not verdict.policies and not verdict.limits:
+            counts["default_deny"] += 1
+    named = sorted(counts, key=lambda name: (-counts[name], name))[:5]
+    reasons = [(name, _words(name, authorization, bundle)) for name in named]
+    return reasons or [("default_deny", _words("default_deny", authorization, bundle))]
+
+
+def _is_permit(policy: PolicyId, bundle: Bundle) -> bool:
+    """Grants stand among the determining policies of a pair that only a limit forbade."""
+    return policy.startswith("grant.") and bundle.annotations[policy].get("reason", "") != ""
+
+
+def _words(name: str, authorization: Authorization, bundle: Bundle) -> str:
+    if name in _REMEDIES:
+        return _REMEDIES[name]
+    if name == "policy_error":
+        return "a rule could not be evaluated; ask the compliance team"
+    if name == "default_deny":
+        base, asserted = next(iter(authorization.facts.values()))
+        if base.purpose != asserted.purpose:
+            return (
+                "no grant covers both the key's own purpose and the asserted one; a grant that is "
+                "bound to a purpose needs a key of that purpose"
+            )
+        return "no grant covers this application"
+    annotations = bundle.annotations[PolicyId(name)]
+    regulation = annotations.get("regulation")
+    reason = annotations.get("reason", name)
+    return f"{reason} ({regulation})" if regulation else reason

@@ -1,0 +1,191 @@
+"""One open answer on its way back: what was received, what was released, how it ended.
+
+Exactly one outcome is settled per attempt, however it ends: finished, failed, violated, cancelled
+by the caller, stopped by a quarantine, or never read at all.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from transire.domain.answer import Chunk, Completion, Usage
+from transire.domain.decision import Case, Outcome, OutcomeStatus
+from transire.domain.deployment import Price
+from transire.domain.ports import Clock, Exchange
+from transire.domain.request import RoutingRequest
+from transire.errors import UpstreamError
+
+__all__ = ["Account", "Relay"]
+
+T = TypeVar("T")
+
+
+@dataclass(slots=True, kw_only=True)
+class Account:
+    """What one request has used so far; lives as long as the request.
+
+    Attributes:
+        upstream_s: Seconds spent waiting for deployments; the rest of the time is ours.
+        permits: Attempts recorded.
+        is_recorded: An entry says how this request ended before any attempt.
+    """
+
+    request: RoutingRequest
+    started: float
+    case: Case | None = None
+    permits: int = 0
+    upstream_s: float = 0.0
+    is_recorded: bool = False
+    ignored: tuple[str, ...] = ()
+    usage: Usage | None = None
+    cost_micro_usd: int | None = None
+
+    def remaining_s(self, now: float) -> float:
+        """Seconds left of the request's deadline."""
+        return self.request.deadline_s - (now - self.started)
+
+    def overhead_s(self, now: float) -> float:
+        """Seconds of this request that were not spent waiting upstream."""
+        return max(0.0, now - self.started - self.upstream_s)
+
+
+@dataclass(slots=True, kw_only=True)
+class Relay:
+    """Reads one exchange, whole or chunk by chunk.
+
+    Args:
+        settle: Called once, with the outcome and an upstream's Retry-After in seconds.
+        is_stopped: True once a quarantine blocks this deployment or tenant.
+    """
+
+    exchange: Exchange
+    account: Account
+    price: Price | None
+    clock: Clock
+    settle: Callable[[Outcome, float | None], None]
+    is_stopped: Callable[[], bool]
+    sent: float
+    _chunks: AsyncIterator[Chunk] | None = field(default=None, repr=False)
+    _first: Chunk | None = field(default=None, repr=False)
+    _released: int = 0
+    _finish: dict[int, str] = field(default_factory=dict)
+    _is_settled: bool = False
+
+    async def whole(self) -> Completion:
+        """The whole answer.
+
+        Raises:
+            UpstreamError: it could not be read, or a quarantine came between.
+        """
+        completion = await self._waiting(self.exchange.completion())
+        self._refuse_if_stopped()
+        self.account.usage = completion.usage
+        self._finish = {c.index: c.finish_reason or "stop" for c in completion.choices}
+        self._released = sum(len(c.content or "") for c in completion.choices)
+        return completion
+
+    async def start(self) -> None:
+        """Wait for the first chunk, so that a failure before it can still fall back."""
+        self._chunks = self.exchange.chunks()
+        self._first = await self._next()
+        if self._first is None:
+            raise UpstreamError("the stream was empty", facts={"failure": "empty"})
+
+    async def chunks(self) -> AsyncIterator[Chunk]:
+        """Every chunk in order, the first included; settles when it ends, however it ends.
+
+        Raises:
+            UpstreamError: after the first byte there is no fallback; the caller is told.
+        """
+        try:
+            chunk = self._first
+            while chunk is not None:
+                self._note(chunk)
+                yield chunk
+                self._refuse_if_stopped()
+                chunk = await self._next()
+        except UpstreamError as error:
+            await self.fail(error, status=OutcomeStatus.PARTIAL)
+            raise
+        except BaseException:
+            await self.cancel()
+            raise
+        await self.finish(OutcomeStatus.OK)
+
+    async def finish(self, status: OutcomeStatus, *, failure: str = "") -> None:
+        """Settle an answer that was read to its end."""
+        await self._end(status, failure, None)
+
+    async def fail(
+        self, error: UpstreamError, *, status: OutcomeStatus = OutcomeStatus.FAILED
+    ) -> None:
+        """Settle an answer that broke."""
+        retry_after = error.facts.get("retry_after_s")
+        await self._end(
+            status,
+            str(error.facts.get("failure", "unknown")),
+            retry_after if isinstance(retry_after, float) else None,
+        )
+
+    async def cancel(self) -> None:
+        """Settle an answer nobody waits for any more; safe after any other ending."""
+        await self._end(OutcomeStatus.CANCELLED, "cancelled", None)
+
+    async def _next(self) -> Chunk | None:
+        assert self._chunks is not None  # `start` ran
+        return await self._waiting(anext(self._chunks, None))
+
+    async def _waiting(self, awaitable: Awaitable[T]) -> T:
+        began = self.clock.monotonic()
+        try:
+            async with asyncio.timeout(max(self.account.remaining_s(began), 0.001)):
+                return await awaitable
+        except TimeoutError:
+            raise UpstreamError(
+                "the request's deadline passed", facts={"failure": "deadline"}
+            ) from None
+        finally:
+            self.account.upstream_s += self.clock.monotonic() - began
+
+    def _note(self, chunk: Chunk) -> None:
+        if chunk.usage is not None:
+            self.account.usage = chunk.usage
+        for choice in chunk.choices:
+            self._released += len(choice.content or "")
+            if choice.finish_reason is not None:
+                self._finish[choice.index] = choice.finish_reason
+
+    def _refuse_if_stopped(self) -> None:
+        if self.is_stopped():
+            raise UpstreamError(
+                "a quarantine stopped this deployment", facts={"failure": "quarantined"}
+            )
+
+    async def _end(self, status: OutcomeStatus, failure: str, retry_after: float | None) -> None:
+        if self._is_settled:
+            return
+        self._is_settled = True
+        usage = self.account.usage
+        cost = None
+        if usage is not None and self.price is not None:
+            cost = self.price.cost_micro_usd(usage.prompt_tokens, usage.completion_tokens)
+        self.account.cost_micro_usd = cost
+        is_released = status in (OutcomeStatus.OK, OutcomeStatus.PARTIAL, OutcomeStatus.CANCELLED)
+        # Settled before the connection is closed: closing may be cancelled, the outcome may not.
+        self.settle(
+            Outcome(
+                status=status,
+                failure=failure,
+                http_status=self.exchange.http_status,
+                latency_ms=round((self.clock.monotonic() - self.sent) * 1_000),
+                first_byte_ms=self.exchange.first_byte_ms,
+                tokens_in=usage.prompt_tokens if usage else None,
+                tokens_out=usage.completion_tokens if usage else None,
+                cost_micro_usd=cost,
+                released_bytes=self._released if is_released else 0,
+                finish_reasons=tuple(self._finish[i] for i in sorted(self._finish)),
+            ),
+            retry_after,
+        )
+        await self.exchange.close()

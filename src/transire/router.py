@@ -1,0 +1,450 @@
+"""The whole path on one page: classify, authorize, score, review, record, forward, validate.
+
+Every request, streaming or not, takes these steps in this order (DESIGN I7). What keeps the order
+is the types: `Forwarder.send` takes a `Recorded[Permit]`, which only the record stage makes, for a
+candidate, which only the scorer makes, of a permitted verdict, which only policy makes.
+
+INVARIANT (I1): the only call of `Forwarder.send` stands in `_open`, behind `Recorder.permit`.
+INVARIANT (I2): the scorer is handed an `Authorization` and draws from its `permitted` alone.
+INVARIANT (I3): each later attempt is drawn from the request's set narrowed by the set of now.
+INVARIANT (I4): any error on the way is recorded as a refusal and raised; nothing turns that off.
+"""
+
+import asyncio
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+from transire.domain.answer import Completion
+from transire.domain.decision import (
+    Candidate,
+    Case,
+    Choice,
+    Classification,
+    Hold,
+    Outcome,
+    OutcomeStatus,
+    Pair,
+    Permit,
+    Recorded,
+    Redaction,
+)
+from transire.domain.ports import (
+    Attempts,
+    Clock,
+    Forwarder,
+    Governed,
+    Health,
+    Observer,
+    Recorder,
+    Release,
+    Reviews,
+    Validator,
+)
+from transire.domain.request import RoutingRequest
+from transire.errors import (
+    ContractViolated,
+    GovernanceUnavailable,
+    ReviewRequired,
+    StaleError,
+    TransireError,
+    UpstreamError,
+)
+from transire.refusals import refuse_empty
+from transire.relay import Account, Relay
+
+__all__ = ["Advice", "Routed", "Router"]
+
+_STALE_TRIES: Final = 3
+"""How often a request is authorized anew when governed state moves before its commit."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Routed:
+    """An answer on its way to the caller; exactly one of `completion` and `relay` is set."""
+
+    case: Case
+    permit: Recorded[Permit]
+    account: Account
+    completion: Completion | None = None
+    relay: Relay | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Advice:
+    """What would have happened; `choice` is None where nothing could be picked (`error`)."""
+
+    case: Case
+    choice: Choice | Hold | None
+    error: TransireError | None
+    governed: Governed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Router:
+    """The path. Holds no state of its own; every collaborator is a port.
+
+    Args:
+        governed: Returns the governed state of this moment; a stage keeps what it started with.
+    """
+
+    governed: Callable[[], Governed]
+    recorder: Recorder
+    reviews: Reviews
+    forwarder: Forwarder
+    validator: Validator
+    attempts: Attempts
+    health: Health
+    observer: Observer
+    clock: Clock
+
+    async def route(self, request: RoutingRequest) -> Routed:
+        """Take one request along the path.
+
+        Raises:
+            TransireError: any leaf of the tree in `errors`; it carries the decision id, and an
+                entry says why, unless the log itself is what failed.
+        """
+        account = Account(request=request, started=self.clock.monotonic())
+        try:
+            async with asyncio.timeout(request.deadline_s):
+                return await self._route(request, account)
+        except TimeoutError:
+            error: TransireError = UpstreamError(
+                "the request's deadline passed", facts={"failure": "deadline"}
+            )
+        except TransireError as raised:
+            error = raised
+        except Exception:  # noqa: BLE001 - a bug on the path is a refusal, never a way through
+            error = GovernanceUnavailable("an unexpected error stopped the request")
+        await self._refuse(request, account, error)
+        raise error from None
+
+    async def refuse(self, request: RoutingRequest, error: TransireError) -> None:
+        """Record a request that was refused before the path began (it could not be read)."""
+        account = Account(request=request, started=self.clock.monotonic())
+        await self._refuse(request, account, error)
+
+    async def advise(self, request: RoutingRequest) -> Advice:
+        """Say what `route` would do now, record that it was said, and permit nothing."""
+        account = Account(request=request, started=self.clock.monotonic())
+        governed = self.governed()
+        try:
+            case = account.case = await self._decide(request, governed)
+            choice, error = self._advised(case, governed)
+            await self.recorder.advice(case, choice)
+        except TransireError as raised:
+            await self._refuse(request, account, raised)
+            raise
+        except Exception:  # noqa: BLE001 - as in `route`
+            failed = GovernanceUnavailable("an unexpected error stopped the request")
+            await self._refuse(request, account, failed)
+            raise failed from None
+        self.observer.decided(case, "advice")
+        return Advice(case=case, choice=choice, error=error, governed=governed)
+
+    def answered(self, routed: Routed) -> None:
+        """The answer has reached the caller: measure it."""
+        account = routed.account
+        self.observer.decided(routed.case, "ok")
+        usage = account.usage
+        self.observer.answered(
+            Outcome(
+                status=OutcomeStatus.OK,
+                tokens_in=usage.prompt_tokens if usage else None,
+                tokens_out=usage.completion_tokens if usage else None,
+                cost_micro_usd=account.cost_micro_usd,
+            ),
+            account.overhead_s(self.clock.monotonic()),
+        )
+
+    async def _route(self, request: RoutingRequest, account: Account) -> Routed:
+        await self.validator.check_request(request.body)
+        release = await self.reviews.release(request) if request.review_id else None
+        if release is not None:
+            request = replace(request, assertions=release.assertions)
+        for _ in range(_STALE_TRIES):
+            governed = self.governed()
+            case = account.case = await self._decide(request, governed)
+            choice = self._pick(case, governed, release)
+            try:
+                if isinstance(choice, Hold):
+                    await self._hold(case, choice, governed, account)
+                else:
+                    return await self._answer(case, choice, governed, release, account)
+            except StaleError:
+                if account.permits:
+                    raise
+        raise StaleError("the governed state kept moving; send the request again")
+
+    async def _decide(self, request: RoutingRequest, governed: Governed) -> Case:
+        classification = await self._classify(request, governed)
+        redaction = await self._redact(request, classification, governed)
+        started = self.clock.monotonic()
+        authorization = governed.authorizer.authorize(
+            request,
+            classification,
+            redaction,
+            quarantine=governed.quarantine,
+            now=self.clock.now(),
+        )
+        authorized = self.clock.monotonic()
+        ranking = governed.scorer.rank(
+            request, classification, authorization, exclude=frozenset(), seed=_seed(request)
+        )
+        self.observer.stage("authorize", authorized - started)
+        self.observer.stage("score", self.clock.monotonic() - authorized)
+        return Case(
+            request=request,
+            classification=classification,
+            redaction=redaction,
+            authorization=authorization,
+            ranking=ranking,
+        )
+
+    async def _classify(self, request: RoutingRequest, governed: Governed) -> Classification:
+        started = self.clock.monotonic()
+        classification = await governed.detector.classify(request)
+        self.observer.stage("classify", self.clock.monotonic() - started)
+        return classification
+
+    async def _redact(
+        self, request: RoutingRequest, classification: Classification, governed: Governed
+    ) -> Redaction | None:
+        application = governed.bundle.catalog.applications.get(
+            request.principal.application  # type: ignore[arg-type] # None is simply not found
+        )
+        may = application is not None and application.redaction
+        if not may or request.assertions.redaction == "forbid" or not classification.findings:
+            return None
+        return await governed.detector.redact(request, classification)
+
+    def _pick(self, case: Case, governed: Governed, release: Release | None) -> Choice | Hold:
+        if not case.ranking.candidates:
+            raise refuse_empty(case, governed)
+        best = case.ranking.candidates[0]
+        if not best.verdict.queues:
+            return Choice(candidate=best)
+        released = _free(case.ranking.candidates, release)
+        if release is not None and released:
+            return Choice(candidate=released[0], released_by=release.review_id)
+        return Hold(candidate=best, queues=best.verdict.queues)
+
+    def _advised(
+        self, case: Case, governed: Governed
+    ) -> tuple[Choice | Hold | None, TransireError | None]:
+        try:
+            return self._pick(case, governed, None), None
+        except TransireError as error:
+            error.decision_id = case.request.id
+            return None, error
+
+    async def _hold(self, case: Case, hold: Hold, governed: Governed, account: Account) -> None:
+        review_id, _ = await self.reviews.hold(case, hold, governed)
+        account.is_recorded = True
+        raise ReviewRequired(
+            "a human must release this request; resume it with `x-transire-review-id`",
+            facts={"review_id": review_id, "queues": sorted(hold.queues)},
+        )
+
+    async def _answer(
+        self,
+        case: Case,
+        choice: Choice,
+        governed: Governed,
+        release: Release | None,
+        account: Account,
+    ) -> Routed:
+        release = release if choice.released_by else None
+        history: list[tuple[Pair, UpstreamError | None]] = []
+        cause = "first"
+        while True:
+            result = await self._attempt(case, choice, governed, release, account, cause)
+            if isinstance(result, Routed):
+                return result
+            failed = result if isinstance(result, UpstreamError) else None
+            history.append((choice.candidate.pair, failed))
+            case = account.case = await self._again(case, governed)
+            following = self.attempts.next_attempt(
+                _free(case.ranking.candidates, release),
+                history,
+                budget=governed.bundle.routing.max_attempts,
+                remaining_s=account.remaining_s(self.clock.monotonic()),
+            )
+            if following is None:
+                raise result
+            candidate, cause = following
+            choice = replace(choice, candidate=candidate)
+
+    async def _again(self, case: Case, governed: Governed) -> Case:
+        """Authorize once more, as of now, and narrow: never widen (I3)."""
+        current = self.governed()
+        request, classification, redaction = case.request, case.classification, case.redaction
+        if current.detector.digest != classification.detector_digest:
+            # A narrower set is always sound: the redacted form, which only the earlier detector
+            # has judged, is given up.
+            classification, redaction = await self._classify(request, current), None
+        now = current.authorizer.authorize(
+            request,
+            classification,
+            redaction,
+            quarantine=current.quarantine,
+            now=self.clock.now(),
+        )
+        narrowed = case.authorization.narrowed_by(now)
+        ranking = governed.scorer.rank(
+            request, case.classification, narrowed, exclude=frozenset(), seed=_seed(request)
+        )
+        return replace(case, authorization=narrowed, ranking=ranking)
+
+    async def _attempt(
+        self,
+        case: Case,
+        choice: Choice,
+        governed: Governed,
+        release: Release | None,
+        account: Account,
+        cause: str,
+    ) -> Routed | UpstreamError | ContractViolated:
+        opened = await self._open(case, choice, governed, release, account, cause)
+        if isinstance(opened, UpstreamError):
+            return opened
+        recorded, relay = opened
+        try:
+            if _is_relayed(case.request):
+                await relay.start()
+                return Routed(case=case, permit=recorded, account=account, relay=relay)
+            completion = await relay.whole()
+            violations = await self.validator.violations(case.request, completion)
+        except UpstreamError as error:
+            await relay.fail(error)
+            return error
+        except BaseException:
+            await relay.cancel()
+            raise
+        if violations:
+            await relay.finish(OutcomeStatus.CONTRACT_VIOLATED, failure=violations[0].kind)
+            return ContractViolated(
+                f"no permitted answer kept the contract: {violations[0].kind}",
+                facts={"violations": [{"kind": v.kind, "path": v.path} for v in violations[:20]]},
+            )
+        await relay.finish(OutcomeStatus.OK)
+        return Routed(case=case, permit=recorded, account=account, completion=completion)
+
+    async def _open(
+        self,
+        case: Case,
+        choice: Choice,
+        governed: Governed,
+        release: Release | None,
+        account: Account,
+        cause: str,
+    ) -> tuple[Recorded[Permit], Relay] | UpstreamError:
+        """Record a permit and spend it at once: no record, no route (I1)."""
+        pair = choice.candidate.pair
+        body, _ = case.body(pair.form)
+        deployment = governed.bundle.catalog.deployments[pair.deployment]
+        is_stream = _is_relayed(case.request)
+        wire = self.forwarder.prepare(body, deployment, is_stream=is_stream)
+        started = self.clock.monotonic()
+        recorded = await self.recorder.permit(
+            case, choice, wire, attempt=account.permits + 1, cause=cause, release=release
+        )
+        sent = self.clock.monotonic()
+        self.observer.stage("record", sent - started)
+        account.permits += 1
+        account.ignored = (*case.request.body.ignored, *wire.ignored)
+        self.health.started(pair.deployment)
+        try:
+            exchange = await self.forwarder.send(
+                recorded, wire, is_stream=is_stream, timeout_s=account.remaining_s(sent)
+            )
+        except (UpstreamError, StaleError) as raised:
+            account.upstream_s += self.clock.monotonic() - sent
+            error = raised if isinstance(raised, UpstreamError) else _moved()
+            self._settle(recorded, _failed(error, sent, self.clock), error)
+            return error
+        except BaseException:
+            outcome = Outcome(status=OutcomeStatus.CANCELLED, failure="cancelled")
+            self._settle(recorded, outcome, None)
+            raise
+        account.upstream_s += self.clock.monotonic() - sent
+        return recorded, Relay(
+            exchange=exchange,
+            account=account,
+            price=deployment.price,
+            clock=self.clock,
+            settle=lambda outcome, retry: self._settle(recorded, outcome, retry),
+            is_stopped=lambda: self.governed().quarantine.blocks(
+                deployment, case.request.principal.tenant
+            ),
+            sent=sent,
+        )
+
+    def _settle(
+        self,
+        recorded: Recorded[Permit],
+        outcome: Outcome,
+        cause: UpstreamError | float | None,
+    ) -> None:
+        """Queue the outcome entry, and tell health and metrics; runs once per permit."""
+        retry = cause.facts.get("retry_after_s") if isinstance(cause, UpstreamError) else cause
+        self.recorder.outcome(recorded, outcome)
+        deployment = recorded.value.pair.deployment
+        self.health.finished(
+            deployment,
+            failure=outcome.failure,
+            latency_ms=outcome.latency_ms,
+            first_byte_ms=outcome.first_byte_ms,
+            retry_after_s=retry if isinstance(retry, float) else None,
+        )
+        self.observer.attempted(deployment, outcome.failure)
+
+    async def _refuse(
+        self, request: RoutingRequest, account: Account, error: TransireError
+    ) -> None:
+        """Record why nothing was forwarded, unless attempts or a hold already say so."""
+        error.decision_id = request.id
+        self.observer.decided(account.case, error.code)
+        if not account.permits and not account.is_recorded:
+            account.is_recorded = True
+            await self.recorder.refusal(account.case, request, error)
+
+
+def _is_relayed(request: RoutingRequest) -> bool:
+    """A stream with a contract is held until it is whole, so it is fetched whole."""
+    return request.is_stream and not request.body.has_contract
+
+
+def _free(candidates: Sequence[Candidate], release: Release | None) -> list[Candidate]:
+    """Candidates that await no review: none asked for, or every asked-for queue has released."""
+    if release is None:
+        return [c for c in candidates if not c.verdict.queues]
+    return [
+        c
+        for c in candidates
+        if c.pair.deployment in release.deployments and c.verdict.queues <= release.queues
+    ]
+
+
+def _seed(request: RoutingRequest) -> int:
+    """The decision's seed: a function of its id, so that replay draws the same (I8)."""
+    return int.from_bytes(hashlib.sha256(request.id.encode()).digest()[:6], "big")
+
+
+def _moved() -> UpstreamError:
+    return UpstreamError(
+        "the governed state moved before the first byte",
+        facts={"failure": "stale", "is_retriable": True},
+    )
+
+
+def _failed(error: UpstreamError, sent: float, clock: Clock) -> Outcome:
+    status = error.facts.get("status")
+    return Outcome(
+        status=OutcomeStatus.FAILED,
+        failure=str(error.facts.get("failure", "unknown")),
+        http_status=status if isinstance(status, int) else None,
+        latency_ms=round((clock.monotonic() - sent) * 1_000),
+    )

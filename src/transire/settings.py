@@ -1,0 +1,187 @@
+"""How the router runs: one typed tree, from `transire.yaml` and the environment.
+
+What is *governed* (deployments, prices, thresholds, rules) stands in `policies/` and is no setting.
+Order: defaults < file < environment (`TRANSIRE_SECTION__NAME`). Unknown keys fail. Secrets come
+from the environment or from files, never from the command line, and never appear in output.
+"""
+
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    YamlConfigSettingsSource,
+)
+
+from transire.errors import RequestError
+
+__all__ = ["Settings", "load_settings"]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ServerSettings(_Section):
+    """Where callers reach the router, and how large their requests may be."""
+
+    host: str = Field("127.0.0.1", description="Address of the API.", examples=["0.0.0.0"])
+    port: int = Field(8080, ge=0, le=65535, description="Port of the API; 0 picks a free one.")
+    admin_host: str = Field("127.0.0.1", description="Address of /metrics; keep it private.")
+    admin_port: int = Field(9090, ge=0, le=65535, description="Port of /metrics; 0 picks one.")
+    max_body_bytes: int = Field(8 * 1024 * 1024, ge=1024, description="Largest request body.")
+
+
+class LogSettings(_Section):
+    """The decision log."""
+
+    origin: str = Field(
+        "transire.local/log",
+        pattern=r"^[^\s+]{1,200}$",
+        description="The log's name in every checkpoint; fixed when the log is created.",
+        examples=["transire.acme.example/log"],
+    )
+    replica: str = Field("r1", pattern=r"^[a-z0-9-]{1,32}$", description="This process's name.")
+    queue_size: int = Field(4096, ge=1, description="Entries that may wait; more are refused.")
+    commit_timeout_s: float = Field(5.0, gt=0, description="Seconds to wait for durability.")
+    linger_ms: int = Field(5, ge=0, le=1000, description="How long outcomes wait for company.")
+
+
+class DetectionSettings(_Section):
+    """Where scans run; what they look for is governed."""
+
+    inline_max_chars: int = Field(4000, ge=0, description="Longer texts go to a worker process.")
+    workers: int = Field(1, ge=1, le=64, description="Worker processes, about 120 MB each.")
+    queue: int = Field(64, ge=1, description="Long scans that may wait; more fail closed.")
+
+
+class LimitSettings(_Section):
+    """Admission, before any content is read."""
+
+    in_flight: int = Field(512, ge=1, description="Requests in this process at once.")
+    per_key: int = Field(64, ge=1, description="Requests of one credential at once.")
+    rate_per_s: float = Field(200.0, gt=0, description="Requests of one credential per second.")
+    burst: int = Field(400, ge=1, description="Requests of one credential after a pause.")
+    failures_per_s: float = Field(
+        1.0, gt=0, description="Failed authentications of one address per second."
+    )
+
+
+class UpstreamSettings(_Section):
+    """What upstreams may do to us, and the secrets they ask for."""
+
+    connect_s: float = Field(5.0, gt=0, description="Seconds to connect.")
+    idle_s: float = Field(60.0, gt=0, description="Seconds between two pieces of an answer.")
+    max_bytes: int = Field(32 * 1024 * 1024, ge=1024, description="Largest answer.")
+    secrets: dict[str, SecretStr] = Field(
+        default_factory=dict,
+        description="Deployment credential name → key; prefer `secrets_dir` or the environment.",
+    )
+    secrets_dir: Path | None = Field(
+        None, description="Folder with one file per credential name, readable by us alone."
+    )
+
+
+class GovernanceSettings(_Section):
+    """What the first start founds; later changes go through bundles."""
+
+    policies: Path = Field(Path("policies"), description="Folder that init and SIGHUP propose.")
+    mode: Literal["solo", "team"] = Field("team", description="Fixed at genesis.")
+    first_person: str | None = Field(
+        None, description="Who gets the first credential; needs a role that may invite."
+    )
+
+
+class ObserveSettings(_Section):
+    """The operational log (not the audit log): JSON lines on standard error."""
+
+    level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level.")
+
+
+class Settings(BaseSettings):
+    """All of it."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="TRANSIRE_", env_nested_delimiter="__", extra="forbid", frozen=True
+    )
+
+    data: Path = Field(Path("data"), description="Folder of the log, its key and its guard.")
+    server: ServerSettings = ServerSettings()  # type: ignore[call-arg] # defaults of all fields
+    log: LogSettings = LogSettings()  # type: ignore[call-arg]
+    detection: DetectionSettings = DetectionSettings()  # type: ignore[call-arg]
+    limits: LimitSettings = LimitSettings()  # type: ignore[call-arg]
+    upstream: UpstreamSettings = UpstreamSettings()  # type: ignore[call-arg]
+    governance: GovernanceSettings = GovernanceSettings()  # type: ignore[call-arg]
+    observe: ObserveSettings = ObserveSettings()  # type: ignore[call-arg]
+
+    def secret(self, name: str) -> str | None:
+        """A deployment's credential by name: from the tree, or from `secrets_dir`."""
+        given = self.upstream.secrets.get(name)
+        if given is not None:
+            return given.get_secret_value()
+        if self.upstream.secrets_dir is None:
+            return None
+        path = self.upstream.secrets_dir / name
+        return path.read_text().strip() if path.is_file() else None
+
+    def redacted(self) -> dict[str, Any]:
+        """The tree for printing; secrets are stars."""
+        return self.model_dump(mode="json")
+
+
+def load_settings(file: Path | None, **overrides: Any) -> Settings:
+    """Read file and environment.
+
+    Args:
+        file: `transire.yaml`; paths in it are relative to its folder. None reads no file.
+        overrides: Values that win over both, by section.
+
+    Raises:
+        RequestError: the file is missing or not YAML, or a key or value is wrong; the message
+            names every path.
+    """
+    if file is not None and not file.is_file():
+        raise RequestError(f"no settings file at `{file}`; `transire init DIR` writes one")
+
+    class _FromFile(Settings):
+        @classmethod
+        def settings_customise_sources(
+            cls,
+            settings_cls: type[BaseSettings],
+            init_settings: PydanticBaseSettingsSource,
+            env_settings: PydanticBaseSettingsSource,
+            dotenv_settings: PydanticBaseSettingsSource,
+            file_secret_settings: PydanticBaseSettingsSource,
+        ) -> tuple[PydanticBaseSettingsSource, ...]:
+            del dotenv_settings, file_secret_settings
+            sources = [init_settings, env_settings]
+            if file is not None:
+                sources.append(YamlConfigSettingsSource(settings_cls, yaml_file=file))
+            return tuple(sources)
+
+    try:
+        settings = _FromFile(**overrides)
+    except ValidationError as error:
+        problems = [
+            f"`{'.'.join(map(str, item['loc']))}`: {item['msg'].lower()}"
+            for item in error.errors(include_url=False, include_input=False)
+        ]
+        raise RequestError("settings: " + "; ".join(problems)) from None
+    except (yaml.YAMLError, TypeError, ValueError):
+        raise RequestError(f"settings: `{file}` is not a YAML mapping") from None
+    return settings if file is None else _resolved(settings, file.resolve().parent)
+
+
+def _resolved(settings: Settings, folder: Path) -> Settings:
+    governance = settings.governance.model_copy(
+        update={"policies": folder / settings.governance.policies}
+    )
+    changes: dict[str, Any] = {"data": folder / settings.data, "governance": governance}
+    if settings.upstream.secrets_dir is not None:
+        secrets_dir = folder / settings.upstream.secrets_dir
+        changes["upstream"] = settings.upstream.model_copy(update={"secrets_dir": secrets_dir})
+    return settings.model_copy(update=changes)
