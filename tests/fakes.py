@@ -100,6 +100,10 @@ class MemoryLog:
     async def scan(self, prefix: str) -> list[tuple[str, str]]:
         return sorted((k, v) for k, v in self.state.items() if k.startswith(prefix))
 
+    async def read_entries(self, kinds: frozenset[str]) -> list[dict[str, JsonValue]]:
+        """`bundle.acts.Entries`: what was appended is what is read."""
+        return [entry for entry in self.entries if entry["kind"] in kinds]
+
     async def blob(self, digest: str) -> bytes | None:
         return self.blobs.get(digest)
 

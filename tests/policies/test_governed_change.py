@@ -39,7 +39,7 @@ async def test_two_people_of_the_pack_change_it_and_no_others() -> None:
         with pytest.raises(AccessError):
             await approve(log, act(pack, person), digest)
     await approve(log, act(pack, "ben"), digest)
-    changed = await activate(log, act(pack, "ana"), digest)
+    changed = await activate(log, act(pack, "ana"), digest, entries=log)
 
     assert await active_digest(log) == changed.digest
     assert "grant.acme.us-fleet" not in changed.bundle.annotations

@@ -4,7 +4,7 @@ Every act names the digest it was judged under as a condition of its entry, so a
 race against an activation fails inside the log's batch with `ConflictError` and changes nothing.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final, Protocol
@@ -13,12 +13,14 @@ from transire.bundle.compiled import CompiledBundle
 from transire.bundle.entities import INSTALLATION, reference
 from transire.domain.ids import BundleDigest, PersonId
 from transire.domain.log import Condition, DecisionLog
+from transire.domain.request import JsonValue
 from transire.errors import AccessError, ConflictError, IntegrityError
 
 __all__ = [
     "ACTIVE_KEY",
     "MODE_KEY",
     "Act",
+    "Entries",
     "Judge",
     "format_moment",
     "installation",
@@ -47,6 +49,18 @@ class Judge(Protocol):
         solo: bool = False,
     ) -> bool:
         """Whether the person may do this to that; anything unclear is False."""
+
+
+class Entries(Protocol):
+    """Entries as the log holds them, not as its state or a projection tells them."""
+
+    async def read_entries(self, kinds: frozenset[str]) -> Sequence[Mapping[str, JsonValue]]:
+        """Every entry of these kinds, in log order, each covered by the signed checkpoint.
+
+        Raises:
+            IntegrityError: stored bytes do not add up to the checkpoint.
+            LogUnavailable: the log cannot be read.
+        """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

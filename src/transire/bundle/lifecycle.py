@@ -18,13 +18,20 @@ from transire.bundle.acts import (
     ACTIVE_KEY,
     MODE_KEY,
     Act,
+    Entries,
     is_solo,
     policy_bundle,
     still_active,
 )
 from transire.bundle.compile import compile_bundle
 from transire.bundle.compiled import CompiledBundle
-from transire.bundle.proposal import PROPOSAL_PREFIX, Approval, Proposal, proposal_key
+from transire.bundle.proposal import (
+    PROPOSAL_PREFIX,
+    Approval,
+    Proposal,
+    demand_evidence,
+    proposal_key,
+)
 from transire.bundle.quarantine import fresh_quarantine
 from transire.bundle.source import archive, unarchive
 from transire.bundle.sweep import demand_sound
@@ -98,7 +105,7 @@ async def propose(log: DecisionLog, act: Act, files: Mapping[str, bytes]) -> Pro
     await log.append(
         Item(
             kind="policy.proposed",
-            fields={"bundle_digest": digest, "parent": proposal.parent, "by": act.person},
+            fields=proposal.entry_fields(),
             conditions=(
                 *still_active(act, solo=solo),
                 Condition(key=proposal_key(digest), equals=stored),
@@ -126,16 +133,12 @@ async def approve(log: DecisionLog, act: Act, digest: BundleDigest) -> Proposal:
             "add`"
         )
     act.require("approve", policy_bundle(digest, proposal.author), solo=solo)
-    approved = proposal.approved(Approval(by=act.person, at=act.now))
+    approval = Approval(by=act.person, at=act.now)
+    approved = proposal.approved(approval)
     await log.append(
         Item(
             kind="policy.approved",
-            fields={
-                "bundle_digest": digest,
-                "parent": proposal.parent,
-                "author": proposal.author,
-                "by": act.person,
-            },
+            fields=proposal.approval_fields(approval),
             conditions=(
                 *still_active(act, solo=solo),
                 Condition(key=proposal_key(digest), equals=stored),
@@ -146,8 +149,14 @@ async def approve(log: DecisionLog, act: Act, digest: BundleDigest) -> Proposal:
     return approved
 
 
-async def activate(log: DecisionLog, act: Act, digest: BundleDigest) -> CompiledBundle:
+async def activate(
+    log: DecisionLog, act: Act, digest: BundleDigest, *, entries: Entries | None = None
+) -> CompiledBundle:
     """Make an approved proposal the active bundle, recompiled from the log's own copy.
+
+    With `entries`, what the state says about proposal and approvals must stand in the log's
+    entries, checked against the signed checkpoint: an approval written into the database is none
+    (DESIGN §6). Without it the state is trusted as it stands.
 
     The approver's right is judged again now, under the bundle that is still active: whoever lost
     the role since has approved nothing.
@@ -157,23 +166,26 @@ async def activate(log: DecisionLog, act: Act, digest: BundleDigest) -> Compiled
         NotFoundError: nobody proposed this digest.
         ConflictError: no approval counts (any more), it lapsed, or something moved meanwhile.
         BundleError: it is no longer sound; nothing changed.
+        IntegrityError: the state contradicts the entries.
     """
     solo = await is_solo(log)
     stored, proposal = await _open_proposal(log, act, digest)
     resource = policy_bundle(digest, proposal.author)
     act.require("activate", resource, solo=solo)
     approvers = [
-        a.by
-        for a in proposal.counting(act.now, solo=solo)
-        if act.allows(a.by, "approve", resource, solo=solo)
+        approval
+        for approval in proposal.counting(act.now, solo=solo)
+        if act.allows(approval.by, "approve", resource, solo=solo)
     ]
     if not approvers:
         raise ConflictError(
             "no approval counts: it needs one by a person who may approve now, given within the "
             "last 7 days; ask with `transire bundle approve`"
         )
-    files = await _files(log, digest)
-    compiled = await _vet(files, act.now, solo=solo)
+    if entries is not None:
+        found = await entries.read_entries(frozenset({"policy.proposed", "policy.approved"}))
+        demand_evidence(proposal, approvers, found)
+    compiled = await _vet(await _files(log, digest), act.now, solo=solo)
     await log.append(
         Item(
             kind="policy.activated",
@@ -181,7 +193,7 @@ async def activate(log: DecisionLog, act: Act, digest: BundleDigest) -> Compiled
                 "bundle_digest": digest,
                 "parent": proposal.parent,
                 "author": proposal.author,
-                "approved_by": sorted(approvers),
+                "approved_by": sorted(approval.by for approval in approvers),
                 "by": act.person,
             },
             conditions=(

@@ -5,7 +5,7 @@ becomes active; an approval lapses with it, and after seven days. Nothing brings
 proposal does (also for a roll-back).
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -14,9 +14,17 @@ import orjson
 
 from transire.bundle.acts import format_moment, parse_moment
 from transire.domain.ids import BundleDigest, PersonId
+from transire.domain.request import JsonValue
 from transire.errors import IntegrityError
 
-__all__ = ["APPROVAL_LIFETIME", "PROPOSAL_PREFIX", "Approval", "Proposal", "proposal_key"]
+__all__ = [
+    "APPROVAL_LIFETIME",
+    "PROPOSAL_PREFIX",
+    "Approval",
+    "Proposal",
+    "demand_evidence",
+    "proposal_key",
+]
 
 APPROVAL_LIFETIME: Final = timedelta(days=7)
 """How long an approval counts (DESIGN §5)."""
@@ -80,6 +88,25 @@ class Proposal:
         """Approvals that count now: fresh, and in team mode by another than the author."""
         return tuple(a for a in self.approvals if a.is_fresh(now) and (solo or a.by != self.author))
 
+    def entry_fields(self) -> dict[str, JsonValue]:
+        """What its `policy.proposed` entry says."""
+        return {
+            "bundle_digest": self.digest,
+            "parent": self.parent,
+            "by": self.author,
+            "at": format_moment(self.proposed_at),
+        }
+
+    def approval_fields(self, approval: Approval) -> dict[str, JsonValue]:
+        """What the `policy.approved` entry of this approval says."""
+        return {
+            "bundle_digest": self.digest,
+            "parent": self.parent,
+            "author": self.author,
+            "by": approval.by,
+            "at": format_moment(approval.at),
+        }
+
     def to_text(self) -> str:
         """The state value: JSON, one spelling, so that it can be compared as text."""
         return orjson.dumps(
@@ -119,6 +146,30 @@ class Proposal:
             approvals=tuple(_read_approvals(fields["approvals"])),
             is_activated=fields["state"] == "activated",
         )
+
+
+def demand_evidence(
+    proposal: Proposal,
+    approvals: Iterable[Approval],
+    entries: Iterable[Mapping[str, JsonValue]],
+) -> None:
+    """Find the proposal's own entry and each approval's among entries read from the log.
+
+    Raises:
+        IntegrityError: one is missing, so somebody wrote state without an entry.
+    """
+    wanted = [("policy.proposed", proposal.entry_fields())]
+    wanted += [("policy.approved", proposal.approval_fields(a)) for a in approvals]
+    held = list(entries)
+    for kind, fields in wanted:
+        expected = {"kind": kind, **fields}.items()
+        if not any(expected <= entry.items() for entry in map(_flat, held)):
+            raise IntegrityError(f"the state names a `{kind}` that the log's entries do not hold")
+
+
+def _flat(entry: Mapping[str, JsonValue]) -> dict[str, str]:
+    """The text fields of an entry: all that the entries wanted here consist of."""
+    return {name: value for name, value in entry.items() if isinstance(value, str)}
 
 
 def _approval_fields(approval: Approval) -> dict[str, str]:

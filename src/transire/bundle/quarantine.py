@@ -109,12 +109,15 @@ async def quarantine_at(log: DecisionLog, version: int) -> Quarantine:
 
     Raises:
         NotFoundError: the log never had this version.
+        IntegrityError: what is stored cannot be read.
     """
     text = await log.get(f"{QUARANTINE_KEY}/at/{version}")
     if text is None:
         raise NotFoundError("the log holds no such quarantine version")
-    items = [_read_row(row) for row in orjson.loads(text)["items"]]
-    return _blocked(version, {item.name: item for item in items})
+    state = _parse(text)
+    if state.version != version:
+        raise IntegrityError("the stored quarantine contradicts itself")
+    return _blocked(version, state.items)
 
 
 def _blocked(version: int, items: Mapping[str, Quarantined]) -> Quarantine:
@@ -299,16 +302,21 @@ async def _read(log: DecisionLog) -> _State:
     text = await log.get(QUARANTINE_KEY)
     if text is None:
         raise ConflictError("no bundle was ever activated; `transire init` founds an installation")
+    state = _parse(text)
+    if await log.get(VERSION_KEY) != str(state.version):
+        raise IntegrityError("the stored quarantine contradicts itself")
+    return state
+
+
+def _parse(text: str) -> _State:
     try:
         value = orjson.loads(text)
         items = [_read_row(row) for row in value["items"]]
         state = _State(value["version"], {item.name: item for item in items}, text)
     except (orjson.JSONDecodeError, KeyError, TypeError, ValueError):
         raise IntegrityError("the stored quarantine cannot be read") from None
-    if _text(state.version, state.items) != text or await log.get(VERSION_KEY) != str(
-        state.version
-    ):
-        raise IntegrityError("the stored quarantine contradicts itself")
+    if _text(state.version, state.items) != text:
+        raise IntegrityError("the stored quarantine is not in its one spelling")
     return state
 
 

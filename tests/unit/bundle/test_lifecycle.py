@@ -1,4 +1,4 @@
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -17,6 +17,7 @@ from transire.bundle.lifecycle import (
     propose,
     show_proposal,
 )
+from transire.bundle.proposal import Approval, Proposal
 from transire.bundle.source import bundle_digest
 from transire.domain.ids import BundleDigest, PersonId
 from transire.errors import (
@@ -92,7 +93,7 @@ async def test_a_bundle_becomes_active_once_another_person_approved_it() -> None
     office = await founded()
     digest = await office.approved(1)
 
-    compiled = await activate(office.log, office.by("ana"), digest)
+    compiled = await activate(office.log, office.by("ana"), digest, entries=office.log)
 
     assert await active_digest(office.log) == digest == compiled.digest
     assert office.log.kinds[1:] == ["policy.proposed", "policy.approved", "policy.activated"]
@@ -112,7 +113,7 @@ async def test_without_an_approval_nothing_is_activated() -> None:
     proposal = await propose(office.log, office.by("ana"), edition(1))
 
     with pytest.raises(ConflictError, match="no approval counts"):
-        await activate(office.log, office.by("ben"), proposal.digest)
+        await activate(office.log, office.by("ben"), proposal.digest, entries=office.log)
 
 
 async def test_a_refused_self_approval_names_the_command_that_adds_a_second_person() -> None:
@@ -128,7 +129,7 @@ async def test_one_person_may_do_all_of_it_in_a_solo_installation() -> None:
     proposal = await propose(office.log, office.by("carl"), edition(1))
     await approve(office.log, office.by("carl"), proposal.digest)
 
-    await activate(office.log, office.by("carl"), proposal.digest)
+    await activate(office.log, office.by("carl"), proposal.digest, entries=office.log)
 
     assert await active_digest(office.log) == proposal.digest
 
@@ -140,7 +141,7 @@ async def test_a_self_approval_from_solo_times_does_not_count_in_a_team() -> Non
     office.log.state["bundle/mode"] = "team"
 
     with pytest.raises(ConflictError, match="no approval counts"):
-        await activate(office.log, office.by("carl"), proposal.digest)
+        await activate(office.log, office.by("carl"), proposal.digest, entries=office.log)
 
 
 @pytest.mark.parametrize("person", ["ben", "mallory"])
@@ -160,7 +161,7 @@ async def test_only_those_whom_the_active_bundle_lets_may_approve_or_activate() 
         await approve(office.log, office.by("ana"), proposal.digest)
     await approve(office.log, office.by("ben"), proposal.digest)
     with pytest.raises(AccessError):
-        await activate(office.log, office.by("mallory"), proposal.digest)
+        await activate(office.log, office.by("mallory"), proposal.digest, entries=office.log)
 
 
 async def test_an_unsound_bundle_is_not_even_proposed() -> None:
@@ -174,10 +175,10 @@ async def test_an_unsound_bundle_is_not_even_proposed() -> None:
 async def test_an_approval_lapses_when_another_bundle_becomes_active() -> None:
     office = await founded()
     first, second = await office.approved(1), await office.approved(2)
-    office.active = await activate(office.log, office.by("ben"), first)
+    office.active = await activate(office.log, office.by("ben"), first, entries=office.log)
 
     with pytest.raises(ConflictError, match="another bundle became active since"):
-        await activate(office.log, office.by("ben"), second)
+        await activate(office.log, office.by("ben"), second, entries=office.log)
     with pytest.raises(ConflictError, match="another bundle became active since"):
         await approve(office.log, office.by("carl"), second)
 
@@ -185,10 +186,10 @@ async def test_an_approval_lapses_when_another_bundle_becomes_active() -> None:
 async def test_a_stale_process_cannot_activate_against_an_older_parent() -> None:
     office = await founded()
     first, second = await office.approved(1), await office.approved(2)
-    await activate(office.log, office.by("ben"), first)
+    await activate(office.log, office.by("ben"), first, entries=office.log)
 
     with pytest.raises(ConflictError) as lost:  # `office.active` still names the old bundle
-        await activate(office.log, office.by("ben"), second)
+        await activate(office.log, office.by("ben"), second, entries=office.log)
     assert lost.value.facts == {"key": "bundle/active"}
     assert await active_digest(office.log) == first
 
@@ -203,10 +204,10 @@ async def test_an_approval_counts_for_seven_days(age: timedelta, counts: bool) -
     office.now = START + age
 
     if counts:
-        await activate(office.log, office.by("ben"), digest)
+        await activate(office.log, office.by("ben"), digest, entries=office.log)
     else:
         with pytest.raises(ConflictError, match="no approval counts"):
-            await activate(office.log, office.by("ben"), digest)
+            await activate(office.log, office.by("ben"), digest, entries=office.log)
 
 
 async def test_a_lapsed_approval_can_be_given_again() -> None:
@@ -215,7 +216,7 @@ async def test_a_lapsed_approval_can_be_given_again() -> None:
     office.now = START + timedelta(days=8)
     await approve(office.log, office.by("ben"), digest)
 
-    await activate(office.log, office.by("ben"), digest)
+    await activate(office.log, office.by("ben"), digest, entries=office.log)
 
     assert await active_digest(office.log) == digest
 
@@ -226,27 +227,31 @@ async def test_an_approvers_right_is_judged_again_at_activation() -> None:
     office.judge.rights.discard(("ben", "approve"))
 
     with pytest.raises(ConflictError, match="no approval counts"):
-        await activate(office.log, office.by("ana"), digest)
+        await activate(office.log, office.by("ana"), digest, entries=office.log)
 
 
 async def test_a_roll_back_is_a_proposal_like_any_other() -> None:
     office = await founded()
     original = office.active.digest
-    office.active = await activate(office.log, office.by("ben"), await office.approved(1))
+    office.active = await activate(
+        office.log, office.by("ben"), await office.approved(1), entries=office.log
+    )
 
     with pytest.raises(NotFoundError):
-        await activate(office.log, office.by("ben"), original)
-    office.active = await activate(office.log, office.by("ben"), await office.approved(0))
+        await activate(office.log, office.by("ben"), original, entries=office.log)
+    office.active = await activate(
+        office.log, office.by("ben"), await office.approved(0), entries=office.log
+    )
     assert await active_digest(office.log) == original
 
 
 async def test_an_activated_proposal_cannot_be_activated_again() -> None:
     office = await founded()
     digest = await office.approved(1)
-    office.active = await activate(office.log, office.by("ben"), digest)
+    office.active = await activate(office.log, office.by("ben"), digest, entries=office.log)
 
     with pytest.raises(ConflictError, match="a roll-back is a new proposal"):
-        await activate(office.log, office.by("ben"), digest)
+        await activate(office.log, office.by("ben"), digest, entries=office.log)
 
 
 async def test_proposing_what_is_active_or_proposed_is_refused() -> None:
@@ -283,7 +288,7 @@ async def test_a_log_that_cannot_be_written_changes_nothing() -> None:
     office.log.break_down()
 
     with pytest.raises(LogUnavailable):
-        await activate(office.log, office.by("ben"), digest)
+        await activate(office.log, office.by("ben"), digest, entries=office.log)
     assert await active_digest(office.log) == office.active.digest
 
 
@@ -310,7 +315,7 @@ async def test_proposals_are_listed_newest_first_with_their_state() -> None:
     first = await office.approved(1)
     office.now += timedelta(hours=1)
     second = await office.approved(2)
-    office.active = await activate(office.log, office.by("ben"), first)
+    office.active = await activate(office.log, office.by("ben"), first, entries=office.log)
 
     listed = await list_proposals(office.log)
 
@@ -327,7 +332,7 @@ async def test_a_proposal_that_cannot_be_read_stops_the_act(text: str) -> None:
     office.log.state[f"bundle/proposal/{digest}"] = text
 
     with pytest.raises(IntegrityError):
-        await activate(office.log, office.by("ben"), digest)
+        await activate(office.log, office.by("ben"), digest, entries=office.log)
 
 
 async def test_before_genesis_nothing_can_be_proposed() -> None:
@@ -335,3 +340,25 @@ async def test_before_genesis_nothing_can_be_proposed() -> None:
 
     with pytest.raises(ConflictError, match="transire init"):
         await propose(MemoryLog(), office.by("ana"), edition(1))
+
+
+async def test_an_approval_written_into_the_state_is_none() -> None:
+    office = await founded()
+    proposal = await propose(office.log, office.by("ana"), edition(1))
+    forged = proposal.approved(Approval(by=PersonId("ben"), at=START))
+    office.log.state[f"bundle/proposal/{proposal.digest}"] = forged.to_text()
+
+    with pytest.raises(IntegrityError, match=r"`policy\.approved` that the log's entries"):
+        await activate(office.log, office.by("ana"), proposal.digest, entries=office.log)
+    assert await active_digest(office.log) == office.active.digest
+
+
+async def test_an_authorship_written_into_the_state_is_none() -> None:
+    office = await founded()
+    digest = await office.approved(1)
+    stored = Proposal.from_text(office.log.state[f"bundle/proposal/{digest}"])
+    forged = replace(stored, author=PersonId("carl"))
+    office.log.state[f"bundle/proposal/{digest}"] = forged.to_text()
+
+    with pytest.raises(IntegrityError):
+        await activate(office.log, office.by("ben"), digest, entries=office.log)

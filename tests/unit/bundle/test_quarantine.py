@@ -12,6 +12,7 @@ from transire.bundle.quarantine import (
     impose,
     lift,
     list_quarantined,
+    quarantine_at,
     ratify,
     read_quarantine,
 )
@@ -160,3 +161,23 @@ async def test_a_state_that_contradicts_itself_stops_everything(key: str, value:
 
     with pytest.raises(IntegrityError):
         await read_quarantine(office.log)
+
+
+async def test_what_was_blocked_at_an_earlier_version_can_be_replayed() -> None:
+    office = await blocked()
+    await lift(office.log, office.by("omar"), "deployment", "eu-one")
+    await lift(office.log, office.by("ben"), "deployment", "eu-one")
+
+    blocked_then = [(await quarantine_at(office.log, v)).deployments for v in (0, 1, 2)]
+
+    assert blocked_then == [frozenset(), {"eu-one"}, frozenset()]
+    with pytest.raises(NotFoundError):
+        await quarantine_at(office.log, 3)
+
+
+async def test_an_earlier_version_that_cannot_be_read_is_never_guessed() -> None:
+    office = await blocked()
+    office.log.state["quarantine/at/0"] = office.log.state["quarantine/at/1"]
+
+    with pytest.raises(IntegrityError):
+        await quarantine_at(office.log, 0)
