@@ -68,3 +68,14 @@ async def test_the_person_on_call_quarantines_and_two_lift() -> None:
     assert await lift(log, act(pack, "priya"), "provider", "atlantic")
 
     assert (await read_quarantine(log)).providers == frozenset()
+
+
+async def test_the_operator_alone_changes_a_solo_installation() -> None:
+    log = MemoryLog()
+    pack = await genesis(log, pack_files(), mode="solo", by=PersonId("omar"), now=NOW)
+
+    digest = (await propose(log, act(pack, "omar"), without_american_fleet())).digest
+    await approve(log, act(pack, "omar"), digest)
+    await activate(log, act(pack, "omar"), digest, entries=log)
+
+    assert await active_digest(log) == digest
