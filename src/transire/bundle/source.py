@@ -20,7 +20,7 @@ from transire.errors import BundleError, IntegrityError
 __all__ = ["archive", "bundle_digest", "check_names", "read_folder", "unarchive"]
 
 _MAX_FILES: Final = 2_000
-_MAX_BYTES: Final = 16 * 1024 * 1024
+_MAX_BYTES: Final = 4 * 1024 * 1024
 _FIXED: Final = ("taxonomy.yaml", "routing.yaml")
 _STEP: Final = r"(?:[A-Za-z0-9_][A-Za-z0-9._-]*/)*[A-Za-z0-9_][A-Za-z0-9._-]*"
 _NAME: Final = re.compile(
