@@ -1,7 +1,8 @@
 """Deterministic routing cues: words, length, tools, language. Pure; they never permit anything."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import TypeAlias
 
 from transire.domain.bundle import Cue, RoutingRules
 from transire.domain.decision import Signals
@@ -10,7 +11,11 @@ from transire.domain.request import Body, RoutingRequest
 from transire.domain.taxonomy import Taxonomy
 from transire.errors import RequestError
 
-__all__ = ["CueReader"]
+__all__ = ["CueReader", "last_user_text"]
+
+
+_Word: TypeAlias = tuple[str, re.Pattern[str]]
+"""A word or phrase in lower case, and the same with word borders."""
 
 
 class CueReader:
@@ -19,24 +24,27 @@ class CueReader:
     def __init__(self, rules: RoutingRules, taxonomy: Taxonomy) -> None:
         self._rules = rules
         self._taxonomy = taxonomy
-        self._patterns = [(cue, _pattern(cue.words)) for cue in rules.cues]
-        self.needs_language = any(cue.languages for cue in rules.cues)
+        self._cues = [(cue, [_word(word) for word in cue.words]) for cue in rules.cues]
 
-    def read(self, request: RoutingRequest, language: str | None) -> Signals:
+    def read(self, request: RoutingRequest, text: str, language: str | None) -> Signals:
         """What the last user message, the body and the caller's tag say about the task.
+
+        The first cue that fires and names a task sets it; the caller's tag counts only where none
+        did.
+
+        Args:
+            text: `last_user_text` of the body.
 
         Raises:
             RequestError: the asserted task does not exist.
         """
         tag = request.assertions.task
         if tag is not None and tag not in self._rules.tasks:
-            known = ", ".join(self._rules.tasks)
+            known = ", ".join(f"`{task}`" for task in self._rules.tasks)
             raise RequestError(f"`transire.task` must be one of {known}", param="transire.task")
-        text = last_user_text(request.body)
+        lower = text.lower()
         fired = [
-            cue
-            for cue, pattern in self._patterns
-            if _fires(cue, pattern, text, request.body, language)
+            cue for cue, words in self._cues if _fires(cue, words, lower, request.body, language)
         ]
         task = next((cue.task for cue in fired if cue.task), None) or tag or "default"
         floors = [cue.quality_floor_permille for cue in fired]
@@ -56,28 +64,34 @@ class CueReader:
 
 
 def last_user_text(body: Body) -> str:
-    """The text of the last message with role `user`."""
-    last = max((p.pointer[1] for p in body.parts if p.role == "user"), default=None, key=_order)
-    texts = [p.text for p in body.parts if p.role == "user" and p.pointer[1] == last]
+    """The text of the last message with role `user`; its parts in order, one to a line."""
+    index, texts = -1, list[str]()
+    for part in body.parts:
+        if part.role != "user" or len(part.pointer) < 2 or part.pointer[0] != "messages":
+            continue
+        at = part.pointer[1]
+        if isinstance(at, int) and at > index:
+            index, texts = at, []
+        texts.append(part.text)
     return "\n".join(texts)
 
 
-def _order(index: str | int) -> int:
-    return index if isinstance(index, int) else -1
+def _word(word: str) -> _Word:
+    lower = word.lower()
+    return (lower, re.compile(rf"(?<!\w){re.escape(lower)}(?!\w)"))
 
 
-def _pattern(words: Iterable[str]) -> re.Pattern[str] | None:
-    spelled = sorted((re.escape(word.lower()) for word in words), key=len, reverse=True)
-    return re.compile(rf"(?<!\w)(?:{'|'.join(spelled)})(?!\w)") if spelled else None
-
-
-def _fires(
-    cue: Cue, pattern: re.Pattern[str] | None, text: str, body: Body, language: str | None
-) -> bool:
+def _fires(cue: Cue, words: Sequence[_Word], lower: str, body: Body, language: str | None) -> bool:
     if body.tokens_estimate < cue.min_tokens:
         return False
     if cue.has_tools is not None and cue.has_tools != ("tools" in body.needs):
         return False
     if cue.languages and language not in cue.languages:
         return False
-    return pattern is None or pattern.search(text.lower()) is not None
+    # A plain search first: it is some twenty times faster than the pattern, and most words fail it.
+    if not words:
+        return True
+    for word, bordered in words:  # noqa: SIM110 - a generator costs twice as much, on every request
+        if word in lower and bordered.search(lower):
+            return True
+    return False

@@ -4,7 +4,6 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 
 from transire.classify.recognizer import Hit
-from transire.classify.scan import OPAQUE
 from transire.domain.decision import Finding
 from transire.domain.ids import DataClass
 from transire.domain.taxonomy import EntityRule
@@ -15,7 +14,7 @@ __all__ = ["failed_classes", "findings_of", "promised_classes"]
 def findings_of(
     hits: Iterable[tuple[int, Hit]], rules: Mapping[str, EntityRule]
 ) -> tuple[Finding, ...]:
-    """Accepted findings: above the class's score, and enough of them.
+    """Accepted findings: above the entity's score, and enough of them over all parts.
 
     Args:
         hits: (part index, hit), in part order.
@@ -41,11 +40,15 @@ def findings_of(
 
 
 def failed_classes(failed: Iterable[str], rules: Mapping[str, EntityRule]) -> frozenset[DataClass]:
-    """Classes whose recognizers failed; an opaque blob fails every promised class."""
+    """Classes whose recognizers failed.
+
+    A name that is no entity stands for the whole scan (an opaque blob, a full pool): every
+    promised class has failed then.
+    """
     names = set(failed)
-    if OPAQUE in names:
+    if names - rules.keys():
         return promised_classes(rules)
-    return frozenset(rules[name].data_class for name in names if name in rules)
+    return frozenset(rules[name].data_class for name in names)
 
 
 def promised_classes(rules: Mapping[str, EntityRule]) -> frozenset[DataClass]:

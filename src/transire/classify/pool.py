@@ -1,76 +1,179 @@
 """Long texts are scanned in worker processes, so that the event loop never waits for one.
 
-The queue is bounded. A worker that does not come back in time is killed with its siblings and the
-pool is made anew: cancelling a future would leave it running (research: peers_refresh §3, row 5).
+Each worker serves one job at a time over its own pipe. A job that is late, or whose caller went
+away, ends with its worker's death and a fresh worker in its place: a cancelled future would leave
+the scan running (research: peers_refresh §3, row 5). Siblings are never touched. The queue is
+bounded; whoever finds it full fails at once, closed.
 """
 
 import asyncio
 import multiprocessing
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from typing import Final
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from multiprocessing.connection import Connection
+from multiprocessing.context import ForkServerContext
+from typing import Any, Final
 
-from transire.classify.scan import Scan, scan_text
+from transire.classify.scan import Scan, scan_texts
 
-__all__ = ["ScanPool"]
+__all__ = ["POOL_BROKEN", "POOL_FULL", "POOL_LATE", "ScanPool"]
 
-_GRACE_S: Final = 2.0
+POOL_FULL: Final = "scan_pool_full"
+POOL_LATE: Final = "scan_pool_late"
+POOL_BROKEN: Final = "scan_pool_broken"
+"""Why a whole scan failed; names for `Classification.failures`."""
+
+_GRACE_S: Final = 1.0
 """A scan ends itself at its deadline; a worker silent this much longer is hung."""
+_START_S: Final = 30.0
+"""A fresh worker imports Presidio before it answers (two seconds on a quiet machine)."""
+
+Work = Callable[[Sequence[str], float, frozenset[str]], Sequence[Scan]]
 
 
 class ScanPool:
-    """A bounded pool of scanning processes.
+    """A bounded pool of scanning processes; must be used from one event loop.
 
     Args:
         workers: Processes; each holds Presidio (about 120 MB).
-        queue: Scans that may wait; more fail at once, closed.
+        queue: Scans that may wait for a worker.
+        work: What a worker runs; a picklable function.
     """
 
-    def __init__(self, *, workers: int = 1, queue: int = 64) -> None:
-        self._workers = workers
-        self._slots = queue + workers
-        self._waiting = 0
+    def __init__(self, *, workers: int = 1, queue: int = 64, work: Work = scan_texts) -> None:
         self._context = multiprocessing.get_context("forkserver")
-        self._context.set_forkserver_preload(["transire.classify.recognizers"])
-        self._executor = self._start()
+        self._work = work
+        self._context.set_forkserver_preload(["transire.classify.scan"])
+        # Twice, because the thread of a killed worker needs a moment to notice.
+        self._threads = ThreadPoolExecutor(2 * workers, thread_name_prefix="scan")
+        self._idle = [_Worker(self._context, work) for _ in range(workers)]
+        self._busy: set[_Worker] = set()
+        self._free = asyncio.Semaphore(workers)
+        self._most = workers + queue
+        self._pending = 0
+        self._is_closed = False
+
+    @property
+    def pending(self) -> int:
+        """Scans running or waiting."""
+        return self._pending
 
     async def warm_up(self) -> None:
         """Start the workers now, so that no request pays for it."""
-        await asyncio.gather(
-            *(self.scan("warm up", 30.0, frozenset()) for _ in range(self._workers))
-        )
+        await asyncio.gather(*(self.scan(("",), _START_S, frozenset()) for _ in list(self._idle)))
 
-    async def scan(self, text: str, seconds: float, entities: frozenset[str]) -> Scan | None:
-        """Scan in a worker; None where the pool is full, broken or out of time: all failed."""
-        if self._waiting >= self._slots:
-            return None
-        self._waiting += 1
+    async def scan(
+        self, texts: Sequence[str], seconds: float, entities: frozenset[str]
+    ) -> tuple[Scan, ...] | str:
+        """Scan in a worker; one result per text, or the reason why there is none.
+
+        Args:
+            seconds: Budget of the scan itself. Waiting for a worker is bounded by the same again
+                for each scan in front.
+        """
+        if self._is_closed:
+            return POOL_BROKEN
+        if self._pending >= self._most:
+            return POOL_FULL
+        self._pending += 1
         try:
-            # Waiting in the queue does not use up the scan's own time, but it is bounded too.
-            async with asyncio.timeout(seconds * (1 + self._waiting / self._workers) + _GRACE_S):
-                return await asyncio.get_running_loop().run_in_executor(
-                    self._executor, scan_text, text, seconds, entities
-                )
-        except (TimeoutError, BrokenProcessPool):
-            self._restart()
-            return None
+            async with asyncio.timeout(seconds * self._pending + _GRACE_S):
+                await self._free.acquire()
+        except TimeoutError:
+            return POOL_LATE
+        else:
+            try:
+                return await self._serve(tuple(texts), seconds, entities)
+            finally:
+                self._free.release()
         finally:
-            self._waiting -= 1
+            self._pending -= 1
 
     def close(self) -> None:
-        """Stop the workers."""
-        self._kill(self._executor)
+        """Kill the workers; scans under way end as broken, later ones are refused."""
+        self._is_closed = True
+        for worker in (*self._idle, *self._busy):
+            worker.kill()
+        self._threads.shutdown(wait=False, cancel_futures=True)
 
-    def _start(self) -> ProcessPoolExecutor:
-        return ProcessPoolExecutor(max_workers=self._workers, mp_context=self._context)
+    async def _serve(
+        self, texts: tuple[str, ...], seconds: float, entities: frozenset[str]
+    ) -> tuple[Scan, ...] | str:
+        if self._is_closed:
+            return POOL_BROKEN
+        worker = self._idle.pop()
+        self._busy.add(worker)
+        limit = seconds + _GRACE_S + (0.0 if worker.is_warm else _START_S)
+        try:
+            call = asyncio.get_running_loop().run_in_executor(
+                self._threads, worker.ask, (texts, seconds, entities)
+            )
+            async with asyncio.timeout(limit):
+                return await call
+        except TimeoutError:
+            worker.kill()
+            return POOL_LATE
+        except (EOFError, OSError):
+            worker.kill()
+            return POOL_BROKEN
+        except BaseException:  # cancelled: the caller is gone, and so must be the scan
+            worker.kill()
+            raise
+        finally:
+            self._busy.discard(worker)
+            self._idle.append(_Worker(self._context, self._work) if worker.is_dead else worker)
 
-    def _restart(self) -> None:
-        broken, self._executor = self._executor, self._start()
-        self._kill(broken)
 
-    @staticmethod
-    def _kill(executor: ProcessPoolExecutor) -> None:
-        processes = list((executor._processes or {}).values())  # noqa: SLF001 - no public way
-        executor.shutdown(wait=False, cancel_futures=True)
-        for process in processes:
-            process.kill()
+class _Worker:
+    """One process and its pipe, started when first asked.
+
+    INVARIANT: a killed worker is never asked again, so an answer cannot reach the wrong caller.
+    """
+
+    def __init__(self, context: ForkServerContext, work: Work) -> None:
+        self._context = context
+        self._work = work
+        self._process: Any = None
+        self._pipe: Connection | None = None
+        self.is_warm = False
+        self.is_dead = False
+
+    def ask(self, job: tuple[tuple[str, ...], float, frozenset[str]]) -> tuple[Scan, ...]:
+        """Blocks its thread until the answer; `EOFError` or `OSError` when the process dies."""
+        pipe = self._pipe or self._start()
+        if self.is_dead:  # killed while it started; `kill` may not have seen the process yet
+            self.kill()
+            raise EOFError
+        pipe.send(job)
+        answer: tuple[Scan, ...] | None = pipe.recv()
+        if answer is None:
+            raise EOFError
+        self.is_warm = True
+        return answer
+
+    def kill(self) -> None:
+        """End the process for good; a thread that waits for it wakes with an error."""
+        self.is_dead = True
+        if self._process is not None:
+            self._process.kill()
+
+    def _start(self) -> Connection:
+        ours, theirs = self._context.Pipe()
+        process = self._context.Process(target=_serve, args=(theirs, self._work), daemon=True)
+        process.start()
+        theirs.close()
+        self._process, self._pipe = process, ours
+        return ours
+
+
+def _serve(pipe: Connection, work: Work) -> None:
+    """A worker's life: a job, its answer, the next one; ends with the pipe."""
+    with suppress(EOFError, OSError, KeyboardInterrupt):
+        while True:
+            texts, seconds, entities = pipe.recv()
+            try:
+                answer: tuple[Scan, ...] | None = tuple(work(texts, seconds, entities))
+            except Exception:  # noqa: BLE001 - its text could carry content; the parent fails closed
+                answer = None
+            pipe.send(answer)

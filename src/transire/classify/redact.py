@@ -2,47 +2,61 @@
 
 A placeholder is `<ENTITY_nonce>`; the nonce is keyed to tenant, session and value, so that one
 value has one placeholder in a conversation, and nobody can forge one or guess the value from it.
-Values are never stored: this is the irreversible mode.
+Values are never stored: this is the irreversible mode. Its letters are no digits, so that no
+recognizer of numbers reads one.
 """
 
+import json
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
+from transire.classify.recognizers import MESSAGE_LEVEL
 from transire.domain.decision import Finding
-from transire.domain.request import Part, Pointer
+from transire.domain.request import Part, PartKind, Pointer
 
-__all__ = ["placeholder_namer", "replacements"]
+__all__ = ["placeholder_namer", "redactable", "replacements"]
 
 _NONCE_BYTES: Final = 5
+_LETTERS: Final = str.maketrans("0123456789abcdef", "bcdfghjklmnpqrst")
+"""No vowels: a nonce spells no word."""
 
 
 def placeholder_namer(
     digest: Callable[[str, bytes], bytes], tenant: str, session: str
 ) -> Callable[[str, str], str]:
     """A function (entity, value) → placeholder for one tenant and session."""
-    scope = f"{tenant}\x00{session}\x00".encode()
+    scope = f"{len(tenant)}:{tenant}{len(session)}:{session}"
 
     def name(entity: str, value: str) -> str:
-        nonce = digest("placeholder", scope + f"{entity}\x00{value}".encode())
-        return f"<{entity}_{nonce[:_NONCE_BYTES].hex()}>"
+        data = f"{scope}{entity}:{value}".encode(errors="surrogatepass")
+        nonce = digest("placeholder", data)[:_NONCE_BYTES].hex().translate(_LETTERS)
+        return f"<{entity}_{nonce}>"
 
     return name
+
+
+def redactable(parts: Sequence[Part], findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """Findings whose text can be replaced in place, and whose matter goes with the text."""
+    return tuple(
+        f for f in findings if parts[f.part].is_redactable and f.entity not in MESSAGE_LEVEL
+    )
 
 
 def replacements(
     parts: Sequence[Part], findings: Iterable[Finding], name: Callable[[str, str], str]
 ) -> tuple[dict[Pointer, str], int]:
-    """New texts by pointer, and how many values were replaced; parts that cannot be are left."""
+    """New texts by pointer, and how many spans were replaced; parts that cannot be are left."""
     spans: dict[int, list[Finding]] = {}
-    for finding in findings:
-        if parts[finding.part].is_redactable:
-            spans.setdefault(finding.part, []).append(finding)
+    for finding in redactable(parts, findings):
+        spans.setdefault(finding.part, []).append(finding)
     texts: dict[Pointer, str] = {}
     count = 0
     for index, found in spans.items():
         merged = _merge(found)
-        texts[parts[index].pointer] = _replaced(parts[index].text, merged, name)
-        count += len(merged)
+        text = _rewritten(parts[index], merged, name)
+        if text is not None:
+            texts[parts[index].pointer] = text
+            count += len(merged)
     return texts, count
 
 
@@ -59,9 +73,33 @@ def _merge(findings: list[Finding]) -> list[tuple[int, int, str]]:
     return [(start, end, entity) for start, end, entity, _ in merged]
 
 
+def _rewritten(
+    part: Part, spans: list[tuple[int, int, str]], name: Callable[[str, str], str]
+) -> str | None:
+    """The new text, or None where JSON would no longer be JSON: the finding then stays found."""
+    if part.kind is PartKind.NAME:  # names upstream are `[A-Za-z0-9_-]+`
+        return _replaced(part.text, spans, lambda e, v: name(e, v).strip("<>"))
+    plain = _replaced(part.text, spans, name)
+    if part.kind is not PartKind.JSON or not _is_json(part.text) or _is_json(plain):
+        return plain
+    # A bare number was replaced; as a string the document stays readable.
+    quoted = _replaced(
+        part.text, spans, lambda e, v: f'"{name(e, v)}"' if v.isdigit() else name(e, v)
+    )
+    return quoted if _is_json(quoted) else None
+
+
 def _replaced(text: str, spans: list[tuple[int, int, str]], name: Callable[[str, str], str]) -> str:
     pieces, at = [], 0
     for start, end, entity in spans:
         pieces += [text[at:start], name(entity, text[start:end])]
         at = end
     return "".join([*pieces, text[at:]])
+
+
+def _is_json(text: str) -> bool:
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return True

@@ -1,71 +1,104 @@
-"""The fail-closed loop: every recognizer on one text, inside one deadline.
+"""The fail-closed loop: every chosen recognizer on one text, inside one deadline.
 
 Runs the same in the event loop's process and in a worker. A recognizer that raises or runs out of
-time is named; a text that looks like an opaque blob fails for everything that was promised.
+time is named; a text that holds an opaque blob fails for everything that was promised.
 """
 
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import regex
 
-from transire.classify.recognizer import Hit
-from transire.classify.recognizers import all_recognizers
+from transire.classify.recognizer import Hit, Recognizer
+from transire.classify.recognizers import select
 from transire.classify.traits import traits_of
 
-__all__ = ["MAX_HITS", "OPAQUE", "Scan", "scan_text"]
+__all__ = ["MAX_HITS", "OPAQUE", "Scan", "has_blob", "run", "scan_texts"]
 
 OPAQUE: Final = "opaque_blob"
 """The name under which an unreadable run of characters is reported as failed."""
 MAX_HITS: Final = 20_000
-_BLOB: Final = regex.compile(r"[A-Za-z0-9+/=_-]{4096,}")
-"""An unbroken run this long is encoded data, not text; shorter ones are hashes and keys."""
-_MIN_VARIETY: Final = 20
-"""Distinct characters below which a run is padding (`aaaa…`), which hides nothing."""
+"""Hits kept for one text; a recognizer that finds more has failed."""
+BLOB_CHARS: Final = 4_096
+"""A run of encoded characters this long is data, not text; shorter ones are hashes and keys."""
+# Both start where a run starts, so that a run just too short is read once, not once per character.
+_UNBROKEN: Final = regex.compile(rf"(?<![A-Za-z0-9+/=_%-])[A-Za-z0-9+/=_%-]{{{BLOB_CHARS},}}+")
+_FOLDED: Final = regex.compile(r"(?m)^(?:[ \t]*+[A-Za-z0-9+/=_-]{48,256}+[ \t]*+\r?\n){16,}+")
+"""The same, folded into lines as MIME (RFC 2045 §6.8) and PEM (RFC 7468 §2) fold it."""
+_MIN_VARIETY: Final = 8
+"""Distinct characters below which a run is a rule or padding (`----`, `aaaa`, `10101`)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Scan:
-    """The result for one text; picklable, offsets and names only."""
+    """The result for one text; picklable, offsets and names only.
+
+    Attributes:
+        hits: Sorted by start, then end, then entity.
+        failed: Entities whose recognizer failed, sorted. A name that is no entity (`OPAQUE`, or
+            the pool's) stands for the whole scan.
+    """
 
     hits: tuple[Hit, ...]
     failed: tuple[str, ...]
 
 
-def scan_text(text: str, seconds: float, entities: frozenset[str]) -> Scan:
-    """Run every recognizer for `entities`.
+def scan_texts(texts: Sequence[str], seconds: float, entities: frozenset[str]) -> tuple[Scan, ...]:
+    """Scan texts one after another inside one shared deadline; one result each."""
+    deadline = time.monotonic() + seconds
+    recognizers = select(entities)
+    return tuple(run(text, deadline, recognizers) for text in texts)
+
+
+def run(
+    text: str,
+    deadline: float,
+    recognizers: Sequence[Recognizer],
+    monotonic: Callable[[], float] = time.monotonic,
+) -> Scan:
+    """Run recognizers on one text.
 
     Args:
-        seconds: Wall-clock budget; what is not finished by then is failed, by entity name.
+        deadline: On `monotonic`; what is not finished by then is failed, by entity.
     """
-    deadline = time.monotonic() + seconds
     traits = traits_of(text)
     hits: list[Hit] = []
     failed: set[str] = set()
-    for recognizer in all_recognizers():
-        if recognizer.entity not in entities:
-            continue
+    for recognizer in recognizers:
         try:
-            if not recognizer.gate(traits):
-                continue
-            left = deadline - time.monotonic()
-            if left <= 0:
-                raise TimeoutError
-            hits.extend(recognizer.find(text, left))
-        except TimeoutError:
+            if recognizer.gate(traits):
+                _collect(hits, recognizer, text, deadline, monotonic)
+        except Exception:  # noqa: BLE001 - a time-out or a bug is a failed class, never silence
             failed.add(recognizer.entity)
-        except Exception:  # noqa: BLE001 - a recognizer's bug is a failed class, never silence
-            failed.add(recognizer.entity)
-        if len(hits) > MAX_HITS:
-            failed.add(recognizer.entity)
-            del hits[MAX_HITS:]
-    if len(text) >= 4096 and _has_blob(text):
+    if len(text) >= BLOB_CHARS and has_blob(text):
         failed.add(OPAQUE)
-    return Scan(
-        tuple(sorted(set(hits), key=lambda h: (h.start, h.end, h.entity))), tuple(sorted(failed))
-    )
+    ordered = sorted(set(hits), key=lambda h: (h.start, h.end, h.entity, h.score_pct))
+    return Scan(tuple(ordered), tuple(sorted(failed)))
 
 
-def _has_blob(text: str) -> bool:
-    return any(len(set(match.group())) >= _MIN_VARIETY for match in _BLOB.finditer(text))
+def _collect(
+    hits: list[Hit],
+    recognizer: Recognizer,
+    text: str,
+    deadline: float,
+    monotonic: Callable[[], float],
+) -> None:
+    left = deadline - monotonic()
+    if left <= 0:
+        raise TimeoutError
+    for hit in recognizer.find(text, left):
+        if len(hits) >= MAX_HITS:
+            raise OverflowError
+        hits.append(hit)
+    # A recognizer's patterns each get the time left; together they may not pass the deadline.
+    if monotonic() > deadline:
+        raise TimeoutError
+
+
+def has_blob(text: str) -> bool:
+    """Whether the text holds a long run of encoded data, in one line or folded."""
+    runs = [match.group() for match in _UNBROKEN.finditer(text)]
+    runs += [m.group() for m in _FOLDED.finditer(text) if len(m.group()) >= BLOB_CHARS]
+    return any(len(set(found)) >= _MIN_VARIETY for found in runs)

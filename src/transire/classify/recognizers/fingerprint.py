@@ -1,0 +1,59 @@
+"""What names a detector in a record: rules, thresholds, code and versions (DESIGN I8)."""
+
+import hashlib
+from dataclasses import fields, is_dataclass
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Final
+
+import orjson
+
+from transire import __version__
+from transire.domain.bundle import Bundle
+from transire.domain.ids import DataClass
+
+__all__ = ["detector_fingerprint"]
+
+_LIBRARIES: Final = ("phonenumbers", "presidio-analyzer", "py3langid", "regex")
+
+
+def detector_fingerprint(bundle: Bundle, missing: frozenset[DataClass]) -> str:
+    """SHA-256 (hex) over everything that can change a classification."""
+    described = {
+        "transire": __version__,
+        "code": _code(),
+        "libraries": {name: version(name) for name in _LIBRARIES},
+        "missing": sorted(missing),
+        "entities": _plain(bundle.taxonomy.entities),
+        "data_classes": _plain(bundle.taxonomy.data_classes),
+        "personal": sorted(bundle.taxonomy.personal),
+        "stakes": list(bundle.taxonomy.stakes),
+        "detector": _plain(bundle.detector),
+        "routing": _plain(bundle.routing),
+    }
+    return hashlib.sha256(orjson.dumps(described, option=orjson.OPT_SORT_KEYS)).hexdigest()
+
+
+@cache
+def _code() -> str:
+    """Over the source of this stage: a changed pattern is another detector, release or not."""
+    digest = hashlib.sha256()
+    folder = Path(__file__).parent.parent
+    for path in sorted(folder.rglob("*.py")):
+        digest.update(f"{path.relative_to(folder).as_posix()}\0{path.stat().st_size}\0".encode())
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def _plain(value: Any) -> Any:
+    """Dataclasses, mappings and sets as ordered JSON."""
+    if is_dataclass(value):
+        return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
+    if isinstance(value, frozenset):
+        return sorted(value)
+    if isinstance(value, tuple):
+        return [_plain(item) for item in value]
+    if hasattr(value, "items"):
+        return {str(name): _plain(item) for name, item in value.items()}
+    return value
