@@ -7,7 +7,9 @@ recognizer of numbers reads one.
 """
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+import re
+from bisect import bisect_right
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Final
 
 from transire.classify.recognizers import MESSAGE_LEVEL
@@ -19,6 +21,8 @@ __all__ = ["placeholder_namer", "redactable", "replacements"]
 _NONCE_BYTES: Final = 5
 _LETTERS: Final = str.maketrans("0123456789abcdef", "bcdfghjklmnpqrst")
 """No vowels: a nonce spells no word."""
+_STRING: Final = re.compile(r'"(?:[^"\\]|\\.)*"')
+"""A string of a valid JSON document (RFC 8259 §7)."""
 
 
 def placeholder_namer(
@@ -79,20 +83,35 @@ def _rewritten(
     """The new text, or None where JSON would no longer be JSON: the finding then stays found."""
     if part.kind is PartKind.NAME:  # names upstream are `[A-Za-z0-9_-]+`
         return _replaced(part.text, spans, lambda e, v: name(e, v).strip("<>"))
-    plain = _replaced(part.text, spans, name)
-    if part.kind is not PartKind.JSON or not _is_json(part.text) or _is_json(plain):
-        return plain
-    # A bare number was replaced; as a string the document stays readable.
-    quoted = _replaced(
-        part.text, spans, lambda e, v: f'"{name(e, v)}"' if v.isdigit() else name(e, v)
-    )
-    return quoted if _is_json(quoted) else None
+    if part.kind is not PartKind.JSON or not _is_json(part.text):
+        return _replaced(part.text, spans, name)
+    # A bare number becomes a string, so that the document stays readable.
+    strings = [match.span() for match in _STRING.finditer(part.text)]
+    text = _replaced(part.text, spans, name, quoted=_outside(spans, strings))
+    return text if _is_json(text) else None
 
 
-def _replaced(text: str, spans: list[tuple[int, int, str]], name: Callable[[str, str], str]) -> str:
+def _outside(spans: list[tuple[int, int, str]], strings: list[tuple[int, int]]) -> set[int]:
+    """Starts of the spans that begin in none of the strings; both in order, neither overlapping."""
+    starts = [start for start, _ in strings]
+    outside = set()
+    for start, _, _ in spans:
+        at = bisect_right(starts, start) - 1
+        if at < 0 or start >= strings[at][1]:
+            outside.add(start)
+    return outside
+
+
+def _replaced(
+    text: str,
+    spans: list[tuple[int, int, str]],
+    name: Callable[[str, str], str],
+    quoted: Collection[int] = (),
+) -> str:
     pieces, at = [], 0
     for start, end, entity in spans:
-        pieces += [text[at:start], name(entity, text[start:end])]
+        placeholder = name(entity, text[start:end])
+        pieces += [text[at:start], f'"{placeholder}"' if start in quoted else placeholder]
         at = end
     return "".join([*pieces, text[at:]])
 

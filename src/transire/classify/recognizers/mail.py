@@ -11,6 +11,7 @@ __all__ = ["mail_recognizer"]
 
 _LOCAL: Final = r"(?<![\w.+%-])[\w.!#$%&'*+/=?^`{|}~-]{1,64}"
 _HOST: Final = r"(?:[\w](?:[\w-]{0,61}[\w])?\.){1,8}[^\W\d_]{2,24}(?![\w-])"
+_BARE_HOST: Final = r"(?:localhost|intranet|corp|internal)(?![\w-]|\.\w)"
 
 
 def mail_recognizer() -> Recognizer:
@@ -21,7 +22,7 @@ def mail_recognizer() -> Recognizer:
         [
             (rf"{_LOCAL}@{_HOST}", 100),
             # Internal hosts without a dot: weaker, because `user@host` is also an ssh target.
-            (r"(?<![\w.+%-])[a-z][\w.+-]{1,63}@(?:localhost|intranet|corp|internal)\b", 60),
+            (rf"(?<![\w.+%-])[a-z][\w.+-]{{1,63}}@{_BARE_HOST}", 60),
         ],
         flags=regex.I,
     )

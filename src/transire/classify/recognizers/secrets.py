@@ -1,4 +1,4 @@
-"""Credentials: the shared prefix families, minus words that only look like them, plus Twilio."""
+"""Credentials: the shared prefix families without lookalikes, plus AWS and Twilio key ids."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -19,9 +19,13 @@ _LOOKALIKES: Final = {
 }
 
 
+_KEY_VARIETY: Final = 6
+"""Distinct characters below which a key is an example, such as `ASIAXXXXXXXXXXXXXXXX`."""
+
+
 def credential_recognizers() -> list[Recognizer]:
     """Every recognizer of class CREDENTIAL."""
-    return [*map(_without_lookalikes, secret_recognizers()), _twilio()]
+    return [*map(_without_lookalikes, secret_recognizers()), _aws(), _twilio()]
 
 
 def _without_lookalikes(recognizer: Recognizer) -> Recognizer:
@@ -35,6 +39,17 @@ def _without_lookalikes(recognizer: Recognizer) -> Recognizer:
                 yield hit
 
     return replace(recognizer, find=find)
+
+
+def _aws() -> Recognizer:
+    # The shared family is gated on `AKIA`, so the other kinds of key id never reach its pattern.
+    kinds = ("ASIA", "ABIA", "ACCA")
+    return pattern_recognizer(
+        "SECRET",
+        lambda traits: any(kind in traits.text for kind in kinds),
+        [(rf"(?<![A-Za-z0-9_])(?:{'|'.join(kinds)})[A-Z2-7]{{16}}(?![A-Z0-9])", 100)],
+        validate=lambda key: None if len(set(key[4:])) >= _KEY_VARIETY else False,
+    )
 
 
 def _twilio() -> Recognizer:
