@@ -22,7 +22,7 @@ demo: install
 	@$(BIN)/transire demo $(ARGS)
 
 test: install check
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 check: install
 	@$(BIN)/ruff format --check src tests audit

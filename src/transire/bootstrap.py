@@ -243,6 +243,7 @@ async def _wire(
             detector=EngineDetector(
                 compiled.bundle,
                 keyed=keyed,
+                clock=clock,
                 pool=pool,
                 inline_max_chars=settings.detection.inline_max_chars,
             ),

@@ -19,6 +19,7 @@ from transire.domain.ids import ApplicationId, BundleDigest, PersonId
 from transire.domain.log import Item
 from transire.domain.request import Principal
 from transire.errors import AccessError, NotFoundError, RequestError
+from transire.record.query import LogEntries
 from transire.review.states import Review
 
 __all__ = ["build_router"]
@@ -193,7 +194,9 @@ def _bundles(router: APIRouter, it: Installation) -> None:
     @router.post("/v1/policies/bundles/{digest}/activate", tags=["policies"])
     async def activate(digest: str, request: Request) -> dict[str, Any]:
         """Make an approved proposal active."""
-        compiled = await lifecycle.activate(it.log, _act(it, request), BundleDigest(digest))
+        compiled = await lifecycle.activate(
+            it.log, _act(it, request), BundleDigest(digest), entries=LogEntries(it.log)
+        )
         await it.steering.follow(compiled)
         return {"active": compiled.digest}
 

@@ -36,6 +36,8 @@ def parse_body(raw: bytes, *, max_bytes: int = MAX_BODY_BYTES) -> Mapping[str, J
         # orjson is strict about UTF-8, surrogates, NaN and trailing bytes, and fast.
         document = orjson.loads(raw)
     except orjson.JSONDecodeError as error:
+        if "depth" in error.msg:
+            raise TooLargeError(f"the body may be nested {_MAX_DEPTH} levels deep") from None
         raise RequestError(
             f"the body is not JSON (line {error.lineno}, column {error.colno})"
         ) from None

@@ -21,11 +21,11 @@ def detect(
 ) -> None:
     """Print findings as JSON: offsets, entities, classes; never the text."""
     from transire.classify.mapping import findings_of
-    from transire.classify.scan import scan_text
+    from transire.classify.scan import scan_texts
 
     text = sys.stdin.read() if file == "-" else Path(file).read_text()
     taxonomy = compile_bundle(read_folder(policies or pack_folder())).bundle.taxonomy
-    scan = scan_text(text, 60.0, frozenset(taxonomy.entities))
+    (scan,) = scan_texts([text], 60.0, frozenset(taxonomy.entities))
     findings = findings_of(((0, hit) for hit in scan.hits), taxonomy.entities)
     found = taxonomy.class_closure(f.data_class for f in findings)
     emit(

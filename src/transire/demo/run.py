@@ -21,13 +21,14 @@ from transire.api.serve import Listening, serve
 from transire.bundle.limits import pack_folder
 from transire.demo.situations import SITUATIONS, Case
 from transire.demo.table import Row, print_rows
+from transire.observe.logging import configure_logging
 from transire.outbound.caller import Answer, call, exchange
 from transire.settings import load_settings
 
 __all__ = ["run_demo"]
 
 _PEOPLE: Final = ("omar", "ana", "ben", "rita", "aud", "priya")
-_APPLICATIONS: Final = ("support-triage", "docs-qa", "copilot", "sales", "globex-assistant")
+_APPLICATIONS: Final = ("support-triage", "docs-qa", "copilot", "sales", "sandbox")
 _VERIFIER: Final = Path(__file__).resolve().parents[3] / "audit" / "verify.py"
 
 
@@ -41,6 +42,7 @@ class Demo:
     people: dict[str, str] = field(default_factory=dict)
     keys: dict[str, str] = field(default_factory=dict)
     rows: list[Row] = field(default_factory=list)
+    fleet: dict[str, str] = field(default_factory=dict)
 
 
 async def run_demo(*, once: bool, data: Path | None, port: int, as_json: bool) -> int:
@@ -50,6 +52,7 @@ async def run_demo(*, once: bool, data: Path | None, port: int, as_json: bool) -
         data: Keep all state there; otherwise a temporary folder goes away at the end.
         as_json: The last line printed before serving is one JSON object.
     """
+    configure_logging(level="warning")
     console = Console(stderr=as_json)
     own = tempfile.TemporaryDirectory(prefix="transire-demo-") if data is None else None
     folder = Path(own.name) if own else (data or Path()).resolve()
@@ -69,7 +72,7 @@ async def run_demo(*, once: bool, data: Path | None, port: int, as_json: bool) -
             },
             limits={"rate_per_s": 5_000, "burst": 10_000, "per_key": 512, "in_flight": 2_048},
         )
-        demo = Demo(console, folder / "data")
+        demo = Demo(console, folder / "data", fleet=addresses)
 
         async def started(listening: Listening) -> None:
             try:
@@ -142,9 +145,6 @@ async def _found(demo: Demo, listening: Listening) -> None:
         invited = await _as(demo, "omar", "POST", f"/v1/people/{person}/invite")
         demo.people[person] = await _redeem(demo, invited["token"])
     for application in _APPLICATIONS:
-        # Omar is Acme's operator; Globex has none in this catalog, so its key is the installation's.
-        if application.startswith("globex"):
-            continue
         body = {"application": application, "days": 30}
         demo.keys[application] = (await _as(demo, "omar", "POST", "/v1/keys", body))["key"]
 
@@ -238,6 +238,7 @@ def _say_how_to_go_on(demo: Demo, listening: Listening, *, as_json: bool, once: 
             "api_keys": demo.keys,
             "people": demo.people,
             "data": str(demo.data),
+            "fleet": demo.fleet,
             "log_public_key": listening.installation.log.public_key,
         }
         print(json.dumps(document), flush=True)

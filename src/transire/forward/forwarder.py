@@ -79,7 +79,7 @@ class OpenAIForwarder:
             raise await _refused(reply)
         if kind != expected:
             await reply.close()
-            raise _failed("not_json" if not is_stream else "not_a_stream")
+            raise _failed("bad_shape")
         return OpenAIExchange(reply, first_byte_ms)
 
     def _spend(self, recorded: Recorded[Permit], wire: Wire) -> None:

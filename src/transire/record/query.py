@@ -5,17 +5,22 @@ read (`complete_to`). Deleting it loses nothing.
 """
 
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import orjson
 
+from transire.domain.request import JsonValue
+from transire.errors import IntegrityError
+from transire.record.checkpoint import Checkpoint
 from transire.record.log import LogWriter
+from transire.record.merkle import CompactRange, leaf_hash
+from transire.record.note import VerifierKey, open_note
 from transire.record.sql import Reader
 
-__all__ = ["INDEX_FILE", "OpenPermit", "Page", "Projection"]
+__all__ = ["INDEX_FILE", "LogEntries", "OpenPermit", "Page", "Projection"]
 
 INDEX_FILE: Final = "index.sqlite"
 _STEP: Final = 2_000
@@ -48,6 +53,41 @@ class Page:
 
     entries: list[tuple[int, Mapping[str, Any]]]
     complete_to: int
+
+
+class LogEntries:
+    """Entries as the tree covers them, not as state or a projection tells them.
+
+    Reads and hashes the whole log: for rare acts that must trust nothing else (activation).
+    """
+
+    def __init__(self, log: LogWriter) -> None:
+        self._log = log
+
+    async def read_entries(self, kinds: frozenset[str]) -> Sequence[Mapping[str, JsonValue]]:
+        """Every entry of these kinds, in order.
+
+        Raises:
+            IntegrityError: stored bytes do not add up to the signed checkpoint.
+        """
+        return await self._log.read(lambda reader: self._read(reader, kinds))
+
+    def _read(self, reader: Reader, kinds: frozenset[str]) -> list[Mapping[str, JsonValue]]:
+        newest = reader.checkpoint()
+        if newest is None:
+            return []
+        size, note = newest
+        signed = Checkpoint.parse(open_note(note, [VerifierKey.parse(self._log.public_key)]))
+        tree, found = CompactRange(), list[Mapping[str, JsonValue]]()
+        for start in range(0, size, _STEP):
+            for _, leaf in reader.leaves(start, min(start + _STEP, size)):
+                tree.append(leaf_hash(leaf))
+                entry = orjson.loads(leaf)
+                if entry["kind"] in kinds:
+                    found.append(entry)
+        if (tree.size, tree.root()) != (signed.size, signed.root):
+            raise IntegrityError("stored entries do not add up to the signed checkpoint")
+        return found
 
 
 class Projection:

@@ -106,10 +106,10 @@ def order(
     """Order candidates that passed the filters, best first, and say why the first one won.
 
     Reasons: `none`, `only_one`, `cheapest_meeting_target`, `p2c` (two near-ties compared),
-    `fastest` (nobody is expected to meet the target). Where a deployment survives in both forms
-    its redacted pair is a last fallback, behind every preferred pair.
+    `fastest` (nobody is expected to meet the target). Every raw pair stands before every
+    redacted one (DESIGN §3): going redacted is an ordinary fallback, never a saving.
     """
-    preferred, doubles = _raw_first(survivors)
+    preferred, redacted = _raw_first(survivors)
     meeting, others = _split(preferred, preference)
     if not preferred:
         return (), "none"
@@ -117,23 +117,17 @@ def order(
     if len(survivors) == 1:
         reason = "only_one"
     ordered = [row[4] for row in (*meeting, *others)]
-    if doubles:
-        place = {c.pair.deployment: index for index, c in enumerate(ordered)}
-        ordered += sorted(doubles, key=lambda double: place[double.pair.deployment])
+    if redacted:
+        ordered += order(redacted, preference)[0]
     return tuple(ordered), reason
 
 
-def _raw_first(survivors: Sequence[Candidate]) -> tuple[list[Candidate], list[Candidate]]:
-    raw = {c.verdict.pair.deployment for c in survivors if c.verdict.pair.form is _RAW}
-    if len(raw) == len(survivors):
-        return list(survivors), []
-    preferred: list[Candidate] = []
-    doubles: list[Candidate] = []
-    for candidate in survivors:
-        pair = candidate.verdict.pair
-        is_double = pair.form is not _RAW and pair.deployment in raw
-        (doubles if is_double else preferred).append(candidate)
-    return preferred, doubles
+def _raw_first(survivors: Sequence[Candidate]) -> tuple[Sequence[Candidate], list[Candidate]]:
+    """Raw pairs and redacted ones; where no raw one survived, the redacted ones come first."""
+    redacted = [c for c in survivors if c.verdict.pair.form is not _RAW]
+    if not redacted or len(redacted) == len(survivors):
+        return survivors, []
+    return [c for c in survivors if c.verdict.pair.form is _RAW], redacted
 
 
 def _split(preferred: Sequence[Candidate], preference: Preference) -> tuple[list[_Row], list[_Row]]:

@@ -176,7 +176,9 @@ def _visit(
     node = nodes[at] = _Node(1 + _size(schema), [], not _UNBOUNDED.isdisjoint(schema))
     if isinstance(schema.get("pattern"), str):
         patterns.append(schema["pattern"])
-    patterns += schema.get("patternProperties") or ()
+    by_pattern = schema.get("patternProperties")
+    if isinstance(by_pattern, dict):  # anything else the compiler refuses by name
+        patterns += by_pattern
     for relative, child, is_applied in _children(schema):
         if is_applied:
             node.targets.append(at + relative)

@@ -114,7 +114,7 @@ def test_overload_pushes_the_cheapest_past_its_target() -> None:
     assert names(rank_of(cheap, dear)) == ["dear", "cheap"]
 
 
-def test_raw_is_preferred_and_its_redacted_double_comes_last() -> None:
+def test_every_raw_pair_stands_before_every_redacted_one() -> None:
     cheap, dear = deployment("cheap", price=price(1)), deployment("dear")
 
     ranking = rank_of(
@@ -123,15 +123,15 @@ def test_raw_is_preferred_and_its_redacted_double_comes_last() -> None:
 
     assert [(c.pair.deployment, c.pair.form.value) for c in ranking.candidates] == [
         ("cheap", "raw"),
-        ("dear", "redacted"),
         ("cheap", "redacted"),
+        ("dear", "redacted"),
     ]
 
 
-def test_redacted_only_deployment_competes_on_equal_terms() -> None:
+def test_a_cheaper_redacted_pair_does_not_beat_a_raw_one() -> None:
     cheap, dear = deployment("cheap", price=price(1)), deployment("dear")
 
-    assert names(rank_of(contender(cheap, Form.REDACTED), contender(dear))) == ["cheap", "dear"]
+    assert names(rank_of(contender(cheap, Form.REDACTED), contender(dear))) == ["dear", "cheap"]
 
 
 def test_review_is_no_term() -> None:

@@ -1,0 +1,178 @@
+"""A real fleet and a real router on loopback, in processes of their own, as their users meet them."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import openai
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+
+@dataclass
+class World:
+    """One running demo: the starter pack's catalog over a simulated fleet."""
+
+    base_url: str
+    admin_url: str
+    keys: dict[str, str]
+    people: dict[str, str]
+    data: Path
+    fleet: dict[str, str]
+    log_public_key: str
+    stderr: Path
+    process: "subprocess.Popen[str]" = field(repr=False)
+    touched: set[str] = field(default_factory=set)
+
+    @property
+    def root(self) -> str:
+        return self.base_url.removesuffix("/v1")
+
+    def client(self, application: str = "support-triage", **options: Any) -> openai.OpenAI:
+        return openai.OpenAI(base_url=self.base_url, api_key=self.keys[application], **options)
+
+    def post(self, path: str, body: Any, application: str = "support-triage", **more: Any) -> Any:
+        headers = {
+            "authorization": f"Bearer {self.keys[application]}",
+            "content-type": "application/json",
+            **more.pop("headers", {}),
+        }
+        content = body if isinstance(body, bytes) else json.dumps(body).encode()
+        return httpx.post(
+            f"{self.root}{path}", content=content, headers=headers, timeout=60, trust_env=False
+        )
+
+    def chat(self, text: str, application: str = "support-triage", **fields: Any) -> Any:
+        headers = fields.pop("headers", {})
+        body = {"model": "auto", "messages": [{"role": "user", "content": text}], **fields}
+        return self.post("/v1/chat/completions", body, application, headers=headers)
+
+    def act(self, person: str, method: str, path: str, body: Any = None) -> Any:
+        headers = {"authorization": f"Bearer {self.people[person]}"}
+        return httpx.request(
+            method, f"{self.root}{path}", json=body, headers=headers, timeout=60, trust_env=False
+        )
+
+    def behave(self, deployment: str, mode: str) -> None:
+        self.touched.add(deployment)
+        httpx.post(f"{self.fleet[deployment]}/_behave", json={"mode": mode}, trust_env=False)
+
+    def received(self, deployment: str) -> dict[str, Any]:
+        found: dict[str, Any] = httpx.get(
+            f"{self.fleet[deployment]}/_received", trust_env=False
+        ).json()
+        return found
+
+    def forget(self) -> None:
+        for address in self.fleet.values():
+            httpx.delete(f"{address}/_received", trust_env=False)
+
+    def all_received(self) -> int:
+        return sum(self.received(name)["count"] for name in self.fleet)
+
+    def entries(self, decision_id: str) -> list[dict[str, Any]]:
+        """The decision's entries, once its outcome is written."""
+        for _ in range(200):
+            found = self.act("aud", "GET", f"/v1/decisions/{decision_id}").json()["entries"]
+            kinds = {e["kind"] for e in found}
+            if "outcome" in kinds or found[0].get("outcome") != "permitted" or "advice" in kinds:
+                return list(found)
+            time.sleep(0.01)
+        raise AssertionError("no outcome was written")
+
+    def verify(self) -> "subprocess.CompletedProcess[str]":
+        command = [sys.executable, str(REPOSITORY / "audit" / "verify.py"), str(self.data)]
+        return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def start_world(folder: Path) -> World:
+    """Start `transire demo`, wait for its JSON line."""
+    stderr = folder / "stderr.txt"
+    folder.mkdir(parents=True, exist_ok=True)
+    environment = {**os.environ, "COLUMNS": "160"}
+    log = stderr.open("w")
+    process = subprocess.Popen(
+        [
+            sys.executable,
+            "-c",
+            "from transire.cli.main import app; app()",
+            "demo",
+            "--json",
+            "--data",
+            str(folder / "demo"),
+        ],
+        stdout=subprocess.PIPE,
+        stderr=log,
+        text=True,
+        env=environment,
+    )
+    log.close()
+    assert process.stdout is not None
+    line = process.stdout.readline()
+    assert line, stderr.read_text()
+    told = json.loads(line)
+    return World(
+        base_url=told["base_url"],
+        admin_url=told["admin_url"],
+        keys=told["api_keys"],
+        people=told["people"],
+        data=Path(told["data"]),
+        fleet=told["fleet"],
+        log_public_key=told["log_public_key"],
+        stderr=stderr,
+        process=process,
+    )
+
+
+def stop(world: World) -> None:
+    """SIGTERM, as an operator stops it."""
+    world.process.terminate()
+    world.process.wait(timeout=30)
+    if world.process.stdout is not None:
+        world.process.stdout.close()
+
+
+@pytest.fixture(scope="session")
+def session_world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    started = start_world(tmp_path_factory.mktemp("world"))
+    yield started
+    stop(started)
+
+
+@pytest.fixture
+def world(session_world: World) -> Iterator[World]:
+    session_world.forget()
+    yield session_world
+    for name in sorted(session_world.touched):
+        session_world.behave(name, "ok")
+        _until_well(session_world, name)
+    session_world.touched.clear()
+
+
+def _until_well(world: World, name: str) -> None:
+    """Quotas run out and one success closes a breaker; the next test starts with a well fleet."""
+    for _ in range(100):
+        if world.chat("hello", model=name).status_code == 200:
+            return
+        time.sleep(0.1)
+    raise AssertionError(f"{name} did not recover")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    here = str(Path(__file__).parent)
+    for item in items:
+        if str(item.path).startswith(here):
+            item.add_marker(pytest.mark.enable_socket)
+            item.add_marker(pytest.mark.server)
+            # The SDK's clients are closed by the garbage collector, which tells so.
+            item.add_marker(
+                pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+            )

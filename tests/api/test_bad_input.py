@@ -1,0 +1,125 @@
+"""Bad input: each a clear error with a decision id, none a 500, none unrecorded."""
+
+import json
+from typing import Any
+
+import pytest
+from tests.api.conftest import World
+
+HI = [{"role": "user", "content": "hi"}]
+NESTED = '{"model":"auto","messages":[{"role":"user","content":' + "[" * 5_000 + "]" * 5_000 + "}]}"
+
+CASES: dict[str, tuple[Any, int]] = {
+    "malformed json": (b'{"model": ', 400),
+    "not an object": (b"[]", 400),
+    "duplicate keys": (b'{"model":"auto","model":"x","messages":[]}', 400),
+    "a lone surrogate": (b'{"model":"auto","messages":[{"role":"user","content":"\\ud800"}]}', 400),
+    "invalid utf-8": (b'{"model":"auto","messages":[{"role":"user","content":"\xff"}]}', 400),
+    "nan": (b'{"model":"auto","temperature":NaN,"messages":[]}', 400),
+    "deep nesting": (NESTED.encode(), 413),
+    "no model": ({"messages": HI}, 400),
+    "no messages": ({"model": "auto"}, 400),
+    "empty messages": ({"model": "auto", "messages": []}, 400),
+    "ten thousand messages": ({"model": "auto", "messages": HI * 10_000}, 413),
+    "a wrong type": ({"model": "auto", "messages": HI, "temperature": "hot"}, 400),
+    "a bool for an integer": ({"model": "auto", "messages": HI, "n": True}, 400),
+    "an unknown role": ({"model": "auto", "messages": [{"role": "robot", "content": "x"}]}, 400),
+    "an unknown assertion": ({"model": "auto", "messages": HI, "transire": {"admin": 1}}, 400),
+    "an unknown purpose": ({"model": "auto", "messages": HI, "transire": {"purpose": "x"}}, 400),
+    "a hostile model name": ({"model": '"::\\";--', "messages": HI}, 404),
+    "tool_choice without tools": ({"model": "auto", "messages": HI, "tool_choice": {"x": 1}}, 400),
+    "a remote $ref": (
+        {
+            "model": "auto",
+            "messages": HI,
+            "response_format": {
+                "type": "json_schema",
+                "json_schema": {"name": "x", "schema": {"$ref": "http://example.com/s.json"}},
+            },
+        },
+        400,
+    ),
+    "stored answers": ({"model": "auto", "messages": HI, "store": True}, 403),
+    "hosted tools": ({"model": "auto", "messages": HI, "tools": [{"type": "web_search"}]}, 403),
+    "web search": ({"model": "auto", "messages": HI, "web_search_options": {}}, 403),
+    "a paid tier": ({"model": "auto", "messages": HI, "service_tier": "priority"}, 403),
+    "an image on the web": (
+        {
+            "model": "auto",
+            "messages": [
+                {
+                    "role": "user",
+                    "content": [
+                        {"type": "image_url", "image_url": {"url": "https://example.com/a.png"}}
+                    ],
+                }
+            ],
+        },
+        403,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_bad_input_is_refused_clearly_and_recorded(world: World, name: str) -> None:
+    body, status = CASES[name]
+    reply = world.post("/v1/chat/completions", body)
+    error = reply.json()["error"]
+
+    assert reply.status_code == status, error
+    assert error["message"]
+    assert error["decision_id"].startswith("dec_")
+    assert reply.headers["x-should-retry"] == "false"
+    entries = world.entries(error["decision_id"])
+    assert entries[0]["outcome"] in ("refused", "denied")
+    assert world.all_received() == 0
+
+
+def test_a_field_we_do_not_know_is_left_out_and_named(world: World) -> None:
+    reply = world.chat("hello there", brand_new_field=1)
+
+    assert reply.status_code == 200
+    assert reply.headers["x-transire-ignored"] == "brand_new_field"
+    decision = world.entries(reply.headers["x-transire-decision-id"])[0]
+    assert decision["ignored"] == ["brand_new_field"]
+
+
+def test_an_unknown_route_is_404(world: World) -> None:
+    reply = world.post("/v1/responses", {})
+
+    assert reply.status_code == 404
+    assert reply.headers["content-type"] == "application/problem+json"
+
+
+def test_an_unknown_header_assertion_is_refused(world: World) -> None:
+    reply = world.chat("hi", headers={"x-transire-admin": "yes"})
+
+    assert reply.status_code == 400
+    assert "x-transire-admin" in reply.json()["error"]["message"]
+
+
+def test_header_and_body_that_contradict_are_refused(world: World) -> None:
+    reply = world.chat(
+        "hi", transire={"jurisdictions": ["DE"]}, headers={"x-transire-jurisdictions": "US"}
+    )
+
+    assert reply.status_code == 400
+
+
+def test_a_person_cannot_route_and_an_application_cannot_govern(world: World) -> None:
+    as_person = {"authorization": f"Bearer {world.people['ana']}"}
+    assert world.chat("hi", headers=as_person).status_code == 401
+    reply = world.post("/v1/keys", {"application": "sales"})
+    assert reply.status_code == 401
+
+
+def test_errors_never_echo_what_was_sent(world: World) -> None:
+    for body in (
+        {"model": "auto", "messages": HI, "CANARY_FIELD!": 1},
+        {"model": "CANARY MODEL", "messages": HI},
+        {"model": "auto", "messages": [{"role": "CANARYROLE", "content": "x"}]},
+        {"model": "auto", "messages": HI, "transire": {"purpose": "CANARYPURPOSE"}},
+        {"model": "auto", "messages": HI, "stop": ["CANARYSTOP"] * 20},
+    ):
+        reply = world.post("/v1/chat/completions", body)
+        assert "CANARY" not in json.dumps(reply.json()).replace("CANARY_FIELD", "")

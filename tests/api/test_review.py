@@ -1,0 +1,124 @@
+"""Held requests: four eyes, exact content, once."""
+
+from typing import Any
+
+import pytest
+from tests.api.conftest import World
+
+CLAIM = "Write a leaflet claim: it lowers blood pressure in two weeks."
+
+
+def _hold(world: World, text: str = CLAIM, **fields: Any) -> str:
+    reply = world.chat(text, "sales", **fields)
+    assert reply.status_code == 403, reply.text
+    return str(reply.json()["error"]["review_id"])
+
+
+def _approve(world: World, review_id: str, person: str = "rita", comment: str = "fine") -> Any:
+    return world.act(person, "POST", f"/v1/reviews/{review_id}/approve", {"comment": comment})
+
+
+def _resume(world: World, review_id: str, text: str = CLAIM, **fields: Any) -> Any:
+    return world.chat(text, "sales", headers={"x-transire-review-id": review_id}, **fields)
+
+
+def test_an_approved_request_goes_once_and_then_never_again(world: World) -> None:
+    review_id = _hold(world)
+    assert _approve(world, review_id).status_code == 200
+
+    first, second = _resume(world, review_id), _resume(world, review_id)
+
+    assert first.status_code == 200
+    assert first.headers["x-transire-deployment"] == "eu-medical"
+    assert second.status_code == 409
+    assert second.json()["error"]["code"] == "review_spent"
+    assert world.all_received() == 1
+
+
+def test_nothing_moves_before_the_approval(world: World) -> None:
+    review_id = _hold(world)
+
+    assert _resume(world, review_id).status_code == 403
+    assert world.all_received() == 0
+
+
+def test_another_text_does_not_use_the_approval(world: World) -> None:
+    review_id = _hold(world)
+    _approve(world, review_id)
+
+    reply = _resume(world, review_id, CLAIM + " And cures pain.")
+
+    assert reply.status_code == 409
+    assert world.all_received() == 0
+
+
+def test_streaming_and_sampling_may_differ_between_hold_and_release(world: World) -> None:
+    review_id = _hold(world)
+    _approve(world, review_id)
+
+    reply = _resume(world, review_id, stream=True, temperature=0.1)
+
+    assert reply.status_code == 200
+    assert reply.text.endswith("data: [DONE]\n\n")
+
+
+def test_a_denial_is_final(world: World) -> None:
+    review_id = _hold(world)
+    denied = world.act("rita", "POST", f"/v1/reviews/{review_id}/deny", {"comment": "no"})
+
+    assert denied.json()["state"] == "denied"
+    assert _approve(world, review_id).status_code == 409
+    assert _resume(world, review_id).json()["error"]["code"] == "policy_denied"
+
+
+@pytest.mark.parametrize("person", ["omar", "ana", "ben", "aud", "priya"])
+def test_only_reviewers_who_cannot_make_such_requests_release(world: World, person: str) -> None:
+    assert _approve(world, _hold(world), person).status_code == 403
+
+
+def test_a_decision_needs_a_reason(world: World) -> None:
+    assert _approve(world, _hold(world), comment=" ").status_code == 400
+
+
+def test_an_approval_without_sight_of_the_content_says_so(world: World) -> None:
+    unseen, seen = _hold(world), _hold(world)
+    shown = world.act("rita", "GET", f"/v1/reviews/{seen}/content")
+    _approve(world, unseen)
+    _approve(world, seen)
+    queues = [
+        world.act("rita", "GET", f"/v1/reviews/{r}").json()["queues"]["clinical-claims"]
+        for r in (unseen, seen)
+    ]
+
+    assert shown.json()["request"]["messages"][0]["content"] == CLAIM
+    assert [False, True] == [q["saw_content"] for q in queues]
+
+
+def test_the_held_content_is_destroyed_when_the_review_closes(world: World) -> None:
+    review_id = _hold(world)
+    _approve(world, review_id)
+    _resume(world, review_id)
+
+    assert world.act("rita", "GET", f"/v1/reviews/{review_id}/content").status_code == 404
+
+
+def test_other_keys_do_not_see_a_review(world: World) -> None:
+    review_id = _hold(world)
+    reply = world.chat("hello", "copilot", headers={"x-transire-review-id": review_id})
+
+    assert reply.status_code == 404
+
+
+def test_202_comes_only_where_it_was_asked_for(world: World) -> None:
+    reply = world.chat(CLAIM, "sales", headers={"prefer": "respond-async"})
+
+    assert reply.status_code == 202
+    assert reply.headers["location"].startswith("/v1/reviews/rev_")
+
+
+def test_the_requester_can_take_it_back(world: World) -> None:
+    review_id = _hold(world)
+    cancelled = world.post(f"/v1/reviews/{review_id}/cancel", {}, "sales")
+
+    assert cancelled.json()["state"] == "cancelled"
+    assert _approve(world, review_id).status_code == 409
