@@ -52,7 +52,7 @@ def structured() -> list[Recognizer]:
         presidio_recognizer(presidio.InAadhaarRecognizer(), shaped(12, grouped % 11)),
         presidio_recognizer(presidio.SgFinRecognizer(), shaped(7, r"(?i)[a-z]\d{7}[a-z]")),
         presidio_recognizer(
-            presidio.FiPersonalIdentityCodeRecognizer(), shaped(6, r"\d{6}[-+ABCDEFYXWVU]\d{3}")
+            presidio.FiPersonalIdentityCodeRecognizer(), shaped(6, r"(?i)\d{6}[-+ABCDEFYXWVU]\d{3}")
         ),
         presidio_recognizer(
             presidio.MedicalLicenseRecognizer(), shaped(7, r"(?i)\b[a-z][a-z9]\d{7}\b")
@@ -79,7 +79,8 @@ def _address() -> Recognizer:
 
 def _address_gate(traits: Traits) -> bool:
     text = traits.text
-    has_v6 = "::" in text or text.count(":") >= 6
+    # Counting first: prose of any length has many colons, but few texts reach the search.
+    has_v6 = "::" in text or (text.count(":") >= 6 and _V6.search(text) is not None)
     return has_v6 or (traits.digits >= 4 and _V4.search(text) is not None)
 
 
@@ -93,8 +94,10 @@ def _names_a_host(address: str) -> bool:
 
 def _mac_gate(traits: Traits) -> bool:
     text = traits.text
-    pairs = text.count(":") >= 5 or text.count("-") >= 5
-    return pairs or (text.count(".") >= 2 and _DOTTED.search(text) is not None)
+    has_pairs = text.count(":") >= 5 or text.count("-") >= 5
+    if has_pairs and _PAIRS.search(text) is not None:
+        return True
+    return text.count(".") >= 2 and _DOTTED.search(text) is not None
 
 
 def _fiscal_code_gate(traits: Traits) -> bool:
@@ -111,6 +114,8 @@ def _license_gate(traits: Traits) -> bool:
 
 
 _V4: Final = re.compile(r"\d\.\d{1,3}\.\d")
+_V6: Final = re.compile(r"(?i)[0-9a-f]{1,4}(?::[0-9a-f]{1,4}){5}:")
+_PAIRS: Final = re.compile(r"(?i)[0-9a-f]{2}([:-])[0-9a-f]{2}\1[0-9a-f]{2}\1")
 _DOTTED: Final = re.compile(r"(?i)[0-9a-f]{4}\.[0-9a-f]{4}\.[0-9a-f]{4}")
 _FISCAL_CODE: Final = re.compile(r"(?i)[a-z]{6}[0-9a-z]{10}")
 _LICENSE_WORDS: Final = frozenset(

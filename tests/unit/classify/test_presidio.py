@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from presidio_analyzer import predefined_recognizers
 
 from transire.classify.presidio import structured
-from transire.classify.recognizers import all_recognizers
+from transire.classify.recognizers import all_recognizers, select
 from transire.classify.recognizers.canaries import CANARIES
 from transire.classify.scan import scan_texts
 from transire.classify.traits import traits_of
@@ -49,6 +49,7 @@ def test_no_name_is_looked_up_when_recognizers_are_built_or_run(
     monkeypatch.setattr(socket, "getaddrinfo", refuse)
     monkeypatch.setattr(socket.socket, "connect", refuse)
     all_recognizers.cache_clear()
+    select.cache_clear()
 
     scans = scan_texts(list(CANARIES.values()), 5, frozenset(CANARIES))
 
