@@ -104,3 +104,28 @@ def test_a_wrong_checksum_or_a_known_sample_is_no_finding(text: str) -> None:
     entities = frozenset({"CREDIT_CARD", "US_SSN", "IBAN_CODE"})
 
     assert scan_texts([text], 5, entities)[0].hits == ()
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "is_near"),
+    [
+        ("ssn ", "", True),
+        ("SSNs: ", "", True),
+        ("social security ", "", True),
+        ("ssn" + " " * 56, "", True),
+        ("ssn" + " " * 60, "", False),
+        ("", " ssn", True),
+        ("", " " * 30 + "ssn", False),
+        ("assn ", "", False),
+        ("", "", False),
+    ],
+)
+def test_a_context_word_counts_whole_and_near(before: str, after: str, *, is_near: bool) -> None:
+    (scan,) = scan_texts([f"{before}536-90-4399{after}"], 5, frozenset({"US_SSN"}))
+
+    assert (max(hit.score_pct for hit in scan.hits) > 50) is is_near
+
+
+def test_no_time_left_is_a_time_out_and_not_no_limit() -> None:
+    with pytest.raises(TimeoutError):
+        list(WRAPPED["US_SSN"].find("536-90-4399", 0))
