@@ -50,7 +50,11 @@ from transire.score.scorer import BundleScorer
 from transire.settings import Settings
 from transire.validate.contract import ContractValidator
 
-__all__ = ["Installation", "open_installation"]
+__all__ = [
+    "Installation",
+    "Steering",
+    "open_installation",
+]
 
 _log = structlog.get_logger()
 _SWEEP_S: Final = 10.0

@@ -23,6 +23,7 @@ from transire.domain.decision import (
     Choice,
     Classification,
     Hold,
+    Effect,
     Outcome,
     OutcomeStatus,
     Pair,
@@ -46,6 +47,7 @@ from transire.domain.request import RoutingRequest
 from transire.errors import (
     ContractViolated,
     GovernanceUnavailable,
+    IntegrityError,
     ReviewRequired,
     StaleError,
     TransireError,
@@ -342,6 +344,7 @@ class Router:
         cause: str,
     ) -> tuple[Recorded[Permit], Relay] | UpstreamError:
         """Record a permit and spend it at once: no record, no route (I1)."""
+        _confirm(case, choice, release)
         pair = choice.candidate.pair
         body, _ = case.body(pair.form)
         deployment = governed.bundle.catalog.deployments[pair.deployment]
@@ -426,6 +429,18 @@ def _free(candidates: Sequence[Candidate], release: Release | None) -> list[Cand
         for c in candidates
         if c.pair.deployment in release.deployments and c.verdict.queues <= release.queues
     ]
+
+
+def _confirm(case: Case, choice: Choice, release: Release | None) -> None:
+    """The pick is in the permitted set as it stands now, and awaits nobody (I2, I3).
+
+    A scorer that answered with anything else is broken or hostile; nothing is sent for it.
+    """
+    verdict = case.authorization.verdict(choice.candidate.pair)
+    if verdict is None or verdict.effect is not Effect.PERMIT:
+        raise IntegrityError("the scorer picked outside the permitted set")
+    if not verdict.queues <= (release.queues if release is not None else frozenset()):
+        raise IntegrityError("the pick awaits a review that has not released it")
 
 
 def _seed(request: RoutingRequest) -> int:

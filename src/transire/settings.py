@@ -19,7 +19,17 @@ from pydantic_settings import (
 
 from transire.errors import RequestError
 
-__all__ = ["Settings", "load_settings"]
+__all__ = [
+    "DetectionSettings",
+    "GovernanceSettings",
+    "LimitSettings",
+    "LogSettings",
+    "ObserveSettings",
+    "ServerSettings",
+    "Settings",
+    "UpstreamSettings",
+    "load_settings",
+]
 
 
 class _Section(BaseModel):

@@ -24,7 +24,12 @@ from transire.errors import TransireError, UnknownModelError, UpstreamError
 from transire.forward.encode import DONE, as_chunks, completion_json, event
 from transire.router import Routed
 
-__all__ = ["ChatEndpoint", "ModelsEndpoint", "answer_headers"]
+__all__ = [
+    "ChatEndpoint",
+    "ModelsEndpoint",
+    "answer_headers",
+    "models_of",
+]
 
 _ASYNC_PREFERENCE: Final = "respond-async"
 

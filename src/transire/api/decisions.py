@@ -24,7 +24,12 @@ from transire.record.merkle import inclusion_proof
 from transire.record.recorder import evaluation_rows
 from transire.router import Advice
 
-__all__ = ["AdviceEndpoint", "Decisions", "person_or_application"]
+__all__ = [
+    "AdviceEndpoint",
+    "Decisions",
+    "may_explain",
+    "person_or_application",
+]
 
 
 class AdviceEndpoint:

@@ -22,7 +22,14 @@ from transire.errors import AccessError, NotFoundError, RequestError
 from transire.record.query import LogEntries
 from transire.review.states import Review
 
-__all__ = ["build_router"]
+__all__ = [
+    "BundleBody",
+    "DecideBody",
+    "KeyBody",
+    "QuarantineBody",
+    "RedeemBody",
+    "build_router",
+]
 
 
 class _Body(BaseModel):

@@ -11,11 +11,24 @@ from typing import Annotated, Final, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
 __all__ = [
+    "AcceptanceDocument",
     "ApplicationDocument",
     "CatalogDocument",
+    "ContractDocument",
     "CueDocument",
+    "DataClassDocument",
     "DeploymentDocument",
+    "DerivationDocument",
+    "DetectorDocument",
+    "EntityDocument",
+    "JurisdictionDocument",
+    "ModelDocument",
+    "PersonDocument",
+    "PriceDocument",
+    "ProviderDocument",
+    "QueueDocument",
     "RoutingDocument",
+    "TaskDocument",
     "TaxonomyDocument",
     "TenantDocument",
 ]

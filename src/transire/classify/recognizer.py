@@ -12,7 +12,13 @@ import regex
 
 from transire.classify.traits import Traits
 
-__all__ = ["Hit", "Recognizer", "pattern_recognizer", "presidio_recognizer"]
+__all__ = [
+    "Hit",
+    "Recognizer",
+    "has_context",
+    "pattern_recognizer",
+    "presidio_recognizer",
+]
 
 _CONTEXT_BEFORE: Final = 60
 _CONTEXT_AFTER: Final = 25

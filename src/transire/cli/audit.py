@@ -10,7 +10,13 @@ from transire.cli.session import emit, shown
 from transire.record.export import export_tiles
 from transire.record.reading import ReadOnlyLog
 
-__all__ = ["app"]
+__all__ = [
+    "app",
+    "export",
+    "show",
+    "tail",
+    "verify",
+]
 
 app = typer.Typer(help="Read and verify the decision log.", no_args_is_help=True)
 Data = Annotated[Path, typer.Argument(help="The data folder, or its log.sqlite.")]

@@ -14,7 +14,18 @@ from transire.clock import SystemClock
 from transire.workbench.check import check_files
 from transire.workbench.test import run_tests
 
-__all__ = ["app", "quarantine"]
+__all__ = [
+    "activate",
+    "app",
+    "approve",
+    "check",
+    "lift",
+    "list_bundles",
+    "list_quarantined",
+    "propose",
+    "quarantine",
+    "show",
+]
 
 app = typer.Typer(help="Propose, approve and activate what governs.", no_args_is_help=True)
 quarantine = typer.Typer(

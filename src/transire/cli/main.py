@@ -11,7 +11,12 @@ from transire.cli import audit, bundle, detect, founding, people, review
 from transire.cli.session import shown
 from transire.settings import Settings, load_settings
 
-__all__ = ["app"]
+__all__ = [
+    "app",
+    "config_show",
+    "demo",
+    "serve",
+]
 
 app = typer.Typer(
     name="transire",

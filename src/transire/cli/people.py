@@ -11,7 +11,19 @@ from transire.cli.session import Url, api, emit, shown
 from transire.errors import ConflictError, RequestError
 from transire.identity.store import remember
 
-__all__ = ["keys", "login", "people"]
+__all__ = [
+    "add",
+    "create",
+    "first",
+    "invite",
+    "keys",
+    "list_keys",
+    "login",
+    "me",
+    "people",
+    "revoke",
+    "revoke_person",
+]
 
 keys = typer.Typer(help="Application keys.", no_args_is_help=True)
 people = typer.Typer(help="People and their own credentials.", no_args_is_help=True)

@@ -6,7 +6,14 @@ import typer
 
 from transire.cli.session import Url, api, emit, shown
 
-__all__ = ["app"]
+__all__ = [
+    "app",
+    "approve",
+    "claim",
+    "deny",
+    "list_reviews",
+    "show",
+]
 
 app = typer.Typer(help="Requests that wait for a human.", no_args_is_help=True)
 _LOCAL = "http://127.0.0.1:8080"

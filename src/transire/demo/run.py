@@ -25,9 +25,14 @@ from transire.observe.logging import configure_logging
 from transire.outbound.caller import Answer, call, exchange
 from transire.settings import load_settings
 
-__all__ = ["run_demo"]
+__all__ = [
+    "Demo",
+    "run_demo",
+]
 
 _PEOPLE: Final = ("omar", "ana", "ben", "rita", "aud", "priya")
+_LEAST_COLUMNS: Final = 140
+"""A narrower table would be unreadable; terminals wrap or scroll it."""
 _APPLICATIONS: Final = ("support-triage", "docs-qa", "copilot", "sales", "sandbox")
 _VERIFIER: Final = Path(__file__).resolve().parents[3] / "audit" / "verify.py"
 
@@ -54,6 +59,7 @@ async def run_demo(*, once: bool, data: Path | None, port: int, as_json: bool) -
     """
     configure_logging(level="warning")
     console = Console(stderr=as_json)
+    console.width = max(console.width, _LEAST_COLUMNS)
     own = tempfile.TemporaryDirectory(prefix="transire-demo-") if data is None else None
     folder = Path(own.name) if own else (data or Path()).resolve()
     fleet, addresses = _start_fleet()

@@ -33,7 +33,8 @@ class Row:
         """From the answer's headers and the auditor's explanation."""
         facts = explained["facts"]["raw"]["base"] if explained.get("facts") else {}
         cues = (explained.get("signals") or {}).get("cues", [])
-        found = [*facts.get("data_classes", []), *(f"cue:{c}" for c in cues)]
+        failed = (f"failed:{c}" for c in facts.get("failed_classes", []))
+        found = [*facts.get("data_classes", []), *failed, *(f"cue:{c}" for c in cues)]
         raw = [c for c in explained["candidates"] if c["form"] == "raw"]
         permitted = [c["deployment"] for c in raw if c["effect"] == "permit"]
         blocking = Counter(

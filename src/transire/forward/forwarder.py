@@ -22,7 +22,10 @@ from transire.forward.sse import EventTooLargeError, SseReader
 from transire.forward.wire import build_wire
 from transire.outbound.client import Outbound, OutboundError, Reply
 
-__all__ = ["OpenAIForwarder"]
+__all__ = [
+    "OpenAIExchange",
+    "OpenAIForwarder",
+]
 
 _MAX_ERROR_BYTES: Final = 2_048
 _MAX_RETRY_AFTER_S: Final = 600.0

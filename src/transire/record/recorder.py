@@ -28,7 +28,16 @@ from transire.domain.request import JsonValue, RoutingRequest
 from transire.errors import IntegrityError, StaleError, TransireError
 from transire.record.log import LogWriter
 
-__all__ = ["ACTIVE_KEY", "PERMIT_S", "QUARANTINE_KEY", "LogRecorder"]
+__all__ = [
+    "ACTIVE_KEY",
+    "LogRecorder",
+    "PERMIT_S",
+    "QUARANTINE_KEY",
+    "decision_fields",
+    "evaluation_rows",
+    "outcome_fields",
+    "request_fields",
+]
 
 PERMIT_S: Final = 5.0
 """A permit's life: from its entry to the first byte (DESIGN §6)."""

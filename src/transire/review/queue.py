@@ -34,7 +34,10 @@ from transire.review import states
 from transire.review.evidence import MAX_HELD_BYTES, destroy, hold_key, key_key, open_hold, seal
 from transire.review.states import Review
 
-__all__ = ["ReviewQueue"]
+__all__ = [
+    "HeldRecorder",
+    "ReviewQueue",
+]
 
 
 class HeldRecorder(Protocol):

@@ -14,7 +14,13 @@ import orjson
 
 from transire.validate.schema import locate
 
-__all__ = ["Compiled", "Library", "SchemaError", "compile_schema"]
+__all__ = [
+    "Compiled",
+    "Library",
+    "SchemaError",
+    "compile_schema",
+    "first_error",
+]
 
 PATTERN_BYTES: Final = 256 * 1024
 """Size of one compiled pattern and of its cache: `\\w{150}` fits, counted repeats of repeats do

@@ -14,7 +14,12 @@ from transire.validate.isolation import Isolation, OverTimeError
 from transire.validate.schema import Plan
 from transire.validate.strict_json import MAX_CHARS, NOT_JSON, read
 
-__all__ = ["ANY_OBJECT", "Judge", "Judgement"]
+__all__ = [
+    "ANY_OBJECT",
+    "Judge",
+    "Judgement",
+    "is_local",
+]
 
 LOCAL_STEPS: Final = 400_000
 LOCAL_CHARS: Final = 64 * 1024

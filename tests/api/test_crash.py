@@ -1,0 +1,199 @@
+"""kill -9 between record and forward: never a forwarded request without a durable entry (I1)."""
+
+import concurrent.futures
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import httpx
+import orjson
+import pytest
+from tests.api.conftest import REPOSITORY, World, start_world
+
+ROUNDS = 10
+
+
+def _load(world: World, until: float) -> int:
+    headers = {"authorization": f"Bearer {world.keys['support-triage']}"}
+    sent = 0
+    with httpx.Client(trust_env=False, headers=headers, timeout=5) as client:
+        while time.monotonic() < until:
+            body = {"model": "auto", "messages": [{"role": "user", "content": f"hello {sent}"}]}
+            try:
+                client.post(f"{world.base_url}/chat/completions", json=body)
+            except httpx.HTTPError:
+                break
+            sent += 1
+    return sent
+
+
+def _decisions_with_permits(data: Path) -> dict[str, set[int]]:
+    """Decision id → attempts with a durable permit, as the files say after the crash."""
+    permits: dict[str, set[int]] = {}
+    with sqlite3.connect(data / "log.sqlite") as database:
+        for (leaf,) in database.execute("SELECT leaf FROM log ORDER BY idx"):
+            entry = orjson.loads(leaf)
+            if "permit" in entry:
+                name = entry["id"] if entry["kind"] == "decision" else entry["decision_id"]
+                permits.setdefault(name, set()).add(entry["permit"]["attempt"])
+    return permits
+
+
+def _fleet_saw(world: World) -> list[dict[str, Any]]:
+    return [r for name in world.fleet for r in world.received(name)["received"]]
+
+
+@pytest.mark.slow
+def test_nothing_was_forwarded_that_is_not_in_the_log_after_kill_9(tmp_path: Path) -> None:
+    world = start_world(tmp_path / "first")
+    router, fleet_pid = world.process, _child_of(world.process.pid)
+    try:
+        with concurrent.futures.ThreadPoolExecutor(8) as pool:
+            for _ in range(ROUNDS):
+                until = time.monotonic() + 0.4
+                running = [pool.submit(_load, world, until) for _ in range(8)]
+                done, _ = concurrent.futures.wait(running)
+                assert sum(f.result() for f in done) > 0
+            running = [pool.submit(_load, world, time.monotonic() + 5) for _ in range(8)]
+            time.sleep(0.5)  # in the middle of traffic is where the question lies
+            router.send_signal(signal.SIGKILL)
+            router.wait()
+            concurrent.futures.wait(running)
+        permits = _decisions_with_permits(world.data)
+        seen = _fleet_saw(world)
+        assert len(seen) > 50
+        for request in seen:
+            decision_id, _, attempt = request["headers"]["x-request-id"].rpartition("-")
+            assert int(attempt) in permits[decision_id]
+    finally:
+        os.kill(fleet_pid, signal.SIGTERM)
+        if router.stdout is not None:
+            router.stdout.close()
+    assert world.verify().returncode == 0
+
+
+def _child_of(pid: int) -> int:
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    for child in map(int, children):
+        if b"transire.demo.fleet" in Path(f"/proc/{child}/cmdline").read_bytes():
+            return child
+    raise AssertionError("no fleet")
+
+
+KILLED_WRITER = """
+import asyncio, sys
+from pathlib import Path
+from transire.clock import SystemClock
+from transire.domain.log import Item
+from transire.record.opening import open_log
+
+async def main():
+    log = open_log(Path(sys.argv[1]), clock=SystemClock(), replica="r1")
+    async def produce(worker):
+        for n in range(10_000):
+            receipt = await log.append(Item(kind="test", fields={"w": worker, "n": n}))
+            sys.stdout.write(f"{receipt.index}\\n"); sys.stdout.flush()
+    await asyncio.gather(*(produce(w) for w in range(16)))
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.slow
+def test_ten_times_killed_the_log_still_holds_every_acknowledged_entry(tmp_path: Path) -> None:
+    from transire.record.opening import create_log
+
+    place = tmp_path / "data"
+    create_log(place, origin="log.example/crash")
+    acknowledged: set[int] = set()
+    for round_ in range(ROUNDS):
+        writer = subprocess.Popen(
+            [sys.executable, "-c", KILLED_WRITER, str(place)], stdout=subprocess.PIPE, text=True
+        )
+        assert writer.stdout is not None
+        lines = [writer.stdout.readline() for _ in range(40 + 7 * round_)]
+        writer.send_signal(signal.SIGKILL)
+        rest = writer.stdout.read()
+        writer.wait()
+        writer.stdout.close()
+        whole = "".join(lines) + rest
+        complete = whole[: whole.rfind("\n") + 1]
+        acknowledged |= {int(line) for line in complete.split()}
+        with sqlite3.connect(place / "log.sqlite") as database:
+            stored = {row[0] for row in database.execute("SELECT idx FROM log")}
+        assert acknowledged <= stored
+        assert stored == set(range(len(stored)))
+    checked = subprocess.run(
+        [sys.executable, str(REPOSITORY / "audit" / "verify.py"), str(place)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert checked.returncode == 0, checked.stderr
+
+
+@pytest.mark.slow
+def test_a_restart_closes_what_a_crash_left_open(tmp_path: Path) -> None:
+    world = start_world(tmp_path / "first")
+    fleet_pid = _child_of(world.process.pid)
+    try:
+        for name in world.fleet:
+            world.behave(name, "hang")
+        with pytest.raises(httpx.HTTPError):
+            httpx.post(
+                f"{world.base_url}/chat/completions",
+                json={"model": "auto", "messages": [{"role": "user", "content": "hi"}]},
+                headers={"authorization": f"Bearer {world.keys['copilot']}"},
+                timeout=httpx.Timeout(0.8),
+                trust_env=False,
+            ) if _kill_soon(world) else None
+    finally:
+        os.kill(fleet_pid, signal.SIGTERM)
+        world.process.wait()
+        if world.process.stdout is not None:
+            world.process.stdout.close()
+    opened = subprocess.run(
+        [sys.executable, "-c", REOPEN, str(world.data), str(world.data.parent / "policies")],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert opened.returncode == 0, opened.stderr
+    with sqlite3.connect(world.data / "log.sqlite") as database:
+        leaves = [orjson.loads(row[0]) for row in database.execute("SELECT leaf FROM log")]
+    unknown = [e for e in leaves if e["kind"] == "outcome" and e["status"] == "unknown"]
+    assert len(unknown) == 1
+    assert world.verify().returncode == 0
+
+
+def _kill_soon(world: World) -> bool:
+    """Kill the router once the request has been recorded and is on the wire."""
+    import threading
+
+    def wait_and_kill() -> None:
+        while world.all_received() == 0:
+            time.sleep(0.02)
+        world.process.send_signal(signal.SIGKILL)
+
+    threading.Thread(target=wait_and_kill, daemon=True).start()
+    return True
+
+
+REOPEN = """
+import asyncio, sys
+from transire.bootstrap import open_installation
+from transire.settings import load_settings
+
+async def main():
+    settings = load_settings(None, data=sys.argv[1], governance={"policies": sys.argv[2]},
+                             log={"origin": "demo.transire.local/log"})
+    installation = await open_installation(settings)
+    await installation.close()
+
+asyncio.run(main())
+"""
