@@ -10,8 +10,8 @@ beside it is all one needs to write another one.
 Exit status: 0 everything holds; 1 tampered (something contradicts something that is signed);
 2 incomplete (something signed or named is missing); 3 untrusted (no key, or not this log's).
 
-Without --key the key is read from `log.pub` beside the log, and trust then rests on whoever gave you
-the folder. Get the key from the operator's published page, or from a receipt, and pass it.
+Without --key the key is read from `log.pub` beside the log, and trust then rests on whoever gave
+you the folder. Get the key from the operator's published page, or from a receipt, and pass it.
 """
 
 import argparse
@@ -423,8 +423,8 @@ def _check_side_data(log: "SqliteLog | TilesLog", story: Story) -> int:
         if digest not in present:
             raise Finding(INCOMPLETE, f"blob {digest[:16]}…, named by entry {index}, is missing")
     kept = set()
-    for index, digest, data in log.disclosures():
-        computed = base64.urlsafe_b64encode(hashlib.sha256(data.encode()).digest())
+    for index, digest, encoded in log.disclosures():
+        computed = base64.urlsafe_b64encode(hashlib.sha256(encoded.encode()).digest())
         if computed.rstrip(b"=").decode() != digest or story.disclosed.get(digest) != index:
             raise Finding(TAMPERED, f"a disclosure of entry {index} was altered")
         kept.add(digest)

@@ -1,7 +1,6 @@
 """Shared fixtures: an injected clock, and the places of foreign vectors and data."""
 
 import os
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -39,8 +38,8 @@ def clock() -> FakeClock:
 
 
 @pytest.fixture(scope="session")
-def vectors() -> Iterator[Path]:
+def vectors() -> Path:
     path = Path(os.environ.get("TRANSIRE_VECTORS", REPOSITORY.parent / "shared" / "vectors"))
     if not path.is_dir():
         pytest.skip(f"no foreign vectors at {path}: set TRANSIRE_VECTORS")
-    yield path
+    return path

@@ -39,7 +39,7 @@ class _Section(BaseModel):
 class ServerSettings(_Section):
     """Where callers reach the router, and how large their requests may be."""
 
-    host: str = Field("127.0.0.1", description="Address of the API.", examples=["0.0.0.0"])
+    host: str = Field("127.0.0.1", description="Address of the API.", examples=["10.0.0.5"])
     port: int = Field(8080, ge=0, le=65535, description="Port of the API; 0 picks a free one.")
     admin_host: str = Field("127.0.0.1", description="Address of /metrics; keep it private.")
     admin_port: int = Field(9090, ge=0, le=65535, description="Port of /metrics; 0 picks one.")

@@ -1,4 +1,4 @@
-"""A real fleet and a real router on loopback, in processes of their own, as their users meet them."""
+"""A real fleet and a real router on loopback, in processes of their own, as users meet them."""
 
 import json
 import os

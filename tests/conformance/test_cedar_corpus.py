@@ -1,8 +1,8 @@
 """The official Cedar corpus through our own compile and ask path.
 
 Its policies carry no `@id`, so positional ids are injected. Of 62,472 requests 61,928 must equal
-the recorded answer, or be denied because a policy erred; the policy sets that the typed tree refuses (functions
-called with a wrong number of arguments) are refusals for all their requests.
+the recorded answer, or be denied because a policy erred; the policy sets that the typed tree
+refuses (functions called with a wrong number of arguments) are refusals for all their requests.
 """
 
 import json

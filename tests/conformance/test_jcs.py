@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from transire.record.entry import decode_entry, encode_entry
 
 _keys = st.from_regex(r"[a-z][a-z0-9_]{0,12}", fullmatch=True)
-_text = st.text(st.characters(blacklist_categories=("Cs",)), max_size=30)
+_text = st.text(st.characters(codec="utf-8"), max_size=30)
 _values = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**53) + 1, 2**53 - 1) | _text,
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(_keys, inner, max_size=4),

@@ -106,7 +106,11 @@ def _text(index: int, rule: tuple[str, str, list[tuple[bool, str]]]) -> str:
     )
 
 
-ALWAYS = '@id("always.one") permit (principal in Tenant::"acme", action == Action::"route", resource in DeploymentGroup::"on-premise");\n'
+ALWAYS = """@id("always.one")
+permit (
+  principal in Tenant::"acme", action == Action::"route", resource in DeploymentGroup::"on-premise"
+);
+"""
 
 
 def _compiled(rules_: list[tuple[str, str, list[tuple[bool, str]]]]) -> CompiledBundle:

@@ -1,7 +1,8 @@
 """Running the two listeners of one installation in one loop, and stopping them in order.
 
 SIGTERM or SIGINT: stop accepting, finish what is in flight within the grace time, let outcomes
-become durable, sign and close. SIGHUP proposes what the policies folder holds; it activates nothing.
+become durable, sign and close. SIGHUP reads the policies folder and says what it would propose; it
+activates nothing.
 """
 
 import asyncio
@@ -98,7 +99,7 @@ def _bind(host: str, port: int) -> socket.socket:
     except OSError:
         listener.close()
         raise
-    listener.setblocking(False)
+    listener.setblocking(False)  # noqa: FBT003 - the socket API
     return listener
 
 

@@ -101,7 +101,8 @@ def _health() -> list[Recognizer]:
             lambda t: t.digits > 4 and ("mrn" in t.words or "record" in t.words),
             [
                 (
-                    r"\b(?:MRN|medical record (?:number|no\.?|#))\W{0,4}(?P<v>[A-Z]{0,3}\d{5,12})\b",
+                    r"\b(?:MRN|medical record (?:number|no\.?|#))\W{0,4}"
+                    r"(?P<v>[A-Z]{0,3}\d{5,12})\b",
                     90,
                 )
             ],
@@ -188,7 +189,8 @@ def _markings() -> list[Recognizer]:
             ),
             [
                 (
-                    r"\b(?:ITAR[- ](?:CONTROLLED|RESTRICTED)|(?:SECRET|CONFIDENTIAL)//NOFORN|NOFORN|"
+                    r"\b(?:ITAR[- ](?:CONTROLLED|RESTRICTED)|(?:SECRET|CONFIDENTIAL)//NOFORN|"
+                    r"NOFORN|"
                     r"DISTRIBUTION STATEMENT [B-F]|CUI//\w+|CONTROLLED TECHNICAL INFORMATION|"
                     r"ECCN:?\s{0,3}[0-9][A-E]\d{3})\b",
                     90,

@@ -44,7 +44,7 @@ def _message(value: Any, at: Pointer, collector: Collector) -> dict[str, Any]:
     message: dict[str, Any] = {"role": "tool" if role == "function" else role}
     if "content" in fields:
         message["content"] = _content(fields["content"], (*at, "content"), role, collector)
-    elif role not in ("assistant",):
+    elif role != "assistant":
         raise RequestError(f"`{path_of(at)}.content` is missing", param=f"{path_of(at)}.content")
     if "name" in fields and role != "function":
         message["name"] = fields["name"]

@@ -30,9 +30,9 @@ from transire.record.log import LogWriter
 
 __all__ = [
     "ACTIVE_KEY",
-    "LogRecorder",
     "PERMIT_S",
     "QUARANTINE_KEY",
+    "LogRecorder",
     "decision_fields",
     "evaluation_rows",
     "outcome_fields",

@@ -378,7 +378,7 @@ def _assertions_json(asserted: Assertions) -> dict[str, Any]:
 
 
 def _united(held: Mapping[str, Any], sent: Assertions) -> Assertions:
-    """Held and re-sent united: the stricter of both, so that dropping an assertion gains nothing."""
+    """Held and re-sent united: the stricter of both, so dropping an assertion gains nothing."""
     models = _both(held["models"], sent.models)
     tools = _both(held["allowed_tools"], sent.allowed_tools)
     jurisdictions = frozenset(held["jurisdictions"])
