@@ -14,6 +14,7 @@ import typer
 
 from transire.errors import (
     AccessError,
+    AuthenticationError,
     BundleError,
     PolicyDenied,
     RequestError,
@@ -33,7 +34,12 @@ Url = Annotated[str, typer.Option("--url", envvar="TRANSIRE_URL", help="Where th
 
 def api(url: str, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
     """Call the server as the person whose credential is kept for it."""
-    return call(method, f"{url.rstrip('/')}{path}", credential=credential_for(url), body=body)
+    credential = credential_for(url)
+    if credential is None:
+        raise AuthenticationError(
+            f"not logged in to `{url}`: run `transire login {url}` with a one-use token"
+        )
+    return call(method, f"{url.rstrip('/')}{path}", credential=credential, body=body)
 
 
 def emit(document: Any) -> None:
