@@ -33,7 +33,7 @@ fast: install
 	@$(BIN)/python -m pytest -m "not slow and not server" $(ARGS)
 
 bench: install
-	@$(BIN)/python -m transire.bench $(ARGS)
+	@$(BIN)/python -m tests.bench $(ARGS)
 
 format: install
 	@$(BIN)/ruff format src tests audit

@@ -205,8 +205,9 @@ class Story:
             self.blobs.setdefault(self.active, index)
         if kind == "decision":
             self.decisions.add(str(entry["id"]))
-        if isinstance(entry.get("evaluation"), str):
-            self.blobs.setdefault(str(entry["evaluation"]), index)
+        for name in ("evaluation", "facts"):
+            if isinstance(entry.get(name), str):
+                self.blobs.setdefault(str(entry[name]), index)
         permit = entry.get("permit")
         if isinstance(permit, dict):
             self._permit(index, kind, entry, permit)

@@ -188,7 +188,7 @@ class Decisions:
             "outcome": head.get("outcome"),
             "code": head.get("code"),
             "chosen": head.get("chosen"),
-            "facts": head.get("facts"),
+            "facts": await self._facts(head),
             "signals": head.get("signals"),
             "ranking": head.get("ranking"),
             "candidates": rows,
@@ -232,7 +232,7 @@ class Decisions:
         if compiled is None:
             raise NotFoundError("the log does not hold this decision's bundle")
         facts = {}
-        for form, both in head["facts"].items():
+        for form, both in (await self._facts(head)).items():
             base = Facts.from_json(both["base"])
             facts[Form(form)] = (
                 base,
@@ -253,6 +253,16 @@ class Decisions:
             now=datetime.fromisoformat(head["evaluated_at"]),
         )
         return authorization.evaluation_digest
+
+    async def _facts(self, head: Mapping[str, Any]) -> dict[str, Any]:
+        """The facts an entry names by digest; empty for a request nobody got to read."""
+        if not head.get("facts"):
+            return {}
+        blob = await self._installation.log.blob(head["facts"])
+        if blob is None:
+            raise NotFoundError("the log does not hold this decision's facts")
+        found: dict[str, Any] = orjson.loads(blob)
+        return found
 
     async def _compiled(self, digest: str) -> Any:
         steering = self._installation.steering

@@ -5,6 +5,7 @@ content, names of tools or files, an end user's name, an upstream's words (DESIG
 """
 
 import asyncio
+import hashlib
 from collections import Counter
 from datetime import timedelta
 from typing import Any, Final
@@ -35,6 +36,7 @@ __all__ = [
     "LogRecorder",
     "decision_fields",
     "evaluation_rows",
+    "facts_blob",
     "outcome_fields",
     "request_fields",
 ]
@@ -101,7 +103,7 @@ class LogRecorder:
                     *(release.conditions if release and is_first else ()),
                 ),
                 changes=release.changes if release and is_first else (),
-                blobs={authorization.evaluation_digest: authorization.evaluation},
+                blobs=_blobs(case),
             )
         )
         # INVARIANT: the entry is durable here; nothing else makes a Recorded[Permit].
@@ -115,14 +117,11 @@ class LogRecorder:
         """See `domain.ports.Recorder`."""
         fields = request_fields(request) if case is None else decision_fields(case)
         outcome = {"policy_denied": "denied"}.get(error.code, "refused")
-        blobs = {}
-        if case is not None:
-            blobs = {case.authorization.evaluation_digest: case.authorization.evaluation}
         await self._log.append(
             Item(
                 kind="decision",
                 fields={**fields, "id": request.id, "outcome": outcome, "code": error.code},
-                blobs=blobs,
+                blobs={} if case is None else _blobs(case),
             )
         )
 
@@ -140,7 +139,6 @@ class LogRecorder:
         Raises:
             StaleError: governed state moved since the case was authorized.
         """
-        authorization = case.authorization
         return await self._log.append(
             Item(
                 kind="decision",
@@ -154,13 +152,12 @@ class LogRecorder:
                 },
                 conditions=_currency(case),
                 changes=changes,
-                blobs={authorization.evaluation_digest: authorization.evaluation},
+                blobs=_blobs(case),
             )
         )
 
     async def advice(self, case: Case, choice: Choice | Hold | None) -> Receipt:
         """See `domain.ports.Recorder`."""
-        authorization = case.authorization
         outcome = "denied"
         fields = decision_fields(case)
         if choice is not None:
@@ -170,7 +167,7 @@ class LogRecorder:
             Item(
                 kind="advice",
                 fields={**fields, "id": case.request.id, "outcome": outcome},
-                blobs={authorization.evaluation_digest: authorization.evaluation},
+                blobs=_blobs(case),
             )
         )
 
@@ -242,13 +239,6 @@ def decision_fields(case: Case) -> dict[str, JsonValue]:
     """What a decision's entry says: facts, evaluation, ranking (DESIGN I8)."""
     request, classification = case.request, case.classification
     authorization, ranking = case.authorization, case.ranking
-    forms: dict[str, JsonValue] = {
-        str(form): {
-            "base": base.to_json(),
-            "asserted": None if asserted == base else asserted.to_json(),
-        }
-        for form, (base, asserted) in authorization.facts.items()
-    }
     counts = Counter(f.data_class for f in classification.findings)
     signals = classification.signals
     return {
@@ -267,7 +257,7 @@ def decision_fields(case: Case) -> dict[str, JsonValue]:
             "stakes": signals.stakes,
             "needs": sorted(signals.needs),
         },
-        "facts": forms,
+        "facts": hashlib.sha256(facts_blob(case)).hexdigest(),
         "limits": _asserted_limits(request),
         "redactions": case.redaction.count if case.redaction else 0,
         "evaluation": authorization.evaluation_digest,
@@ -281,6 +271,26 @@ def decision_fields(case: Case) -> dict[str, JsonValue]:
                 {**_pair_fields(pair), "filter": name} for pair, name in ranking.filtered[:64]
             ],
         },
+    }
+
+
+def facts_blob(case: Case) -> bytes:
+    """The facts Cedar saw, per form, as stored once by digest: replay starts here (DESIGN I8)."""
+    forms = {
+        str(form): {
+            "base": base.to_json(),
+            "asserted": None if asserted == base else asserted.to_json(),
+        }
+        for form, (base, asserted) in case.authorization.facts.items()
+    }
+    return orjson.dumps(forms, option=orjson.OPT_SORT_KEYS)
+
+
+def _blobs(case: Case) -> dict[str, bytes]:
+    facts = facts_blob(case)
+    return {
+        case.authorization.evaluation_digest: case.authorization.evaluation,
+        hashlib.sha256(facts).hexdigest(): facts,
     }
 
 
@@ -306,19 +316,19 @@ def _pair_fields(pair: Pair) -> dict[str, JsonValue]:
     return {"deployment": pair.deployment, "form": str(pair.form)}
 
 
-def _candidate_fields(candidate: Candidate) -> dict[str, JsonValue]:
+def _candidate_fields(candidate: Candidate) -> list[JsonValue]:
+    """A row: deployment, form, cost, worst cost, latency, success, quality, in flight."""
     terms = candidate.terms
-    return {
-        **_pair_fields(candidate.pair),
-        "terms": [
-            terms.cost_micro_usd,
-            terms.worst_cost_micro_usd,
-            terms.latency_ms,
-            terms.success_permille,
-            terms.quality_permille,
-            terms.in_flight,
-        ],
-    }
+    return [
+        candidate.pair.deployment,
+        str(candidate.pair.form),
+        terms.cost_micro_usd,
+        terms.worst_cost_micro_usd,
+        terms.latency_ms,
+        terms.success_permille,
+        terms.quality_permille,
+        terms.in_flight,
+    ]
 
 
 def _permit_fields(permit: Permit) -> dict[str, JsonValue]:

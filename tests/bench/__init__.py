@@ -1,0 +1,1 @@
+"""Honest ratios on this machine: see `python -m tests.bench --help`."""

@@ -1,0 +1,198 @@
+"""`make bench`: what governance costs here, as ratios within one run.
+
+Four servers, each alone in a process, one worker each, loaded in turn and in rounds, so that the
+machine's drift falls on all of them. Prompts are unique: repeated ones would measure caches.
+"""
+
+import argparse
+import json
+import os
+import re
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+from tests.bench.router import serve_bench
+
+SECONDS, ROUNDS = 3.0, 3
+
+
+def _start(*arguments: str) -> tuple["subprocess.Popen[str]", str]:
+    process = subprocess.Popen(
+        [sys.executable, "-m", *arguments], stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    line = process.stdout.readline().strip()
+    if not line:
+        raise SystemExit(f"{arguments[0]} did not start")
+    return process, line
+
+
+def _load(url: str, key: str = "none", **options: float) -> dict[str, float]:
+    flags = [f"--{name}={value:g}" for name, value in options.items()]
+    command = [sys.executable, "-m", "tests.bench.load", url, "--key", key, *flags]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    found: dict[str, float] = json.loads(done.stdout)
+    if found["errors"]:
+        raise SystemExit(f"{url}: {found['errors']:.0f} of {found['requests']:.0f} failed")
+    return found
+
+
+def _cpu_s(process: "subprocess.Popen[str]") -> float:
+    fields = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def _resident_mib(process: "subprocess.Popen[str]") -> float:
+    text = Path(f"/proc/{process.pid}/status").read_text()
+    match = re.search(r"VmRSS:\s+(\d+) kB", text)
+    return int(match[1]) / 1024 if match else 0.0
+
+
+def _stages(admin_url: str) -> dict[str, tuple[float, float]]:
+    """Stage → (seconds, count) so far, from the router's own histogram."""
+    with urllib.request.urlopen(f"{admin_url}/metrics") as reply:
+        text = reply.read().decode()
+    found: dict[str, list[float]] = {}
+    for kind, stage, value in re.findall(
+        r'transire_stage_seconds_(sum|count)\{stage="(\w+)"\} (\S+)', text
+    ):
+        found.setdefault(stage, [0.0, 0.0])[kind == "count"] = float(value)
+    return {stage: (both[0], both[1]) for stage, both in found.items()}
+
+
+def _fsync_ms(folder: Path) -> tuple[float, float]:
+    took = []
+    with (folder / "fsync").open("wb") as file:
+        for _ in range(200):
+            file.write(b"x" * 4096)
+            file.flush()
+            began = time.perf_counter()
+            os.fsync(file.fileno())
+            took.append((time.perf_counter() - began) * 1e3)
+    took.sort()
+    return took[100], took[197]
+
+
+def _bench(report: Path | None) -> None:
+    folder = Path(tempfile.mkdtemp(prefix="transire-bench-"))
+    processes: list[subprocess.Popen[str]] = []
+
+    def start(*arguments: str) -> str:
+        process, line = _start(*arguments)
+        processes.append(process)
+        return line
+
+    try:
+        upstream = f"http://127.0.0.1:{start('tests.bench.baselines', 'static')}"
+        echo = f"http://127.0.0.1:{start('tests.bench.baselines', 'echo')}"
+        relay_port = start("tests.bench.baselines", "relay", "--upstream", f"{upstream}/v1")
+        relay = f"http://127.0.0.1:{relay_port}"
+        ready: dict[str, Any] = json.loads(
+            start("tests.bench.router", f"{upstream}/v1", "0", str(folder))
+        )
+        _measure(folder, ready, echo, relay, processes[3], report)
+    finally:
+        for process in reversed(processes):
+            process.terminate()
+            process.wait(timeout=30)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _measure(
+    folder: Path,
+    ready: dict[str, Any],
+    echo: str,
+    relay: str,
+    router: "subprocess.Popen[str]",
+    report: Path | None,
+) -> None:
+    base, key = ready["base_url"], ready["api_key"]
+    chat = "/v1/chat/completions"
+    print(
+        f"{ready['deployments']} deployments, {ready['policies']} policies, 16 connections, "
+        f"unique 150-character prompts, {ROUNDS} rounds of {SECONDS:.0f} s each, in turn\n"
+    )
+    targets = {
+        "FastAPI echo": (f"{echo}{chat}", "none"),
+        "decisions": (f"{base}/decisions", key),
+        "FastAPI relay": (f"{relay}{chat}", "none"),
+        "chat": (f"{base}/chat/completions", key),
+    }
+    rates: dict[str, list[float]] = {name: [] for name in targets}
+    for url, who in targets.values():
+        _load(url, who, seconds=1.0)
+    log = folder / "data" / "log.sqlite"
+    before, cpu, bytes_before = _stages(ready["admin_url"]), _cpu_s(router), log.stat().st_size
+    chats = total = 0.0
+    for _ in range(ROUNDS):
+        for name, (url, who) in targets.items():
+            found = _load(url, who, seconds=SECONDS)
+            rates[name].append(found["per_s"])
+            chats += found["requests"] if name == "chat" else 0
+            total += found["requests"] if who == key else 0
+    after, cpu = _stages(ready["admin_url"]), _cpu_s(router) - cpu
+    middle = {name: statistics.median(values) for name, values in rates.items()}
+    for name, values in rates.items():
+        print(f"  {name:14} {middle[name]:7.0f} req/s   ({min(values):.0f}–{max(values):.0f})")
+    advice = middle["decisions"] / middle["FastAPI echo"]
+    answers = middle["chat"] / middle["FastAPI relay"]
+    print(f"\n  decisions / echo  {advice:.3f}   (asked: 0.15) {_met(advice, 0.15)}")
+    print(f"  chat / relay      {answers:.3f}   (asked: 0.25) {_met(answers, 0.25)}")
+    print(
+        f"\nrouter CPU {cpu / total * 1e6:.0f} µs a request (advice and chat together); by stage:"
+    )
+    for stage, (seconds, count) in sorted(after.items()):
+        old_seconds, old_count = before.get(stage, (0.0, 0.0))
+        if count > old_count:
+            each = (seconds - old_seconds) / (count - old_count) * 1e6
+            print(f"  {stage:10} {each:7.0f} µs elapsed (record waits for the disk)")
+    print("\nchat latency and what it adds to the relay's, ms:")
+    print("  characters  connections     p50      p99   added p50  added p99")
+    for chars in (150, 2_000, 10_000, 50_000):
+        for connections in (1, 16):
+            size, many = float(chars), float(connections)
+            bare = _load(f"{relay}{chat}", chars=size, connections=many, seconds=2.0)
+            ours = _load(f"{base}/chat/completions", key, chars=size, connections=many, seconds=2.0)
+            print(
+                f"  {chars:10} {connections:12} {ours['p50_ms']:8.2f} {ours['p99_ms']:8.2f}"
+                f" {ours['p50_ms'] - bare['p50_ms']:10.2f} {ours['p99_ms'] - bare['p99_ms']:10.2f}"
+            )
+    p50, p99 = _fsync_ms(folder)
+    grown = log.stat().st_size - bytes_before
+    print(f"\nthis disk's fsync of 4 KiB: p50 {p50:.2f} ms, p99 {p99:.2f} ms")
+    print(f"resident memory of the worker: {_resident_mib(router):.0f} MiB")
+    print(f"log growth: about {grown / max(total, 1):.0f} bytes a request (file, WAL not counted)")
+    if report is not None:
+        report.write_text(
+            json.dumps({"rates": rates, "decisions_to_echo": advice, "chat_to_relay": answers})
+        )
+
+
+def _met(ratio: float, asked: float) -> str:
+    return "met" if ratio >= asked else "MISSED"
+
+
+def _main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--serve", action="store_true", help="serve this configuration and wait")
+    parser.add_argument("--upstream", default="http://127.0.0.1:9101/v1")
+    parser.add_argument("--port", type=int, default=0)
+    parser.add_argument("--data", type=Path)
+    parser.add_argument("--json", type=Path, help="write the ratios there too")
+    given = parser.parse_args()
+    if given.serve:
+        data = given.data or Path(tempfile.mkdtemp(prefix="transire-bench-"))
+        serve_bench(given.upstream.rstrip("/"), given.port, data.resolve())
+    else:
+        _bench(given.json)
+
+
+if __name__ == "__main__":
+    _main()
