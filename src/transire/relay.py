@@ -56,6 +56,7 @@ class Relay:
 
     Args:
         settle: Called once, with the outcome and an upstream's Retry-After in seconds.
+        expected_model: The model name the catalog says this upstream serves.
         is_stopped: True once a quarantine blocks this deployment or tenant.
     """
 
@@ -66,6 +67,8 @@ class Relay:
     settle: Callable[[Outcome, float | None], None]
     is_stopped: Callable[[], bool]
     sent: float
+    expected_model: str = ""
+    _contradicts: bool = False
     _chunks: AsyncIterator[Chunk] | None = field(default=None, repr=False)
     _first: Chunk | None = field(default=None, repr=False)
     _released: int = 0
@@ -80,6 +83,7 @@ class Relay:
         """
         completion = await self._waiting(self.exchange.completion())
         self._refuse_if_stopped()
+        self._compare_model(completion.model)
         self.account.usage = completion.usage
         self._finish = {c.index: c.finish_reason or "stop" for c in completion.choices}
         self._released = sum(len(c.content or "") for c in completion.choices)
@@ -148,7 +152,18 @@ class Relay:
         finally:
             self.account.upstream_s += self.clock.monotonic() - began
 
+    def _compare_model(self, model: str) -> None:
+        """Remember that an answer names another model than the catalog (recorded, alarmed)."""
+        if model and self.expected_model and model != self.expected_model:
+            self._contradicts = True
+
     def _note(self, chunk: Chunk) -> None:
+        self._compare_model(chunk.model)
+        if any(choice.tool_calls for choice in chunk.choices):
+            # Only streams without tools are relayed: nobody offered what this calls.
+            raise UpstreamError(
+                "the answer called a tool that was not offered", facts={"failure": "tool_unknown"}
+            )
         if chunk.usage is not None:
             self.account.usage = chunk.usage
         for choice in chunk.choices:
@@ -185,6 +200,7 @@ class Relay:
                 cost_micro_usd=cost,
                 released_bytes=self._released if is_released else 0,
                 finish_reasons=tuple(self._finish[i] for i in sorted(self._finish)),
+                facts={"contradicts": ["model"]} if self._contradicts else {},
             ),
             retry_after,
         )

@@ -383,6 +383,7 @@ class Router:
                 deployment, case.request.principal.tenant
             ),
             sent=sent,
+            expected_model=deployment.upstream_model,
         )
 
     def _settle(
@@ -402,7 +403,8 @@ class Router:
             first_byte_ms=outcome.first_byte_ms,
             retry_after_s=retry if isinstance(retry, float) else None,
         )
-        self.observer.attempted(deployment, outcome.failure)
+        failure = "contradicts_catalog" if outcome.facts.get("contradicts") else outcome.failure
+        self.observer.attempted(deployment, failure)
 
     async def _refuse(
         self, request: RoutingRequest, account: Account, error: TransireError

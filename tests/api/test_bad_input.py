@@ -123,3 +123,11 @@ def test_errors_never_echo_what_was_sent(world: World) -> None:
     ):
         reply = world.post("/v1/chat/completions", body)
         assert "CANARY" not in json.dumps(reply.json()).replace("CANARY_FIELD", "")
+
+
+def test_guessing_credentials_is_slowed_down(world: World) -> None:
+    wrong = {"authorization": "Bearer tsk_aaaaaaaaaaaaaaaa_" + "x" * 43}
+    statuses = [world.chat("hi", headers=wrong).status_code for _ in range(40)]
+
+    assert {401, 429} == set(statuses)
+    assert world.chat("hello there").status_code == 200

@@ -155,6 +155,25 @@ def test_a_tool_call_nobody_offered_is_never_passed_on(world: World) -> None:
     assert reply.headers["x-should-retry"] == "false"
 
 
+def test_a_stream_that_calls_a_tool_nobody_offered_is_cut(world: World) -> None:
+    for name in world.fleet:
+        world.behave(name, "wrong_tool")
+    reply = world.chat("hello", stream=True)
+
+    assert "nobody_offered_this" not in reply.text
+    assert "[DONE]" not in reply.text
+
+
+def test_an_answer_from_another_model_than_the_catalogs_is_recorded(world: World) -> None:
+    for name in world.fleet:
+        world.behave(name, "wrong_model")
+    reply = world.chat("hello")
+    entries = world.entries(reply.headers["x-transire-decision-id"])
+
+    assert [["model"]] == [e["contradicts"] for e in entries if e["kind"] == "outcome"]
+    assert "somebody-else" not in reply.text
+
+
 def test_all_deployments_down_is_an_explicit_error(world: World) -> None:
     for name in world.fleet:
         world.behave(name, "rate_limit")

@@ -12,44 +12,7 @@ from urllib.parse import urlsplit
 
 import uvloop
 
-WORDS = [
-    "please",
-    "tell",
-    "me",
-    "how",
-    "the",
-    "weekly",
-    "report",
-    "about",
-    "sales",
-    "in",
-    "the",
-    "northern",
-    "region",
-    "should",
-    "be",
-    "arranged",
-    "so",
-    "that",
-    "the",
-    "team",
-    "can",
-    "read",
-    "it",
-    "quickly",
-    "and",
-    "see",
-    "what",
-    "changed",
-    "since",
-    "last",
-    "month",
-    "in",
-    "each",
-    "of",
-    "the",
-    "shops",
-]
+WORDS = ("report", "region", "shops", "sales", "weekly", "team", "change", "month", "read", "quick")
 
 
 def prompt(serial: int, chars: int) -> str:

@@ -10,13 +10,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from transire.api.errors import openai_error
-from transire.api.intake import Intake, bearer_of
+from transire.api.intake import Intake, guarded
 from transire.authorize.cedar import CedarAuthorizer
 from transire.bootstrap import Installation
 from transire.bundle.lifecycle import load_bundle
 from transire.bundle.quarantine import quarantine_at
 from transire.domain.bundle import Quarantine
 from transire.domain.decision import Facts, Form, Hold
+from transire.domain.deployment import Catalog
 from transire.domain.ids import ApplicationId, BundleDigest, DeploymentId, Jurisdiction, TenantId
 from transire.domain.request import Assertions, Principal
 from transire.errors import AccessError, NotFoundError, TransireError
@@ -109,10 +110,13 @@ class AdviceEndpoint:
 
 def person_or_application(installation: Installation, request: Request) -> Principal:
     """A person's or an application's principal, by the credential's own prefix."""
-    bearer, catalog = bearer_of(request), installation.governed.bundle.catalog
-    if bearer.startswith("tsp_"):
-        return installation.people.authenticate(bearer, catalog)
-    return installation.keys.authenticate(bearer, catalog)
+
+    def either(bearer: str, catalog: Catalog) -> Principal:
+        if bearer.startswith("tsp_"):
+            return installation.people.authenticate(bearer, catalog)
+        return installation.keys.authenticate(bearer, catalog)
+
+    return guarded(installation, request, either)
 
 
 def may_explain(installation: Installation, principal: Principal) -> bool:

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 
 from transire.api.decisions import Decisions, person_or_application
-from transire.api.intake import bearer_of
+from transire.api.intake import guarded
 from transire.bootstrap import Installation
 from transire.bundle import lifecycle, quarantine
 from transire.bundle.acts import Act, format_moment, is_solo
@@ -82,8 +82,7 @@ def build_router(installation: Installation) -> APIRouter:
 
 
 def _person(installation: Installation, request: Request) -> Principal:
-    catalog = installation.governed.bundle.catalog
-    return installation.people.authenticate(bearer_of(request), catalog)
+    return guarded(installation, request, installation.people.authenticate)
 
 
 def _people(router: APIRouter, it: Installation) -> None:
@@ -330,7 +329,7 @@ def _reviews(router: APIRouter, it: Installation) -> None:
     @router.post("/v1/reviews/{review_id}/cancel", tags=["reviews"])
     async def cancel(review_id: str, request: Request) -> dict[str, Any]:
         """The requester takes it back."""
-        principal = it.keys.authenticate(bearer_of(request), it.governed.bundle.catalog)
+        principal = guarded(it, request, it.keys.authenticate)
         return {
             "id": review_id,
             "state": (await it.reviews.cancel(review_id, principal)).state(it.clock.now()),

@@ -4,7 +4,7 @@ What cannot be read is still recorded once the principal is known, with an empty
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Final
 
@@ -14,12 +14,13 @@ from transire.bootstrap import Installation
 from transire.classify.digest import content_digest, request_mac
 from transire.classify.normalize import Normalized, normalize
 from transire.classify.parse import parse_body
+from transire.domain.deployment import Catalog
 from transire.domain.ids import DecisionId, ReviewId, make_ulid
 from transire.domain.naming import resolve_model
 from transire.domain.request import Assertions, Body, Principal, RoutingRequest
 from transire.errors import AuthenticationError, RequestError, TooLargeError
 
-__all__ = ["Intake", "bearer_of"]
+__all__ = ["Intake", "bearer_of", "guarded"]
 
 _INLINE_BYTES: Final = 128 * 1024
 """Larger bodies are parsed in a thread, so that the loop does not wait."""
@@ -38,6 +39,27 @@ def bearer_of(request: Request) -> str:
     return token.strip()
 
 
+def guarded(
+    installation: Installation,
+    request: Request,
+    authenticate: Callable[[str, Catalog], Principal],
+) -> Principal:
+    """Authenticate, counting failures per address, so that guessing is slow and cheap for us.
+
+    Raises:
+        AuthenticationError: no valid credential.
+        ThrottledError: too many failures from this address.
+    """
+    address = request.client.host if request.client else "unknown"
+    try:
+        return authenticate(bearer_of(request), installation.governed.bundle.catalog)
+    except AuthenticationError:
+        # Only failures are slowed: a valid credential behind the same address still gets in.
+        installation.doorkeeper.check(address)
+        installation.doorkeeper.failed(address)
+        raise
+
+
 class Intake:
     """Reads requests for the path."""
 
@@ -46,8 +68,8 @@ class Intake:
 
     def principal(self, request: Request) -> Principal:
         """Who asks; applications only, on the routes that route."""
-        catalog = self._installation.governed.bundle.catalog
-        return self._installation.keys.authenticate(bearer_of(request), catalog)
+        installation = self._installation
+        return guarded(installation, request, installation.keys.authenticate)
 
     def blank(self, principal: Principal, decision_id: DecisionId) -> RoutingRequest:
         """A request about which nothing is known yet but who sends it."""

@@ -360,6 +360,7 @@ def outcome_fields(permit: Permit, outcome: Outcome) -> dict[str, JsonValue]:
         "cost_micro_usd": outcome.cost_micro_usd,
         "released_bytes": outcome.released_bytes,
         "finish_reasons": list(outcome.finish_reasons),
+        **outcome.facts,
     }
 
 
