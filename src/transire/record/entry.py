@@ -2,30 +2,39 @@
 
 Profile `audit/1`: one JSON object; keys match `[a-z][a-z0-9_]*` at every level and are sorted;
 integers within ±(2^53−1); no floats; strings without lone surrogates; at most 60 KiB in all
-(c2sp.org/tlog-tiles bounds an entry at 65,535 bytes). Under the profile, sorting by code point
-equals RFC 8785's sorting by UTF-16 code unit, because keys are ASCII. Verifiers hash the stored
-bytes; nothing is ever re-serialised to be checked.
+(c2sp.org/tlog-tiles bounds an entry at 65,535 bytes) and 254 levels deep (orjson's own bound).
+Under the profile, sorting by code point equals RFC 8785's sorting by UTF-16 code unit, because keys
+are ASCII. Verifiers hash the stored bytes; nothing is ever re-serialised to be checked.
 """
 
 import re
 from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final
 
 import orjson
 
 from transire.domain.request import JsonValue
 from transire.errors import IntegrityError
 
-__all__ = ["MAX_ENTRY_BYTES", "decode_entry", "encode_entry"]
+__all__ = ["MAX_ENTRY_BYTES", "REQUIRED", "decode_entry", "encode_entry"]
 
 MAX_ENTRY_BYTES: Final = 60 * 1024
-_MAX_INTEGER: Final = 2**53 - 1
+REQUIRED: Final = frozenset({"v", "kind", "id", "ts", "salt", "replica", "boot"})
+"""What the log adds to every entry."""
+
 _KEY: Final = re.compile(r"[a-z][a-z0-9_]*")
-_MAX_DEPTH: Final = 12
-_STRING: Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"')
-_PLAIN_KEY: Final = re.compile(rb'(?<=[{,])"[a-z][a-z0-9_]*":')
-_ODD_NUMBER: Final = re.compile(rb"\d[.eE]|\d{16}|\[{13}|\{{13}")
-"""A float, an integer near the bound, or nesting worth a closer look."""
+_SCALARS: Final = frozenset({str, int, bool, type(None)})
+_OPTIONS: Final = (
+    orjson.OPT_SORT_KEYS
+    | orjson.OPT_STRICT_INTEGER  # ±(2^53−1)
+    | orjson.OPT_PASSTHROUGH_DATACLASS
+    | orjson.OPT_PASSTHROUGH_DATETIME
+)
+_MAX_KNOWN_KEYS: Final = 4_096
+
+_known_keys: set[str] = set()
+"""Keys seen to match the grammar. A cache alone: most entries repeat the same hundred keys, and
+judging them as one set operation makes the check ten times cheaper than a regex over each."""
 
 
 def encode_entry(fields: Mapping[str, JsonValue]) -> bytes:
@@ -34,12 +43,12 @@ def encode_entry(fields: Mapping[str, JsonValue]) -> bytes:
     Raises:
         IntegrityError: the fields leave the profile; the message names the path, never a value.
     """
+    if not _is_within(fields):
+        raise IntegrityError(_explain(fields))
     try:
-        data = orjson.dumps(fields, option=orjson.OPT_SORT_KEYS)
-    except TypeError:
-        raise IntegrityError("an entry holds what JSON cannot spell") from None
-    if not _is_plain(data):
-        _check(fields, "entry", 0)
+        data = orjson.dumps(fields, option=_OPTIONS)
+    except TypeError:  # a lone surrogate, an integer beyond 53 bits, or too many levels
+        raise IntegrityError("an entry holds what the profile cannot spell") from None
     if len(data) > MAX_ENTRY_BYTES:
         raise IntegrityError(f"an entry may have {MAX_ENTRY_BYTES} bytes, this one has {len(data)}")
     return data
@@ -51,6 +60,8 @@ def decode_entry(data: bytes) -> dict[str, JsonValue]:
     Raises:
         IntegrityError: the bytes are not an entry under the profile.
     """
+    if len(data) > MAX_ENTRY_BYTES:
+        raise IntegrityError(f"an entry may have {MAX_ENTRY_BYTES} bytes, this one has {len(data)}")
     try:
         fields = orjson.loads(data)
     except orjson.JSONDecodeError:
@@ -60,35 +71,46 @@ def decode_entry(data: bytes) -> dict[str, JsonValue]:
     return fields
 
 
-def _is_plain(data: bytes) -> bool:
-    """A quick look at the bytes: True proves the profile, False proves nothing.
+def _is_within(fields: Mapping[str, JsonValue]) -> bool:
+    """Whether keys and types keep to the profile; numbers, text and depth are orjson's to judge.
 
-    Inside a JSON string a quote is always escaped, so `{"` and `,"` open a string, and what is left
-    once strings are taken out is structure and numbers alone.
+    One flat loop, because a call per value costs more than everything else the log does.
     """
-    bare = _STRING.sub(b"s", data)
-    keys = len(_PLAIN_KEY.findall(data))
-    return keys == bare.count(b"s:") and _ODD_NUMBER.search(bare) is None
+    queue: list[Any] = [fields]  # Any: `type(…) is` narrows nothing, and isinstance costs twice
+    for value in queue:  # grows while it is read
+        kind = type(value)
+        if kind is dict:
+            if not _known_keys.issuperset(value) and not all(map(_is_key, value)):
+                return False
+            queue.extend([v for v in value.values() if type(v) not in _SCALARS])
+        elif kind is list or kind is tuple:
+            if not _SCALARS.issuperset(map(type, value)):
+                queue.extend(value)
+        elif kind not in _SCALARS and not isinstance(value, str):  # a StrEnum spells as its text
+            return False
+    return True
 
 
-def _check(value: object, path: str, depth: int) -> None:
-    kind = type(value)
-    if kind is str or kind is bool or value is None:
-        return  # orjson itself refuses lone surrogates
-    if kind is int:
-        if not -_MAX_INTEGER <= value <= _MAX_INTEGER:  # type: ignore[operator] # kind says int
-            raise IntegrityError(f"`{path}` is outside ±(2^53−1)")
-        return
-    if depth >= _MAX_DEPTH:
-        raise IntegrityError(f"`{path}` is nested deeper than {_MAX_DEPTH}")
-    if isinstance(value, Mapping):
-        for key, inner in value.items():
-            if not _KEY.fullmatch(key):
-                raise IntegrityError(f"a key in `{path}` is not of the profile")
-            _check(inner, f"{path}.{key}", depth + 1)
-        return
-    if isinstance(value, list | tuple):
-        for inner in value:
-            _check(inner, f"{path}[]", depth + 1)
-        return
-    raise IntegrityError(f"`{path}` has a type the profile does not allow")
+def _is_key(key: object) -> bool:
+    if key in _known_keys:
+        return True
+    if type(key) is not str or _KEY.fullmatch(key) is None:
+        return False
+    if len(_known_keys) < _MAX_KNOWN_KEYS:
+        _known_keys.add(key)
+    return True
+
+
+def _explain(fields: Mapping[str, JsonValue]) -> str:
+    """Which place leaves the profile; runs only once something does."""
+    queue: list[tuple[str, object]] = [("entry", fields)]
+    for path, value in queue:
+        if type(value) is dict:
+            if not all(map(_is_key, value)):
+                return f"a key in `{path}` is not of the profile"
+            queue.extend((f"{path}.{key}", inner) for key, inner in value.items())
+        elif type(value) is list or type(value) is tuple:
+            queue.extend((f"{path}[]", inner) for inner in value)
+        elif type(value) not in _SCALARS and not isinstance(value, str):
+            return f"`{path}` has a type the profile does not allow"
+    return "an entry leaves the profile"

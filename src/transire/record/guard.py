@@ -9,6 +9,8 @@ import os
 from pathlib import Path
 from typing import Final
 
+from transire.errors import IntegrityError
+
 __all__ = ["GUARD_FILE", "Guard"]
 
 GUARD_FILE: Final = "checkpoint"
@@ -23,24 +25,30 @@ class Guard:
         self._pending: str | None = None
         self._synced_at = float("-inf")
 
-    def read(self) -> str | None:
-        """The stored note, or None where there is none yet."""
-        return self._path.read_text() if self._path.exists() else None
+    def read(self) -> str:
+        """The stored note.
+
+        Raises:
+            IntegrityError: it cannot be read.
+        """
+        try:
+            return self._path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError):
+            raise IntegrityError(f"`{self._path.name}` beside the log cannot be read") from None
 
     def note(self, checkpoint: str) -> None:
         """Remember the newest committed checkpoint; `sync` writes it."""
         if checkpoint:
             self._pending = checkpoint
 
-    def patience(self, now: float) -> float | None:
-        """Seconds until a sync is due; None where nothing waits."""
-        if self._pending is None:
-            return None
-        return max(0.0, self._synced_at + _INTERVAL_S - now)
+    @property
+    def due(self) -> float | None:
+        """Monotonic second at which a sync is due; None where nothing waits."""
+        return None if self._pending is None else self._synced_at + _INTERVAL_S
 
     def sync_if_due(self, now: float) -> None:
         """Sync at most once per interval."""
-        if self._pending is not None and now - self._synced_at >= _INTERVAL_S:
+        if self.due is not None and now >= self.due:
             self._synced_at = now
             self.sync()
 
@@ -53,15 +61,21 @@ class Guard:
             return
         temporary = self._path.with_suffix(".new")
         try:
-            with temporary.open("w") as file:
+            with temporary.open("w", encoding="utf-8") as file:
                 file.write(self._pending)
                 file.flush()
                 os.fsync(file.fileno())
             temporary.replace(self._path)
+            _sync_folder(self._path.parent)
         except OSError:
             return
         self._pending = None
 
-    def close(self) -> None:
-        """Sync once more."""
-        self.sync()
+
+def _sync_folder(folder: Path) -> None:
+    """Make a rename durable; without it a power cut may bring the old file back."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

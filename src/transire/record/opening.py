@@ -1,23 +1,28 @@
 """Opening a log: what must be true of the files before a single entry is written.
 
-Refused with an `IntegrityError` that says what to do: a database beside no key, a key or guard
-beside an empty database, a database shorter than its guard or with another root there, a head that
-does not match its rows, a last checkpoint that is not this key's or has another root, and a second
-process on the same directory.
+Refused with an `IntegrityError` that says what to do: a missing database, key or guard beside the
+others; a database that is empty, shorter than its guard, or has another root there; a head that
+does not match its rows; a last checkpoint that is not this key's or has another root; and a second
+process on the same directory. These are checks of the ends, at a cost that does not grow with the
+entries' bytes; `verify` checks everything between.
 """
 
 import fcntl
 import os
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import IO, Final
+
+from sqlalchemy.exc import DBAPIError
 
 from transire.domain.ports import Clock
 from transire.errors import IntegrityError
 from transire.record.checkpoint import Checkpoint
-from transire.record.guard import Guard
-from transire.record.log import LogWriter, Names
-from transire.record.merkle import CompactRange
+from transire.record.draft import Names
+from transire.record.guard import GUARD_FILE, Guard
+from transire.record.log import LogWriter
+from transire.record.merkle import EMPTY_ROOT
 from transire.record.note import open_note
 from transire.record.signer import KEY_FILE, Signer
 from transire.record.sql import LogStore, Reader
@@ -26,28 +31,34 @@ from transire.storage.sqlite import LOG_FILE, open_reader, open_writer
 __all__ = ["create_log", "has_log", "open_log"]
 
 _LOCK_FILE: Final = "lock"
+_PARTS: Final = (LOG_FILE, KEY_FILE, GUARD_FILE)
+_ADVICE: Final = "see docs/how-to/lost-log.md"
 
 
 def has_log(directory: Path) -> bool:
     """True where any part of a log exists, even a damaged one."""
-    return (directory / LOG_FILE).exists() or (directory / KEY_FILE).exists()
+    return any((directory / name).exists() for name in _PARTS)
 
 
 def create_log(
     directory: Path, *, origin: str, entropy: Callable[[int], bytes] = os.urandom
 ) -> None:
-    """Make the key pair and the empty database of a new log.
+    """Make the key pair, the empty database and the guard of a new log.
+
+    The guard holds a signed checkpoint of size 0, so that an empty database without a guard is
+    known to have lost something. A crash in between leaves a folder that `open_log` refuses.
 
     Raises:
         IntegrityError: part of a log exists already; deleting one file is no way around it.
     """
-    if has_log(directory) or Guard(directory).read() is not None:
-        raise IntegrityError(
-            f"`{directory}` holds part of a log already; restore the missing file from backup"
-        )
+    if has_log(directory):
+        raise IntegrityError(f"`{directory}` holds part of a log already; {_ADVICE}")
     directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-    Signer.create(directory, origin, entropy(32))
+    signer = Signer.create(directory, origin, entropy(32))
     LogStore(open_writer(directory / LOG_FILE)).close()
+    guard = Guard(directory)
+    guard.note(signer.sign(Checkpoint(origin, 0, EMPTY_ROOT)))
+    guard.sync()
 
 
 def open_log(
@@ -65,49 +76,42 @@ def open_log(
     Raises:
         IntegrityError: see the module's docstring.
     """
-    for name in (LOG_FILE, KEY_FILE):
+    for name in _PARTS:
         if not (directory / name).exists():
-            raise IntegrityError(
-                f"`{directory / name}` is missing; restore it, or see docs/how-to/lost-log.md"
-            )
-    lock = _lock(directory)
-    try:
+            raise IntegrityError(f"`{directory / name}` is missing; restore it, or {_ADVICE}")
+    with ExitStack() as undo:
+        lock = _lock(directory)
+        undo.callback(lock.close)
         signer, guard = Signer.load(directory), Guard(directory)
-        store = LogStore(open_writer(directory / LOG_FILE))
-        reader = Reader(open_reader(directory / LOG_FILE))
-        _check_head(store.head(), reader, signer)
-        _check_guard(guard, reader, signer)
-    except BaseException:
-        lock.close()
-        raise
+        try:
+            store = LogStore(open_writer(directory / LOG_FILE))
+            undo.callback(store.close)
+            reader = Reader(open_reader(directory / LOG_FILE))
+            undo.callback(reader.close)
+            with reader.snapshot():
+                _check_head(reader, signer)
+                _check_guard(guard, reader, signer)
+        except DBAPIError:
+            raise IntegrityError(f"`{LOG_FILE}` cannot be opened and read; {_ADVICE}") from None
+        undo.pop_all()
     return LogWriter(
         store,
         reader,
         signer,
-        _Unlocking(directory, lock),
+        guard,
         names=Names(replica=replica, boot=entropy(8).hex()),
         clock=clock,
         entropy=entropy,
+        release=lock.close,
         queue_size=queue_size,
         commit_timeout_s=commit_timeout_s,
         linger_s=linger_s,
     )
 
 
-class _Unlocking(Guard):
-    """A guard that gives the directory free when the log closes."""
-
-    def __init__(self, directory: Path, lock: IO[str]) -> None:
-        super().__init__(directory)
-        self._lock = lock
-
-    def close(self) -> None:
-        super().close()
-        self._lock.close()
-
-
 def _lock(directory: Path) -> IO[str]:
-    lock = (directory / _LOCK_FILE).open("a")
+    """Take the directory; the kernel gives it free when the process ends, however it ends."""
+    lock = (directory / _LOCK_FILE).open("a", encoding="utf-8")
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
@@ -116,27 +120,28 @@ def _lock(directory: Path) -> IO[str]:
     return lock
 
 
-def _check_head(tree: CompactRange, reader: Reader, signer: Signer) -> None:
-    newest = reader.checkpoint()
-    last = reader.leaves(tree.size - 1, tree.size + 1)
+def _check_head(reader: Reader, signer: Signer) -> None:
+    tree, newest = reader.head(), reader.checkpoint()
+    rows, last = reader.count(), reader.leaves(tree.size - 1, tree.size)
     if newest is None:
-        if tree.size or last:
-            raise IntegrityError("the log has entries but no checkpoint; restore it from backup")
+        if tree.size or rows:
+            raise IntegrityError(f"the log has entries but no checkpoint; restore it, or {_ADVICE}")
         return
     checkpoint = Checkpoint.parse(open_note(newest[1], [signer.key]))
-    is_whole = [index for index, _ in last] == [tree.size - 1]
-    if checkpoint.size != tree.size or checkpoint.root != tree.root() or not is_whole:
-        raise IntegrityError("the log's head does not match its last checkpoint; run audit verify")
+    is_whole = rows == tree.size and len(last) == 1
+    if (checkpoint.size, checkpoint.root) != (tree.size, tree.root()) or not is_whole:
+        raise IntegrityError(
+            "the log's head does not match its entries and last checkpoint; run audit/verify.py"
+        )
 
 
 def _check_guard(guard: Guard, reader: Reader, signer: Signer) -> None:
-    note = guard.read()
-    if note is None:
+    guarded = Checkpoint.parse(open_note(guard.read(), [signer.key]))
+    if guarded.size == 0:
         return
-    guarded = Checkpoint.parse(open_note(note, [signer.key]))
     stored = reader.checkpoint(guarded.size)
     if stored is None or Checkpoint.parse(open_note(stored[1], [signer.key])) != guarded:
         raise IntegrityError(
             f"this database is not the one that reached size {guarded.size}: an old backup or a "
-            "fork; restore the newest one, or see docs/how-to/lost-log.md"
+            f"fork; restore the newest one, or {_ADVICE}"
         )

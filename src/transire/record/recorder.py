@@ -7,6 +7,7 @@ content, names of tools or files, an end user's name, an upstream's words (DESIG
 import asyncio
 import hashlib
 from collections import Counter
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any, Final
 
@@ -26,7 +27,7 @@ from transire.domain.decision import (
 from transire.domain.log import Change, Condition, Item, Receipt
 from transire.domain.ports import Clock, Release, Wire
 from transire.domain.request import JsonValue, RoutingRequest
-from transire.errors import IntegrityError, StaleError, TransireError
+from transire.errors import IntegrityError, LogUnavailable, StaleError, TransireError
 from transire.record.log import LogWriter
 
 __all__ = [
@@ -175,11 +176,13 @@ class LogRecorder:
         """See `domain.ports.Recorder`."""
         self._issued.pop(permit.receipt.entry_id, None)
         item = Item(kind="outcome", fields=outcome_fields(permit.value, outcome))
-        # The writer keeps what it has accepted; only a closing log refuses, and then the sweep of
-        # the next start writes `unknown` for this permit.
-        future = asyncio.ensure_future(self._log.append(item, linger=True))
-        self._waiting.add(future)
-        future.add_done_callback(self._waiting.discard)
+        # The writer keeps what it has accepted; only a closing log, or one that has had a failing
+        # disk for ten thousand outcomes, refuses. Then the sweep of the next start writes
+        # `unknown` for this permit.
+        with suppress(LogUnavailable):
+            future = self._log.enqueue(item, linger=True).future
+            self._waiting.add(future)
+            future.add_done_callback(self._waiting.discard)
 
     async def flush(self) -> None:
         """Wait until every outcome queued so far is durable."""

@@ -50,11 +50,11 @@ class Signer:
         signer = cls(name, seed)
         line = f"{name}+{base64.b64encode(seed).decode()}\n"
         descriptor = os.open(directory / KEY_FILE, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w") as file:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             file.write(line)
             file.flush()
             os.fsync(file.fileno())
-        (directory / PUBLIC_FILE).write_text(f"{signer.key}\n")
+        (directory / PUBLIC_FILE).write_text(f"{signer.key}\n", encoding="utf-8")
         return signer
 
     @classmethod
@@ -63,7 +63,7 @@ class Signer:
         path = directory / KEY_FILE
         if path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
             raise IntegrityError(f"`{path.name}` must be readable by its owner alone (chmod 600)")
-        name, _, encoded = path.read_text().strip().partition("+")
+        name, _, encoded = path.read_text(encoding="utf-8").strip().partition("+")
         try:
             return cls(name, base64.b64decode(encoded, validate=True))
         except ValueError:

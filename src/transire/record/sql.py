@@ -3,30 +3,21 @@
 Everything here runs on the writer thread's connection except `Reader`, which has its own.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from typing import Final
 
 from sqlalchemy import Connection
 
+from transire.record.draft import Draft
 from transire.record.merkle import CompactRange
 
-__all__ = ["Batch", "LogStore", "Reader"]
+__all__ = ["LogStore", "Reader"]
 
-_LOG_ID = 0
+_LOG_ID: Final = 0
 """This installation's only log; further ones get further ids."""
-
-
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """What one commit adds, in order."""
-
-    leaves: Sequence[tuple[int, bytes, bytes]]
-    tree: CompactRange
-    note: str
-    changes: Sequence[tuple[str, str | None]]
-    blobs: Sequence[tuple[str, bytes]]
-    disclosures: Sequence[tuple[int, str, str]]
+_MAX_PARAMETERS: Final = 900
+"""Below SQLite's historic bound of 999 per statement (sqlite.org/limits.html)."""
 
 
 class LogStore:
@@ -54,36 +45,39 @@ class LogStore:
 
     def head(self) -> CompactRange:
         """The tree as committed."""
-        row = self._connection.exec_driver_sql(
-            "SELECT size, compact_range FROM head WHERE log_id=?", (_LOG_ID,)
-        ).one_or_none()
-        if row is None:
-            return CompactRange()
-        data = bytes(row[1])
-        return CompactRange(row[0], [data[i : i + 32] for i in range(0, len(data), 32)])
+        return _head(self._connection)
 
-    def value(self, key: str) -> str | None:
-        """One state value as committed."""
-        row = self._connection.exec_driver_sql(
-            "SELECT value FROM state WHERE log_id=? AND key=?", (_LOG_ID, key)
-        ).one_or_none()
-        return None if row is None else str(row[0])
+    def values(self, keys: Collection[str] | None = None) -> dict[str, str]:
+        """State values as committed: of these keys where they exist, or all of them."""
+        if keys is None:
+            rows = self._connection.exec_driver_sql(
+                "SELECT key, value FROM state WHERE log_id=?", (_LOG_ID,)
+            )
+            return {str(key): str(value) for key, value in rows}
+        found: dict[str, str] = {}
+        ordered = sorted(keys)
+        for start in range(0, len(ordered), _MAX_PARAMETERS):
+            some = ordered[start : start + _MAX_PARAMETERS]
+            marks = ",".join("?" * len(some))
+            rows = self._connection.exec_driver_sql(
+                f"SELECT key, value FROM state WHERE log_id=? AND key IN ({marks})",  # noqa: S608 - question marks
+                (_LOG_ID, *some),
+            )
+            found.update((str(key), str(value)) for key, value in rows)
+        return found
 
-    def values(self) -> dict[str, str]:
-        """The whole state, for the in-process mirror."""
-        rows = self._connection.exec_driver_sql(
-            "SELECT key, value FROM state WHERE log_id=?", (_LOG_ID,)
-        )
-        return {str(key): str(value) for key, value in rows}
+    def touch(self) -> None:
+        """Rewrite the head as it is, inside `transaction`: a write that says nothing."""
+        self._write_head(self.head())
 
-    def write(self, batch: Batch) -> None:
-        """Write a batch inside `transaction`."""
+    def write(self, draft: Draft, note: str) -> None:
+        """Write a batch and the checkpoint that covers it, inside `transaction`."""
         execute = self._connection.exec_driver_sql
         execute(
             "INSERT INTO log (log_id, idx, leaf, leaf_hash) VALUES (?,?,?,?)",
-            [(_LOG_ID, *row) for row in batch.leaves],
+            [(_LOG_ID, *row) for row in draft.leaves],
         )
-        for key, value in batch.changes:
+        for key, value in dict(draft.changes).items():
             if value is None:
                 execute("DELETE FROM state WHERE log_id=? AND key=?", (_LOG_ID, key))
             else:
@@ -92,24 +86,27 @@ class LogStore:
                     "ON CONFLICT (log_id, key) DO UPDATE SET value=excluded.value",
                     (_LOG_ID, key, value),
                 )
-        if batch.blobs:
+        if draft.blobs:
             execute(
                 "INSERT OR IGNORE INTO blob (log_id, digest, data) VALUES (?,?,?)",
-                [(_LOG_ID, *row) for row in batch.blobs],
+                [(_LOG_ID, *row) for row in draft.blobs.items()],
             )
-        if batch.disclosures:
+        if draft.disclosures:
             execute(
                 "INSERT INTO disclosure (log_id, idx, digest, data) VALUES (?,?,?,?)",
-                [(_LOG_ID, *row) for row in batch.disclosures],
+                [(_LOG_ID, *row) for row in draft.disclosures],
             )
-        execute(
-            "INSERT INTO head (log_id, size, compact_range) VALUES (?,?,?) ON CONFLICT (log_id) "
-            "DO UPDATE SET size=excluded.size, compact_range=excluded.compact_range",
-            (_LOG_ID, batch.tree.size, b"".join(batch.tree.hashes)),
-        )
+        self._write_head(draft.tree)
         execute(
             "INSERT INTO checkpoint (log_id, size, note) VALUES (?,?,?)",
-            (_LOG_ID, batch.tree.size, batch.note),
+            (_LOG_ID, draft.tree.size, note),
+        )
+
+    def _write_head(self, tree: CompactRange) -> None:
+        self._connection.exec_driver_sql(
+            "INSERT INTO head (log_id, size, compact_range) VALUES (?,?,?) ON CONFLICT (log_id) "
+            "DO UPDATE SET size=excluded.size, compact_range=excluded.compact_range",
+            (_LOG_ID, tree.size, b"".join(tree.hashes)),
         )
 
     def close(self) -> None:
@@ -124,12 +121,33 @@ class Reader:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """Let everything inside see one state, however many commits happen meanwhile."""
+        self._connection.exec_driver_sql("BEGIN")
+        try:
+            yield
+        finally:
+            self._connection.exec_driver_sql("ROLLBACK")
+
     def size(self) -> int:
-        """Committed entries."""
+        """Committed entries, as the head says."""
         row = self._connection.exec_driver_sql(
             "SELECT size FROM head WHERE log_id=?", (_LOG_ID,)
         ).one_or_none()
         return 0 if row is None else int(row[0])
+
+    def head(self) -> CompactRange:
+        """The tree as committed."""
+        return _head(self._connection)
+
+    def count(self) -> int:
+        """Rows of entries; reads an index of some bytes per entry, not the entries."""
+        return int(
+            self._connection.exec_driver_sql(
+                "SELECT count(*) FROM log WHERE log_id=?", (_LOG_ID,)
+            ).scalar_one()
+        )
 
     def leaves(self, start: int, stop: int) -> list[tuple[int, bytes]]:
         """Entries `[start, stop)` with their indexes."""
@@ -187,3 +205,13 @@ class Reader:
         """Release the connection."""
         self._connection.close()
         self._connection.engine.dispose()
+
+
+def _head(connection: Connection) -> CompactRange:
+    row = connection.exec_driver_sql(
+        "SELECT size, compact_range FROM head WHERE log_id=?", (_LOG_ID,)
+    ).one_or_none()
+    if row is None:
+        return CompactRange()
+    data = bytes(row[1])
+    return CompactRange(row[0], [data[i : i + 32] for i in range(0, len(data), 32)])

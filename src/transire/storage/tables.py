@@ -3,6 +3,9 @@
 `log_id` stands in every key from the first day, so that per-replica logs are a setting later, not
 a migration. `log`, `checkpoint` and `blob` are append-only twice: triggers stop mistakes, and the
 Merkle tree shows what an attacker with write access did.
+
+`log` and `blob` keep their rowids: in a table without them a row beyond a quarter of a page spills
+into a page of its own (sqlite.org/withoutrowid.html), which entries of 2 kB would all do.
 """
 
 from typing import Final
@@ -15,7 +18,7 @@ _TABLES: Final = (
     """CREATE TABLE IF NOT EXISTS log (
         log_id INTEGER NOT NULL, idx INTEGER NOT NULL,
         leaf BLOB NOT NULL, leaf_hash BLOB NOT NULL,
-        PRIMARY KEY (log_id, idx)) WITHOUT ROWID""",
+        PRIMARY KEY (log_id, idx))""",
     """CREATE TABLE IF NOT EXISTS head (
         log_id INTEGER PRIMARY KEY, size INTEGER NOT NULL, compact_range BLOB NOT NULL)""",
     """CREATE TABLE IF NOT EXISTS checkpoint (
@@ -26,7 +29,7 @@ _TABLES: Final = (
         PRIMARY KEY (log_id, key)) WITHOUT ROWID""",
     """CREATE TABLE IF NOT EXISTS blob (
         log_id INTEGER NOT NULL, digest TEXT NOT NULL, data BLOB NOT NULL,
-        PRIMARY KEY (log_id, digest)) WITHOUT ROWID""",
+        PRIMARY KEY (log_id, digest))""",
     """CREATE TABLE IF NOT EXISTS disclosure (
         log_id INTEGER NOT NULL, idx INTEGER NOT NULL, digest TEXT NOT NULL, data TEXT NOT NULL,
         PRIMARY KEY (log_id, digest)) WITHOUT ROWID""",

@@ -1,0 +1,158 @@
+"""A batch in the making: items judged in order, entries stamped, the tree extended. Pure.
+
+An item whose conditions do not hold, or that leaves the profile, fails alone: it comes back as an
+error and leaves no trace. Changes of earlier items are visible to the conditions of later ones.
+"""
+
+import hashlib
+from collections.abc import Callable, Container, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from transire.domain.ids import make_ulid
+from transire.domain.log import Item
+from transire.domain.request import JsonValue
+from transire.errors import ConflictError, IntegrityError, StaleError, TransireError
+from transire.record.disclosure import disclose
+from transire.record.entry import encode_entry
+from transire.record.merkle import CompactRange, leaf_hash
+
+__all__ = ["Draft", "Names", "Stamp", "Written"]
+
+_SALT_BYTES: Final = 16
+_VERSION: Final = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Names:
+    """What every entry says about where it was written; `boot` is new for every start."""
+
+    replica: str
+    boot: str
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """Where an entry came to stand; durable only once the batch is committed."""
+
+    index: int
+    entry_id: str
+    leaf_hash: bytes
+
+
+class Stamp:
+    """Adds to an item's fields what every entry has; one per batch, so a batch has one time.
+
+    Args:
+        entropy: Returns n random bytes.
+    """
+
+    def __init__(self, names: Names, now: datetime, entropy: Callable[[int], bytes]) -> None:
+        self._entropy = entropy
+        self._now_ms = int(now.timestamp() * 1_000)
+        self._always: dict[str, JsonValue] = {
+            "v": _VERSION,
+            "ts": now.strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
+            "replica": names.replica,
+            "boot": names.boot,
+        }
+
+    def fields(self, item: Item) -> tuple[dict[str, JsonValue], list[tuple[str, str]]]:
+        """The whole entry, and its disclosures as (digest, encoded)."""
+        fields: dict[str, JsonValue] = {**item.fields, **self._always}
+        fields["kind"] = item.kind
+        fields["salt"] = self._entropy(_SALT_BYTES).hex()
+        if "id" not in fields:
+            fields["id"] = make_ulid("ent", now_ms=self._now_ms, entropy=self._entropy(10))
+        if not item.disclosures:
+            return fields, []
+        salts = {name: self._entropy(_SALT_BYTES) for name in item.disclosures}
+        disclosures = disclose(item.disclosures, salts)
+        fields["sd"] = [digest for digest, _ in disclosures]
+        return fields, disclosures
+
+
+class Draft:
+    """What one commit will add.
+
+    Args:
+        tree: The committed tree, extended in place.
+        state: Committed values of every key the batch's conditions name.
+        stored: Digests of blobs known to be stored already.
+
+    Attributes:
+        leaves: (index, bytes, leaf hash), in order.
+        changes: State writes, in order; None deletes.
+        blobs: Digest → bytes of blobs not stored yet.
+        disclosures: (index, digest, encoded).
+    """
+
+    def __init__(
+        self,
+        *,
+        tree: CompactRange,
+        state: Mapping[str, str],
+        stored: Container[str],
+        stamp: Stamp,
+    ) -> None:
+        self.tree = tree
+        self.leaves: list[tuple[int, bytes, bytes]] = []
+        self.changes: list[tuple[str, str | None]] = []
+        self.blobs: dict[str, bytes] = {}
+        self.disclosures: list[tuple[int, str, str]] = []
+        self._state: dict[str, str | None] = dict(state)
+        self._stored = stored
+        self._stamp = stamp
+
+    def add(self, item: Item) -> Written | TransireError:
+        """Take an item, or say why not."""
+        try:
+            self._judge(item)
+            blobs = self._new_blobs(item)
+            fields, disclosures = self._stamp.fields(item)
+            data = encode_entry(fields)
+        except TransireError as error:
+            return error
+        except (TypeError, ValueError):  # a lone surrogate, a blob that is not bytes
+            return IntegrityError(f"a `{item.kind}` entry cannot be encoded")
+        return self._take(item, data, str(fields["id"]), blobs, disclosures)
+
+    def _judge(self, item: Item) -> None:
+        for condition in item.conditions:
+            if self._state.get(condition.key) != condition.equals:
+                message = f"`{condition.key}` is not what this act was based on"
+                kind = StaleError if condition.stale else ConflictError
+                raise kind(message, facts={"key": condition.key})
+        for change in item.changes:
+            # What the database could not store must fail this item, not the batch.
+            change.key.encode()
+            (change.value or "").encode()
+
+    def _new_blobs(self, item: Item) -> dict[str, bytes]:
+        new: dict[str, bytes] = {}
+        for digest, data in item.blobs.items():
+            if digest in self._stored or digest in self.blobs:
+                continue
+            if hashlib.sha256(data).hexdigest() != digest:
+                raise IntegrityError("a blob does not have the digest it is stored under")
+            new[digest] = bytes(data)
+        return new
+
+    def _take(
+        self,
+        item: Item,
+        data: bytes,
+        entry_id: str,
+        blobs: dict[str, bytes],
+        disclosures: list[tuple[str, str]],
+    ) -> Written:
+        written = Written(self.tree.size, entry_id, leaf_hash(data))
+        self.tree.append(written.leaf_hash)
+        self.leaves.append((written.index, data, written.leaf_hash))
+        for change in item.changes:
+            self._state[change.key] = change.value
+            self.changes.append((change.key, change.value))
+        self.blobs.update(blobs)
+        self.disclosures += [(written.index, digest, encoded) for digest, encoded in disclosures]
+        return written
