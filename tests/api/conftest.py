@@ -31,13 +31,18 @@ class World:
     stderr: Path
     process: "subprocess.Popen[str]" = field(repr=False)
     touched: set[str] = field(default_factory=set)
+    clients: list[openai.OpenAI] = field(default_factory=list, repr=False)
 
     @property
     def root(self) -> str:
         return self.base_url.removesuffix("/v1")
 
     def client(self, application: str = "support-triage", **options: Any) -> openai.OpenAI:
-        return openai.OpenAI(base_url=self.base_url, api_key=self.keys[application], **options)
+        """An SDK client with the application's key; closed when the test ends."""
+        options = {"api_key": self.keys[application], **options}
+        client = openai.OpenAI(base_url=self.base_url, **options)
+        self.clients.append(client)
+        return client
 
     def post(self, path: str, body: Any, application: str = "support-triage", **more: Any) -> Any:
         headers = {
@@ -151,6 +156,9 @@ def session_world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 def world(session_world: World) -> Iterator[World]:
     session_world.forget()
     yield session_world
+    # An unclosed client would be found by the garbage collector in the middle of another test.
+    while session_world.clients:
+        session_world.clients.pop().close()
     for name in sorted(session_world.touched):
         session_world.behave(name, "ok")
         _until_well(session_world, name)
@@ -172,7 +180,3 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if str(item.path).startswith(here):
             item.add_marker(pytest.mark.enable_socket)
             item.add_marker(pytest.mark.server)
-            # The SDK's clients are closed by the garbage collector, which tells so.
-            item.add_marker(
-                pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-            )

@@ -205,7 +205,7 @@ def test_models_lists_what_this_key_can_reach(world: World) -> None:
 
 class TestErrors:
     def test_a_wrong_key_is_401(self, world: World) -> None:
-        client = openai.OpenAI(base_url=world.base_url, api_key="tsk_wrong", max_retries=0)
+        client = world.client(api_key="tsk_wrong", max_retries=0)
         with pytest.raises(openai.AuthenticationError):
             client.chat.completions.create(model="auto", messages=_say("hi"))  # type: ignore[arg-type]
 
