@@ -16,6 +16,8 @@ __all__ = ["LogStore", "Reader"]
 
 _LOG_ID: Final = 0
 """This installation's only log; further ones get further ids."""
+_STEP: Final = 1_000
+"""Rows fetched at a time where all are read."""
 _MAX_PARAMETERS: Final = 900
 """Below SQLite's historic bound of 999 per statement (sqlite.org/limits.html)."""
 
@@ -157,6 +159,15 @@ class Reader:
         )
         return [(int(index), bytes(leaf)) for index, leaf in rows]
 
+    def rows(self) -> Iterator[tuple[int, bytes, bytes]]:
+        """All entries as (index, entry, stored leaf hash), without holding them at once."""
+        rows = self._connection.exec_driver_sql(
+            "SELECT idx, leaf, leaf_hash FROM log WHERE log_id=? ORDER BY idx",
+            (_LOG_ID,),
+            execution_options={"yield_per": _STEP},
+        )
+        return ((int(index), _raw(leaf), _raw(hashed)) for index, leaf, hashed in rows)
+
     def leaf_hashes(self, size: int) -> list[bytes]:
         """The first `size` leaf hashes."""
         rows = self._connection.exec_driver_sql(
@@ -192,7 +203,7 @@ class Reader:
         for digest, data in self._connection.exec_driver_sql(
             "SELECT digest, data FROM blob WHERE log_id=?", (_LOG_ID,)
         ):
-            yield str(digest), bytes(data)
+            yield str(digest), _raw(data)
 
     def disclosures(self) -> list[tuple[int, str, str]]:
         """All disclosures that still exist: (index, digest, data)."""
@@ -215,3 +226,8 @@ def _head(connection: Connection) -> CompactRange:
         return CompactRange()
     data = bytes(row[1])
     return CompactRange(row[0], [data[i : i + 32] for i in range(0, len(data), 32)])
+
+
+def _raw(value: object) -> bytes:
+    """Bytes as stored; in an altered database a column may hold anything."""
+    return value if isinstance(value, bytes) else str(value).encode()

@@ -1,0 +1,90 @@
+"""What entries say of one another, told entry by entry. Pure.
+
+The rules (audit/FORMAT.md, "Rules across entries"): a log is founded once, and an activation names
+the bundle active before it; a decision's id is its own; a permit has its decision, is numbered
+1, 2, 3 …, and was recorded under the bundle active at its place; an outcome names one earlier
+permit, its deployment, and is its only one. Blobs and disclosures that entries name are collected,
+for whoever can look them up.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from transire.errors import IntegrityError
+
+__all__ = ["Story"]
+
+_BLOB_FIELDS: Final = ("evaluation", "facts")
+
+
+class Story:
+    """Feed it every entry of a log in order.
+
+    Attributes:
+        blobs: Digest of side data → index of the first entry that names it.
+        disclosed: Digest of a disclosure → index of its entry.
+        open_permits: (decision id, attempt) → deployment, without an outcome so far.
+    """
+
+    def __init__(self) -> None:
+        self.blobs: dict[str, int] = {}
+        self.disclosed: dict[str, int] = {}
+        self.open_permits: dict[tuple[str, int], str] = {}
+        self._attempts: dict[str, int] = {}
+        self._active: str | None = None
+
+    def tell(self, index: int, entry: Mapping[str, Any]) -> None:
+        """Hear one entry.
+
+        Raises:
+            IntegrityError: it contradicts an earlier one, or names one that is not there.
+        """
+        kind = str(entry["kind"])
+        if kind in ("policy.genesis", "policy.activated"):
+            self._activate(index, entry, is_genesis=kind == "policy.genesis")
+        if kind == "decision":
+            decision = str(entry["id"])
+            if decision in self._attempts:
+                raise IntegrityError(f"entry {index} repeats the decision `{decision}`")
+            self._attempts[decision] = 0
+        if entry.get("permit") is not None:
+            self._permit(index, entry, is_decision=kind == "decision")
+        if kind == "outcome":
+            self._close(index, entry)
+        for name in _BLOB_FIELDS:
+            if isinstance(entry.get(name), str):
+                self.blobs.setdefault(entry[name], index)
+        listed = entry.get("sd")
+        for digest in listed if isinstance(listed, list) else ():
+            self.disclosed[str(digest)] = index
+
+    def _activate(self, index: int, entry: Mapping[str, Any], *, is_genesis: bool) -> None:
+        if is_genesis and self._active is not None:
+            raise IntegrityError(f"entry {index} founds a log that was founded before")
+        if not is_genesis and (self._active is None or entry.get("parent") != self._active):
+            raise IntegrityError(f"entry {index} activates against another parent")
+        digest = str(entry.get("bundle_digest"))
+        self._active = digest
+        self.blobs.setdefault(digest, index)
+
+    def _permit(self, index: int, entry: Mapping[str, Any], *, is_decision: bool) -> None:
+        permit = entry["permit"] if isinstance(entry["permit"], dict) else {}
+        decision = str(entry["id"] if is_decision else entry.get("decision_id"))
+        before = self._attempts.get(decision)
+        if before is None:
+            raise IntegrityError(f"entry {index} is an attempt of no earlier decision")
+        if permit.get("attempt") != before + 1 or is_decision != (before == 0):
+            raise IntegrityError(f"entry {index} numbers its attempt wrongly")
+        if permit.get("bundle") != self._active:
+            raise IntegrityError(f"entry {index} permits under a bundle that was not active")
+        self._attempts[decision] = before + 1
+        self.open_permits[decision, before + 1] = str(permit.get("deployment"))
+
+    def _close(self, index: int, entry: Mapping[str, Any]) -> None:
+        attempt = entry.get("attempt")
+        named = (str(entry.get("decision_id")), attempt if type(attempt) is int else 0)
+        deployment = self.open_permits.pop(named, None)
+        if deployment is None:
+            raise IntegrityError(f"entry {index} is the outcome of no open permit")
+        if entry.get("deployment") != deployment:
+            raise IntegrityError(f"entry {index} is the outcome of another deployment")
