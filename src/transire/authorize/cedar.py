@@ -3,53 +3,40 @@
 INVARIANT (I5): a verdict is `stricter(base, asserted)` and then narrowed; nothing here can turn a
 FORBID of the base evaluation into a PERMIT.
 INVARIANT (I4): errors and `NoDecision` deny (`effects.combine`); an exception refuses the request.
+INVARIANT (I2): every deployment of the catalog has a verdict; none is permitted by being left out.
 """
 
-import hashlib
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Hashable, Mapping
 from datetime import datetime
 from typing import Any, Final
 
-import orjson
-
-from transire.authorize.effects import Evaluation, stricter
-from transire.authorize.engine import CedarEngine, Evaluations, ask
-from transire.authorize.facts import (
-    application_of,
-    asserted_facts,
-    base_facts,
-    check_assertions,
-)
-from transire.authorize.memo import Memo, to_cedar_time
+from transire.authorize.acts import may_act
+from transire.authorize.effects import stricter
+from transire.authorize.engine import CedarEngine
+from transire.authorize.evaluation import Assembled, assemble_verdicts, verdict_of
+from transire.authorize.facts import FactReader
+from transire.authorize.memo import Memo
+from transire.authorize.narrowing import Limits
 from transire.bundle.compiled import CompiledBundle
-from transire.bundle.entities import datetime_value, uid
-from transire.domain.bundle import Bundle, Quarantine
+from transire.domain.bundle import Quarantine
 from transire.domain.decision import (
     Authorization,
     Classification,
-    Effect,
     Facts,
     Form,
-    Obligation,
     Pair,
     Redaction,
     Verdict,
 )
-from transire.domain.deployment import Deployment, DeploymentState
 from transire.domain.ids import ApplicationId, DeploymentId, TenantId
 from transire.domain.request import Assertions, RoutingRequest
 
 __all__ = ["CedarAuthorizer"]
 
+_MEMO_ROWS: Final = 50_000
+"""Verdicts remembered in all, each with its row of the evaluation: about 20 MB."""
 _MEMO_SIZE: Final = 2_048
-
-
-@dataclass(frozen=True, slots=True)
-class _Assembled:
-    verdicts: tuple[Verdict, ...]
-    evaluation: bytes
-    digest: str
+_MEMO_FLOOR: Final = 16
 
 
 class CedarAuthorizer:
@@ -58,8 +45,14 @@ class CedarAuthorizer:
     def __init__(self, compiled: CompiledBundle) -> None:
         self._compiled = compiled
         self._bundle = compiled.bundle
+        self._reader = FactReader(compiled.bundle)
         self._engine = CedarEngine(compiled)
-        self._assembled: Memo[_Assembled] = Memo(_MEMO_SIZE)
+        self._pairs = {
+            form: [Pair(deployment=name, form=form) for name in self._deployments] for form in Form
+        }
+        rows = len(Form) * len(self._deployments)
+        size = min(_MEMO_SIZE, max(_MEMO_ROWS // max(rows, 1), _MEMO_FLOOR))
+        self._assembled: Memo[Assembled] = Memo(size)
 
     def authorize(
         self,
@@ -71,22 +64,18 @@ class CedarAuthorizer:
         now: datetime,
     ) -> Authorization:
         """See `domain.ports.Authorizer`."""
-        check_assertions(request, self._bundle)
-        application = application_of(request.principal, self._bundle)
-        facts: dict[Form, tuple[Facts, Facts]] = {}
-        seen = [(Form.RAW, classification)]
-        if redaction is not None:
-            seen.append((Form.REDACTED, redaction.classification))
-        for form, judged in seen:
-            base = base_facts(request, judged, self._bundle, form=form, now=now)
-            facts[form] = (base, asserted_facts(base, request, self._bundle))
+        reader, assertions = self._reader, request.assertions
+        application = reader.application(request.principal)
+        reader.check(assertions, application)
+        base = reader.base(request, classification, form=Form.RAW, now=now)
+        facts = {Form.RAW: (base, reader.asserted(base, assertions))}
+        # Redaction is a right of the catalog's; a redacted form that nobody allowed is not judged.
+        if redaction is not None and application.redaction:
+            residual = reader.base(request, redaction.classification, form=Form.REDACTED, now=now)
+            residual = reader.redacted(residual, classification, base)
+            facts[Form.REDACTED] = (residual, reader.asserted(residual, assertions))
         return self.assemble(
-            application.id,
-            application.tenant,
-            facts,
-            request.assertions,
-            quarantine=quarantine,
-            now=now,
+            application.id, application.tenant, facts, assertions, quarantine=quarantine, now=now
         )
 
     def assemble(
@@ -99,30 +88,27 @@ class CedarAuthorizer:
         quarantine: Quarantine,
         now: datetime,
     ) -> Authorization:
-        """The authorization that given facts lead to; replay starts here (DESIGN I8)."""
-        now = to_cedar_time(now)
-        window = self._engine.window(now)
-        key = (
-            application,
-            tuple(facts.items()),
-            window,
-            quarantine.version,
-            assertions.models,
-            assertions.jurisdictions,
-            assertions.redaction,
-        )
-        known = self._assembled.get(key) if window is not None else None
+        """The authorization that given facts lead to; replay starts here (DESIGN I8).
+
+        Args:
+            facts: (base, asserted) by form, of this request or as its entry recorded them.
+            assertions: Read for what only narrows: models, jurisdictions, redaction.
+            now: For a replay, the recorded `evaluated_at`.
+        """
+        judged = self._engine.judged(now)
+        limits = Limits.of(tenant, assertions, quarantine)
+        key = self._key(application, facts, limits, judged)
+        known = self._assembled.recall(key)
         is_hit = known is not None
         if known is None:
-            known = self._assemble(application, tenant, facts, assertions, quarantine, now)
-            if window is not None:
-                self._assembled.remember(key, known)
+            known, is_hit = self._assemble(application, facts, limits, judged)
+            self._assembled.remember(key, known)
         return Authorization(
             verdicts=known.verdicts,
             facts=facts,
             bundle_digest=self._bundle.digest,
             quarantine_version=quarantine.version,
-            evaluated_at=now,
+            evaluated_at=judged,
             evaluation=known.evaluation,
             evaluation_digest=known.digest,
             is_memo_hit=is_hit,
@@ -135,8 +121,7 @@ class CedarAuthorizer:
         evaluations, _ = self._engine.evaluate(application, facts, now)
         form = Form.REDACTED if facts.redacted else Form.RAW
         return {
-            name: _verdict(Pair(deployment=name, form=form), evaluation, ())
-            for name, evaluation in evaluations.items()
+            p.deployment: verdict_of(p, evaluations[p.deployment], ()) for p in self._pairs[form]
         }
 
     def allows(  # noqa: D102 - the port's docstring says it
@@ -148,132 +133,50 @@ class CedarAuthorizer:
         now: datetime,
         solo: bool = False,
     ) -> bool:
-        if ("User", person) not in self._compiled.entity_ids:
-            return False
-        return self._allows(uid("User", person), action, resource, now=now, solo=solo)
+        return may_act(self._compiled, ("User", person), action, resource, now=now, solo=solo)
 
     def allows_application(
         self, application: str, action: str, resource: Mapping[str, Any], *, now: datetime
     ) -> bool:
         """Whether Cedar allows an application's own act (`explain`)."""
-        if ("Application", application) not in self._compiled.entity_ids:
-            return False
-        return self._allows(uid("Application", application), action, resource, now=now, solo=None)
+        return may_act(self._compiled, ("Application", application), action, resource, now=now)
 
-    def _allows(
+    @property
+    def _deployments(self) -> Mapping[DeploymentId, Any]:
+        return self._bundle.catalog.deployments
+
+    def _key(
         self,
-        principal: Mapping[str, str],
-        action: str,
-        resource: Mapping[str, Any],
-        *,
-        now: datetime,
-        solo: bool | None,
-    ) -> bool:
-        entities = self._compiled.entities
-        if "attrs" in resource:
-            row = {
-                "uid": uid(resource["type"], resource["id"]),
-                "attrs": resource["attrs"],
-                "parents": list(resource.get("parents", ())),
-            }
-            try:
-                entities = entities.with_added_json_str(
-                    orjson.dumps([row]).decode(), self._compiled.schema
-                )
-            except ValueError:
-                return False  # an entity that does not fit the schema allows nothing
-        elif (resource["type"], resource["id"]) not in self._compiled.entity_ids:
-            return False
-        context: dict[str, Any] = {"now": datetime_value(now)}
-        if solo is not None and action not in ("read_audit", "explain"):
-            context["solo"] = solo
-        request = {
-            "principal": dict(principal),
-            "action": uid("Action", action),
-            "resource": uid(resource["type"], resource["id"]),
-            "context": orjson.dumps(context).decode(),
-        }
-        answer = ask([request], self._compiled.policies, entities, self._compiled.schema)[0]
-        return answer.is_allowed and answer.is_decided and not answer.errors
+        application: ApplicationId,
+        facts: Mapping[Form, tuple[Facts, Facts]],
+        limits: Limits,
+        judged: datetime,
+    ) -> Hashable:
+        """Sufficient: each evaluation's own key, and everything beside Cedar that narrows."""
+        ask_key = self._engine.key
+        key: list[Hashable] = [limits]
+        for form, (base, asserted) in facts.items():
+            first = ask_key(application, base, judged)
+            second = first if asserted is base else ask_key(application, asserted, judged)
+            key += (form, first, second)
+        return tuple(key)
 
     def _assemble(
         self,
         application: ApplicationId,
-        tenant: TenantId,
         facts: Mapping[Form, tuple[Facts, Facts]],
-        assertions: Assertions,
-        quarantine: Quarantine,
-        now: datetime,
-    ) -> _Assembled:
+        limits: Limits,
+        judged: datetime,
+    ) -> tuple[Assembled, bool]:
+        """The verdicts, and whether Cedar had nothing to be asked."""
         verdicts: list[Verdict] = []
+        is_hit = True
         for form, (base, asserted) in facts.items():
-            first, _ = self._engine.evaluate(application, base, now)
-            second = first if asserted is base else self._second(application, asserted, now)
-            for name, deployment in self._bundle.catalog.deployments.items():
-                limits = _limits(deployment, form, tenant, assertions, quarantine, self._bundle)
-                verdicts.append(
-                    _verdict(
-                        Pair(deployment=name, form=form),
-                        stricter(first[name], second[name]),
-                        limits,
-                    )
-                )
-        verdicts.sort(key=lambda verdict: verdict.pair)
-        evaluation = orjson.dumps([_row(v) for v in verdicts], option=orjson.OPT_SORT_KEYS)
-        return _Assembled(tuple(verdicts), evaluation, hashlib.sha256(evaluation).hexdigest())
-
-    def _second(self, application: ApplicationId, facts: Facts, now: datetime) -> Evaluations:
-        return self._engine.evaluate(application, facts, now)[0]
-
-
-def _limits(
-    deployment: Deployment,
-    form: Form,
-    tenant: TenantId,
-    assertions: Assertions,
-    quarantine: Quarantine,
-    bundle: Bundle,
-) -> tuple[str, ...]:
-    """What narrows a pair besides Cedar, sorted; each only ever takes away."""
-    limits = []
-    if assertions.models is not None and deployment.id not in assertions.models:
-        limits.append("asserted.model")
-    if assertions.jurisdictions:
-        within = bundle.taxonomy.common_jurisdictions(deployment.regions)
-        if not within & assertions.jurisdictions:
-            limits.append("asserted.jurisdiction")
-    if assertions.redaction == ("require" if form is Form.RAW else "forbid"):
-        limits.append("asserted.redaction")
-    if quarantine.blocks(deployment, tenant):
-        limits.append("quarantine")
-    if deployment.state is not DeploymentState.ACTIVE:
-        limits.append("state")
-    return tuple(limits)
-
-
-def _verdict(pair: Pair, evaluation: Evaluation, limits: tuple[str, ...]) -> Verdict:
-    obligations = evaluation.obligations
-    if pair.form is Form.REDACTED and evaluation.effect is Effect.PERMIT:
-        obligations = tuple(sorted((*obligations, Obligation(kind="redact"))))
-    return Verdict(
-        pair=pair,
-        effect=Effect.FORBID if limits else evaluation.effect,
-        obligations=() if limits else obligations,
-        policies=evaluation.policies,
-        limits=limits,
-        errors=evaluation.errors,
-    )
-
-
-def _row(verdict: Verdict) -> dict[str, Any]:
-    return {
-        "deployment": verdict.pair.deployment,
-        "form": verdict.pair.form,
-        "effect": verdict.effect,
-        "policies": verdict.policies,
-        "obligations": [
-            {"kind": o.kind, "queue": o.queue, "policy": o.policy} for o in verdict.obligations
-        ],
-        "limits": verdict.limits,
-        "errors": verdict.errors,
-    }
+            first, is_first_known = self._engine.evaluate(application, base, judged)
+            second, is_second_known = self._engine.evaluate(application, asserted, judged)
+            is_hit = is_hit and is_first_known and is_second_known
+            for pair in self._pairs[form]:
+                name = pair.deployment
+                found = limits.on(self._deployments[name], form, self._bundle.taxonomy)
+                verdicts.append(verdict_of(pair, stricter(first[name], second[name]), found))
+        return assemble_verdicts(verdicts), is_hit

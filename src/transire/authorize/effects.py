@@ -10,11 +10,19 @@ from transire.domain.ids import PolicyId
 __all__ = ["Answer", "Evaluation", "combine", "stricter"]
 
 _DEFAULT_QUEUE: Final = "default"
+_NO_DECISION: Final = "NoDecision"
+"""Stands among the errors where Cedar could not use its inputs; no policy id has this form."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Cedar's answer to one question; `errors` non-empty or `is_decided` false mean deny."""
+    """Cedar's answer to one question; `errors` non-empty or `is_decided` false mean deny.
+
+    Attributes:
+        policies: Determining policies, in Cedar's order.
+        errors: Ids of the policies that failed to evaluate; never Cedar's text, which may quote
+            values.
+    """
 
     is_allowed: bool
     is_decided: bool
@@ -24,7 +32,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """One evaluation of one deployment: both actions judged together."""
+    """One evaluation of one deployment: both actions judged together. Tuples are sorted."""
 
     effect: Effect
     obligations: tuple[Obligation, ...]
@@ -40,26 +48,42 @@ def combine(
     """Join the answers on `route` and `route_unreviewed`.
 
     Permitted for the first only means: a human must release it, in the queues that the determining
-    forbids name. An error on either denies (DESIGN I4): a forbid that errs is skipped by Cedar, so
-    its Allow proves nothing.
+    forbids name.
+
+    INVARIANT (I4): an error or `NoDecision` on either denies. A forbid that errs is skipped by
+    Cedar, so its Allow proves nothing.
+
+    Args:
+        unreviewed: None where it was not asked, because `route` is not allowed; where it is
+            allowed, not having asked means review.
+        annotations: Of every policy, by id.
     """
     answers = [route] if unreviewed is None else [route, unreviewed]
-    errors = tuple(sorted({e for a in answers for e in a.errors}))
+    errors = tuple(sorted({e for a in answers for e in _errors(a)}))
     policies = tuple(sorted(PolicyId(p) for p in route.policies))
-    if errors or not all(a.is_decided for a in answers) or not route.is_allowed:
+    if errors or not route.is_allowed:
         return Evaluation(Effect.FORBID, (), policies, errors)
-    if unreviewed is None or unreviewed.is_allowed:
+    if unreviewed is not None and unreviewed.is_allowed:
         return Evaluation(Effect.PERMIT, (), policies, ())
-    asking = [PolicyId(p) for p in unreviewed.policies]
+    return Evaluation(Effect.PERMIT, _reviews(unreviewed, annotations), policies, ())
+
+
+def _errors(answer: Answer) -> tuple[str, ...]:
+    return answer.errors if answer.is_decided else (*answer.errors, _NO_DECISION)
+
+
+def _reviews(
+    unreviewed: Answer | None, annotations: Mapping[PolicyId, Mapping[str, str]]
+) -> tuple[Obligation, ...]:
+    """One review per determining forbid; a default deny asks for one in the default queue."""
+    asking = [] if unreviewed is None else [PolicyId(p) for p in unreviewed.policies]
     obligations = [
         Obligation(
             kind="review", queue=annotations.get(p, {}).get("queue", _DEFAULT_QUEUE), policy=p
         )
         for p in asking
     ]
-    if not obligations:
-        obligations = [Obligation(kind="review", queue=_DEFAULT_QUEUE)]
-    return Evaluation(Effect.PERMIT, tuple(sorted(obligations)), policies, ())
+    return tuple(sorted(obligations)) or (Obligation(kind="review", queue=_DEFAULT_QUEUE),)
 
 
 def stricter(first: Evaluation, second: Evaluation) -> Evaluation:

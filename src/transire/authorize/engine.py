@@ -1,11 +1,11 @@
-"""Asking Cedar about every deployment: once per distinct profile, in one batch.
+"""Asking Cedar about every deployment: once per distinct profile, in one batch per action.
 
 Deployments with equal attributes and parents get equal answers unless a policy or another entity
-names one of them, so one representative is asked for each such profile (research: cedar §2: 13 ×
-at 50 deployments, exact).
+names one of them, so one representative is asked for each such profile: exact, and the larger the
+fleet of equals, the cheaper. `route_unreviewed` is asked only where `route` is allowed.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -14,10 +14,9 @@ import orjson
 from cedarpy import pst
 
 from transire.authorize.effects import Answer, Evaluation, combine
-from transire.authorize.memo import Instants, Memo, instants_of, to_cedar_time
+from transire.authorize.memo import Memo, fact_projection, instants_of
 from transire.bundle.compiled import CompiledBundle
 from transire.bundle.entities import datetime_value, reference, uid
-from transire.bundle.rules import context_reads
 from transire.domain.decision import Facts
 from transire.domain.ids import ApplicationId, DeploymentId
 from transire.errors import GovernanceUnavailable
@@ -26,6 +25,8 @@ __all__ = ["CedarEngine", "Evaluations", "ask", "context_of"]
 
 Evaluations = Mapping[DeploymentId, Evaluation]
 
+_MEMO_ROWS: Final = 200_000
+"""Evaluations remembered, counted per deployment: about 20 MB of references."""
 _MEMO_SIZE: Final = 4_096
 
 
@@ -44,17 +45,21 @@ def ask(
         return []
     try:
         results = cedarpy.is_authorized_batch(list(requests), policies, entities, schema)
-    except Exception:  # noqa: BLE001 - any failure of the binding denies (research: cedar §4.4)
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException:  # noqa: BLE001 - any failure denies, and a panic is no `Exception`
         raise GovernanceUnavailable("the policy engine failed") from None
     return [_answer(result) for result in results]
 
 
 def _answer(result: cedarpy.AuthzResult) -> Answer:
+    is_decided = result.decision is not cedarpy.Decision.NoDecision
     return Answer(
         is_allowed=result.decision is cedarpy.Decision.Allow,
-        is_decided=result.decision is not cedarpy.Decision.NoDecision,
+        is_decided=is_decided,
         policies=tuple(result.diagnostics.reasons),
-        errors=tuple(_policy_in(error) for error in result.diagnostics.errors),
+        # Without a decision the errors are about our own inputs and name no policy.
+        errors=tuple(map(_policy_in, result.diagnostics.errors)) if is_decided else (),
     )
 
 
@@ -92,15 +97,20 @@ class CedarEngine:
     """Evaluates one compiled bundle; pure but for its memo."""
 
     def __init__(self, compiled: CompiledBundle) -> None:
-        self.compiled = compiled
+        self._compiled = compiled
         self._profiles = _profiles(compiled)
-        self._instants: Instants | None = instants_of(compiled)
-        self._reads = context_reads(compiled.tree.static_policies)
-        self._memo: Memo[Evaluations] = Memo(_MEMO_SIZE)
+        self._instants = instants_of(compiled)
+        self._observed = fact_projection(compiled)
+        rows = max(sum(map(len, self._profiles)), 1)
+        self._memo: Memo[Evaluations] = Memo(min(_MEMO_SIZE, max(_MEMO_ROWS // rows, 16)))
 
-    def window(self, now: datetime) -> tuple[int, int] | None:
-        """The window of `now`, or None where no two moments are alike."""
-        return None if self._instants is None else self._instants.window(now)
+    def judged(self, now: datetime) -> datetime:
+        """The moment this bundle is asked about at `now`: what replay must ask about again."""
+        return self._instants.judged(now)
+
+    def key(self, application: ApplicationId, facts: Facts, judged: datetime) -> Hashable:
+        """Equal for two questions that this bundle must answer alike."""
+        return application, self._instants.window(judged), self._observed(facts)
 
     def evaluate(
         self, application: ApplicationId, facts: Facts, now: datetime
@@ -110,36 +120,15 @@ class CedarEngine:
         Raises:
             GovernanceUnavailable: the application is unknown, or the engine failed.
         """
-        if ("Application", application) not in self.compiled.entity_ids:
+        # Cedar skips what it does not know instead of refusing it: ask about known ids only.
+        if ("Application", application) not in self._compiled.entity_ids:
             raise GovernanceUnavailable("the application is not in the active catalog")
-        now = to_cedar_time(now)
-        key = self._key(application, facts, now)
-        if key is not None and (known := self._memo.get(key)) is not None:
+        judged = self.judged(now)
+        key = self.key(application, facts, judged)
+        known = self._memo.recall(key)
+        if known is not None:
             return known, True
-        found = self._evaluate(application, facts, now)
-        if key is not None:
-            self._memo.remember(key, found)
-        return found, False
-
-    def _key(self, application: ApplicationId, facts: Facts, now: datetime) -> Any:
-        window = self.window(now)
-        if window is None:
-            return None
-        reads = self._reads
-        return (
-            application,
-            window,
-            _if_read(reads, "purpose", facts.purpose),
-            _if_read(reads, "stakes", facts.stakes),
-            _if_read(reads, "dataClasses", facts.data_classes),
-            _if_read(reads, "failedClasses", facts.failed_classes),
-            _if_read(reads, "uncoveredClasses", facts.uncovered_classes),
-            _if_read(reads, "unscannedParts", facts.unscanned_parts),
-            _if_read(reads, "capabilities", facts.capabilities),
-            _if_read(reads, "redacted", facts.redacted),
-            _if_read(reads, "subjectRegion", facts.subject_region),
-            _if_read(reads, "user", facts.user),
-        )
+        return self._memo.remember(key, self._evaluate(application, facts, judged)), False
 
     def _evaluate(self, application: ApplicationId, facts: Facts, now: datetime) -> Evaluations:
         context = context_of(facts, now)
@@ -153,7 +142,7 @@ class CedarEngine:
                 strict=True,
             )
         )
-        annotations = self.compiled.bundle.annotations
+        annotations = self._compiled.bundle.annotations
         found: dict[DeploymentId, Evaluation] = {}
         for profile, route in zip(self._profiles, routes, strict=True):
             evaluation = combine(route, unreviewed.get(profile[0]), annotations)
@@ -173,25 +162,34 @@ class CedarEngine:
             }
             for deployment in deployments
         ]
-        compiled = self.compiled
+        compiled = self._compiled
         return ask(requests, compiled.policies, compiled.entities, compiled.schema)
-
-
-def _if_read(reads: frozenset[str] | None, attribute: str, value: object) -> object:
-    return value if reads is None or attribute in reads else None
 
 
 def _profiles(compiled: CompiledBundle) -> list[list[DeploymentId]]:
     """Deployments grouped by what policy can tell apart, sorted."""
     named = {u.id for u in pst.entity_uids(compiled.tree) if str(u.type) == "Deployment"}
+    named.update(_named_in([row["attrs"], row.get("tags")] for row in compiled.entity_rows))
     groups: dict[bytes, list[DeploymentId]] = {}
     for row in compiled.entity_rows:
         if row["uid"]["type"] != "Deployment":
             continue
         name = row["uid"]["id"]
-        profile = {"attrs": row["attrs"], "parents": row["parents"]}
+        profile = {key: value for key, value in row.items() if key != "uid"}
         if name in named:
             profile["named"] = name
         key = orjson.dumps(profile, option=orjson.OPT_SORT_KEYS)
         groups.setdefault(key, []).append(DeploymentId(name))
     return sorted(groups.values())
+
+
+def _named_in(value: object) -> Iterator[str]:
+    """Deployments that an entity's attributes or tags refer to."""
+    if isinstance(value, Mapping):
+        if value.get("type") == "Deployment":
+            yield str(value.get("id"))
+        for inner in value.values():
+            yield from _named_in(inner)
+    elif isinstance(value, Iterable) and not isinstance(value, str):
+        for inner in value:
+            yield from _named_in(inner)

@@ -1,4 +1,4 @@
-"""The facts Cedar sees, without and with the caller's assertions. Pure.
+"""The facts Cedar sees, without and with the caller's assertions. Pure but for a memo of closures.
 
 Base facts come from credential, catalog, detector and body alone. Asserted facts are the same with
 the caller's claims added: classes join, stakes rise, another purpose replaces the key's. Both are
@@ -8,107 +8,159 @@ an assertion: nothing a caller says can open a pair.
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
+from typing import Final
 
+from transire.authorize.memo import Memo
 from transire.domain.bundle import Bundle
 from transire.domain.decision import Classification, Facts, Form
 from transire.domain.deployment import Acceptance, Application
-from transire.domain.ids import DataClass, Jurisdiction, Purpose, TenantId
-from transire.domain.request import Principal, RoutingRequest
+from transire.domain.ids import DataClass, Purpose, Stakes, TenantId
+from transire.domain.request import Assertions, Principal, RoutingRequest
 from transire.errors import AuthenticationError, RequestError
 
-__all__ = ["application_of", "asserted_facts", "base_facts", "check_assertions"]
+__all__ = ["FactReader"]
+
+_PSEUDONYMISED: Final = DataClass("PSEUDONYMISED")
+_REDACTIONS: Final = (None, "require", "forbid")
+_CLOSURES: Final = 2_048
+"""Closed class sets remembered; a taxonomy of 17 classes meets a few hundred in practice."""
 
 
-def application_of(principal: Principal, bundle: Bundle) -> Application:
-    """The catalog's application behind a credential.
+class FactReader:
+    """Reads requests and classifications in the words of one bundle."""
 
-    Raises:
-        AuthenticationError: the active catalog no longer knows it, or moved it to another tenant.
-    """
-    named = principal.application
-    application = None if named is None else bundle.catalog.applications.get(named)
-    if application is None or application.tenant != principal.tenant:
-        raise AuthenticationError("this key's application is not in the active catalog")
-    return application
+    def __init__(self, bundle: Bundle) -> None:
+        self._taxonomy = bundle.taxonomy
+        self._catalog = bundle.catalog
+        self._closed: Memo[frozenset[DataClass]] = Memo(_CLOSURES)
 
+    def application(self, principal: Principal) -> Application:
+        """The catalog's application behind a credential.
 
-def base_facts(
-    request: RoutingRequest,
-    classification: Classification,
-    bundle: Bundle,
-    *,
-    form: Form,
-    now: datetime,
-) -> Facts:
-    """Facts of credential, catalog, detector and body alone."""
-    application = application_of(request.principal, bundle)
-    taxonomy = bundle.taxonomy
-    raised = classification.signals.stakes
-    uncovered, used = _after_acceptances(
-        classification.uncovered, bundle.catalog.acceptances, application.tenant, now
-    )
-    return Facts(
-        purpose=request.principal.purpose or application.purposes[0],
-        stakes=taxonomy.max_stakes(application.stakes, *([raised] if raised else [])),
-        data_classes=taxonomy.class_closure(classification.found),
-        failed_classes=taxonomy.class_closure(classification.failed),
-        uncovered_classes=taxonomy.class_closure(uncovered),
-        unscanned_parts=classification.unscanned_parts,
-        capabilities=request.body.capabilities,
-        redacted=form is Form.REDACTED,
-        user=request.principal.user,
-        acceptances=used,
-    )
+        Raises:
+            AuthenticationError: the active catalog no longer knows it, moved it to another tenant,
+                or no longer lists the key's purpose for it.
+        """
+        named = principal.application
+        application = None if named is None else self._catalog.applications.get(named)
+        if application is None or application.tenant != principal.tenant:
+            raise AuthenticationError("this key's application is not in the active catalog")
+        if principal.purpose is not None and principal.purpose not in application.purposes:
+            raise AuthenticationError("this key's purpose is not in the active catalog")
+        return application
 
+    def base(
+        self,
+        request: RoutingRequest,
+        classification: Classification,
+        *,
+        form: Form,
+        now: datetime,
+    ) -> Facts:
+        """Facts of credential, catalog, detector and body alone.
 
-def asserted_facts(base: Facts, request: RoutingRequest, bundle: Bundle) -> Facts:
-    """The base facts with what the caller asserts; equal to them where it asserts nothing."""
-    asserted = request.assertions
-    if asserted.purpose is None and asserted.stakes is None and not asserted.data_classes:
-        return base
-    taxonomy = bundle.taxonomy
-    return Facts(
-        purpose=asserted.purpose or base.purpose,
-        stakes=taxonomy.max_stakes(base.stakes, *([asserted.stakes] if asserted.stakes else [])),
-        data_classes=taxonomy.class_closure(base.data_classes | asserted.data_classes),
-        failed_classes=base.failed_classes,
-        uncovered_classes=base.uncovered_classes,
-        unscanned_parts=base.unscanned_parts,
-        capabilities=base.capabilities,
-        redacted=base.redacted,
-        subject_region=base.subject_region,
-        user=base.user,
-        acceptances=base.acceptances,
-    )
+        Args:
+            classification: Of the body in this form; see `redacted` for the other form's.
+            now: Ends acceptances; a part of the facts, so never remembered across their expiry.
+        """
+        application = self.application(request.principal)
+        uncovered, used = _after_acceptances(
+            classification.uncovered, self._catalog.acceptances, application.tenant, now
+        )
+        return Facts(
+            purpose=request.principal.purpose or application.purposes[0],
+            stakes=self._highest(application.stakes, classification.signals.stakes),
+            data_classes=self._close(classification.found),
+            failed_classes=self._close(classification.failed),
+            uncovered_classes=self._close(uncovered),
+            unscanned_parts=classification.unscanned_parts,
+            capabilities=request.body.capabilities,
+            redacted=form is Form.REDACTED,
+            user=request.principal.user,
+            acceptances=used,
+        )
 
+    def redacted(self, base: Facts, raw: Classification, raw_base: Facts) -> Facts:
+        """Base facts of the redacted form: what redaction cannot take away is put back.
 
-def check_assertions(request: RoutingRequest, bundle: Bundle) -> None:
-    """Refuse asserted names that do not exist, before anything is asked.
+        Failed and uncovered classes, unread parts and stakes of the raw form stay, and so does
+        every class that no finding accounts for: nothing was replaced that could have removed it.
+        The detector's own answer says the same; eligibility does not depend on it (DESIGN §3).
+        """
+        located = frozenset(finding.data_class for finding in raw.findings)
+        marked = {_PSEUDONYMISED} & self._taxonomy.data_classes.keys()
+        return Facts(
+            purpose=base.purpose,
+            stakes=self._highest(base.stakes, raw_base.stakes),
+            data_classes=self._close(base.data_classes | (raw.found - located) | marked),
+            failed_classes=base.failed_classes | raw_base.failed_classes,
+            uncovered_classes=base.uncovered_classes | raw_base.uncovered_classes,
+            unscanned_parts=max(base.unscanned_parts, raw_base.unscanned_parts),
+            capabilities=base.capabilities | raw_base.capabilities,
+            redacted=True,
+            user=base.user,
+            acceptances=tuple(sorted({*base.acceptances, *raw_base.acceptances})),
+        )
 
-    Raises:
-        RequestError: names the field and the valid names; never repeats the caller's text.
-    """
-    asserted = request.assertions
-    application = application_of(request.principal, bundle)
-    taxonomy = bundle.taxonomy
-    if asserted.purpose is not None:
-        _member("purpose", [asserted.purpose], application.purposes)
-    if asserted.stakes is not None:
-        _member("stakes", [asserted.stakes], taxonomy.stakes)
-    _member("data_classes", asserted.data_classes, taxonomy.data_classes)
-    _member("jurisdictions", asserted.jurisdictions, taxonomy.jurisdictions)
+    def asserted(self, base: Facts, assertions: Assertions) -> Facts:
+        """The base facts with what the caller asserts; the same object where it asserts nothing.
+
+        Asserted classes join each form's own, so they survive redaction.
+        """
+        if assertions.purpose is None and assertions.stakes is None and not assertions.data_classes:
+            return base
+        return Facts(
+            purpose=assertions.purpose or base.purpose,
+            stakes=self._highest(base.stakes, assertions.stakes),
+            data_classes=self._close(base.data_classes | assertions.data_classes),
+            failed_classes=base.failed_classes,
+            uncovered_classes=base.uncovered_classes,
+            unscanned_parts=base.unscanned_parts,
+            capabilities=base.capabilities,
+            redacted=base.redacted,
+            subject_region=base.subject_region,
+            user=base.user,
+            acceptances=base.acceptances,
+        )
+
+    def check(self, assertions: Assertions, application: Application) -> None:
+        """Refuse asserted names that do not exist, before anything is asked.
+
+        Raises:
+            RequestError: names the field and the valid names; never repeats the caller's text.
+        """
+        if assertions.purpose is not None:
+            _member("purpose", [assertions.purpose], application.purposes)
+        if assertions.stakes is not None:
+            _member("stakes", [assertions.stakes], self._taxonomy.stakes)
+        if assertions.data_classes:
+            _member("data_classes", assertions.data_classes, self._taxonomy.data_classes)
+        if assertions.jurisdictions:
+            _member("jurisdictions", assertions.jurisdictions, self._taxonomy.jurisdictions)
+        if assertions.redaction not in _REDACTIONS:
+            raise RequestError(
+                "`transire.redaction` must be one of allow, require, forbid",
+                param="transire.redaction",
+            )
+
+    def _close(self, classes: frozenset[DataClass]) -> frozenset[DataClass]:
+        known = self._closed.recall(classes)
+        if known is None:
+            known = self._closed.remember(classes, self._taxonomy.class_closure(classes))
+        return known
+
+    def _highest(self, floor: Stakes, raised: Stakes | None) -> Stakes:
+        return floor if raised is None else self._taxonomy.max_stakes(floor, raised)
 
 
 def _member(
-    field: str,
-    names: Iterable[str],
-    known: Iterable[DataClass] | Iterable[Jurisdiction] | Iterable[Purpose] | Iterable[str],
+    field: str, names: Iterable[str], known: Iterable[DataClass] | Iterable[Purpose] | Iterable[str]
 ) -> None:
-    members = sorted(known)
-    if not set(names) <= set(members):
+    members = frozenset[str](known)
+    if not members.issuperset(names):
         raise RequestError(
             f"`transire.{field}` holds a name this application may not use; "
-            f"it may use {', '.join(members)}",
+            f"it may use {', '.join(sorted(members))}",
             param=f"transire.{field}",
         )
 
@@ -119,7 +171,10 @@ def _after_acceptances(
     tenant: TenantId,
     now: datetime,
 ) -> tuple[frozenset[DataClass], tuple[str, ...]]:
-    """Uncovered classes that no acceptance in force covers in *all* their modalities."""
+    """Uncovered classes that no acceptance in force covers in *all* their modalities.
+
+    A gap that names no modality is a gap in all of them: nothing can accept it.
+    """
     if not uncovered:
         return frozenset(), ()
     in_force = [a for a in acceptances if a.tenant in (None, tenant) and now < a.expires]
@@ -128,7 +183,7 @@ def _after_acceptances(
     for data_class, modalities in uncovered.items():
         covering = [a for a in in_force if data_class in a.data_classes]
         accepted = frozenset[str]().union(*(a.modalities for a in covering))
-        if modalities <= accepted:
+        if modalities and modalities <= accepted:
             used.update(a.id for a in covering if a.modalities & modalities)
         else:
             left.add(data_class)
