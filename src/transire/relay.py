@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from transire.domain.answer import Chunk, Completion, Usage
-from transire.domain.decision import Case, Outcome, OutcomeStatus
+from transire.domain.decision import Case
 from transire.domain.deployment import Price
+from transire.domain.permit import Outcome, OutcomeStatus
 from transire.domain.ports import Clock, Exchange
 from transire.domain.request import RoutingRequest
 from transire.errors import UpstreamError

@@ -24,13 +24,10 @@ from transire.domain.decision import (
     Classification,
     Effect,
     Hold,
-    Outcome,
-    OutcomeStatus,
     Pair,
-    Permit,
-    Recorded,
     Redaction,
 )
+from transire.domain.permit import Outcome, OutcomeStatus, Permit, Recorded
 from transire.domain.ports import (
     Attempts,
     Clock,

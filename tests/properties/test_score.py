@@ -26,7 +26,7 @@ from transire.score.estimate import Question
 from transire.score.health import FleetHealth
 from transire.score.latency import LONGEST_MS, Averages, Observed, learn, weight_permille
 from transire.score.rank import Contender, Preference, rank
-from transire.score.replay import agrees, ranking_to_json
+from transire.score.replay import agrees
 from transire.score.scorer import BundleScorer
 
 NAMES = [f"d{i}" for i in range(8)]
@@ -190,7 +190,7 @@ def test_record_of_a_ranking_gives_the_same_ranking(
 ) -> None:
     ranking = rank(question, given_, preference, "digest")
 
-    assert agrees(json.loads(json.dumps(ranking_to_json(ranking, preference))))
+    assert agrees(json.loads(json.dumps(ranking.to_json())))
 
 
 @given(

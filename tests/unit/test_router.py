@@ -21,11 +21,7 @@ from transire.domain.decision import (
     Classification,
     Effect,
     Hold,
-    Outcome,
-    OutcomeStatus,
-    Permit,
     Ranking,
-    Recorded,
     Redaction,
     Signals,
     Terms,
@@ -43,6 +39,7 @@ from transire.domain.ids import (
     TenantId,
 )
 from transire.domain.log import Receipt
+from transire.domain.permit import Outcome, OutcomeStatus, Permit, Recorded
 from transire.domain.ports import Governed, Release, Violation, Wire
 from transire.domain.request import Assertions, Body, Principal, RoutingRequest
 from transire.errors import (
@@ -124,7 +121,15 @@ class FakeScorer:
             forbidden = next(v for v in permitted.verdicts if v.pair.deployment == self.hostile)
             verdicts = [replace(forbidden, effect=Effect.PERMIT)]
         candidates = tuple(Candidate(verdict=v, terms=TERMS) for v in verdicts)
-        return Ranking(candidates=candidates, filtered=(), reason="x", scorer_digest="s", seed=1)
+        return Ranking(
+            candidates=candidates,
+            filtered=(),
+            reason="x",
+            scorer_digest="s",
+            seed=1,
+            target_ms=1,
+            near_tie_permille=0,
+        )
 
 
 @dataclass

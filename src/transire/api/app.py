@@ -1,8 +1,8 @@
 """The application: routes, error shapes, and the order of starting and stopping."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import structlog
 from fastapi import FastAPI
@@ -11,6 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
 from transire import __version__
 from transire.api.chat import ChatEndpoint, ModelsEndpoint
@@ -21,14 +22,54 @@ from transire.api.openapi import hot_paths
 from transire.bootstrap import Installation
 from transire.errors import GovernanceUnavailable, NotFoundError, RequestError, TransireError
 
-__all__ = ["build_admin", "build_app"]
+__all__ = ["FrontDoor", "build_admin", "build_app"]
+
+Endpoint: TypeAlias = Callable[[Request], Awaitable[Response]]
 
 _log = structlog.get_logger()
 _OPENAI_SHAPED: Final = ("/v1/chat/", "/v1/models", "/v1/completions", "/v1/embeddings")
 
 
-def build_app(installation: Installation) -> FastAPI:
+class FrontDoor:
+    """The public API: the two routes of the path at once, everything else through FastAPI.
+
+    FastAPI's layers (exit stacks, body limits, telemetry, routing by pattern) cost about as much
+    as scoring does; the path's own routes are two exact names, and bring bounds of their own.
+    """
+
+    def __init__(self, app: FastAPI, path: Mapping[str, Endpoint]) -> None:
+        self._app = app
+        self._path = path
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one connection's event, as ASGI asks."""
+        endpoint = None
+        if scope["type"] == "http" and scope["method"] == "POST":
+            endpoint = self._path.get(scope["path"])
+        if endpoint is None:
+            await self._app(scope, receive, send)
+            return
+        request = Request(scope, receive)
+        try:
+            response = await endpoint(request)
+        except Exception as error:  # noqa: BLE001 - never a bare 500, whatever breaks
+            response = await _on_unexpected(request, error)
+        await response(scope, receive, send)
+
+
+def build_app(installation: Installation) -> FrontDoor:
     """The public API over one installation."""
+    path: dict[str, Endpoint] = {
+        "/v1/chat/completions": ChatEndpoint(installation),
+        "/v1/decisions": AdviceEndpoint(installation),
+    }
+    app = _build_rest(installation)
+    for name in path:
+        app.router.routes.append(Route(name, _wrong_method, methods=["POST"]))
+    return FrontDoor(app, path)
+
+
+def _build_rest(installation: Installation) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
@@ -44,10 +85,7 @@ def build_app(installation: Installation) -> FastAPI:
         redoc_url=None,
         openapi_url=None,
     )
-    # The hot routes are Starlette's own: FastAPI's parameter machinery costs more than the scorer.
     app.router.routes += [
-        Route("/v1/chat/completions", _plain(ChatEndpoint(installation)), methods=["POST"]),
-        Route("/v1/decisions", _plain(AdviceEndpoint(installation)), methods=["POST"]),
         Route("/v1/models", _plain(ModelsEndpoint(installation)), methods=["GET"]),
         Route("/v1/models/{name:path}", _plain(ModelsEndpoint(installation)), methods=["GET"]),
     ]
@@ -73,12 +111,16 @@ def build_admin(installation: Installation) -> FastAPI:
     return admin
 
 
-def _plain(endpoint: Any) -> Any:
+async def _wrong_method(_request: Request) -> Response:
+    """Stands in the table so that other methods get 405; `FrontDoor` answers the right one."""
+    raise AssertionError("unreachable")
+
+
+def _plain(endpoint: Endpoint) -> Endpoint:
     """Starlette treats instances as ASGI applications; a function makes it a handler."""
 
     async def handle(request: Request) -> Response:
-        response: Response = await endpoint(request)
-        return response
+        return await endpoint(request)
 
     return handle
 

@@ -24,6 +24,7 @@ from transire.errors import AccessError, NotFoundError, TransireError
 from transire.record.merkle import inclusion_proof
 from transire.record.recorder import evaluation_rows
 from transire.router import Advice
+from transire.score.replay import agrees
 
 __all__ = [
     "AdviceEndpoint",
@@ -218,15 +219,18 @@ class Decisions:
         return await self._installation.log.read(prove)
 
     async def replay(self, principal: Principal, decision_id: str) -> dict[str, Any]:
-        """Evaluate the recorded facts again under the recorded bundle; must agree (I8)."""
+        """Evaluate and rank the recorded facts again; both must agree with the record (I8)."""
         head = (await self.find(principal, decision_id))[0]
         if not head.get("facts"):
             return {"decision_id": decision_id, "replayable": False}
         digest = await self.replayed_digest(head)
+        policy, ranking = digest == head["evaluation"], agrees(head["ranking"])
         return {
             "decision_id": decision_id,
             "replayable": True,
-            "agrees": digest == head["evaluation"],
+            "agrees": policy and ranking,
+            "policy_agrees": policy,
+            "ranking_agrees": ranking,
             "evaluation": digest,
         }
 

@@ -53,6 +53,7 @@ class CedarAuthorizer:
         rows = len(Form) * len(self._deployments)
         size = min(_MEMO_SIZE, max(_MEMO_ROWS // max(rows, 1), _MEMO_FLOOR))
         self._assembled: Memo[Assembled] = Memo(size)
+        self._acts: Memo[bool] = Memo(_MEMO_SIZE)
 
     def authorize(
         self,
@@ -138,8 +139,25 @@ class CedarAuthorizer:
     def allows_application(
         self, application: str, action: str, resource: Mapping[str, Any], *, now: datetime
     ) -> bool:
-        """Whether Cedar allows an application's own act (`explain`)."""
-        return may_act(self._compiled, ("Application", application), action, resource, now=now)
+        """Whether Cedar allows an application's own act (`explain`) on an entity of the registry.
+
+        Remembered: rules, registry and the moment's place among the bundle's instants are all
+        that such an answer depends on.
+        """
+        kind, name = resource["type"], resource["id"]
+        judged = self._engine.judged(now)
+        key = (application, action, kind, name, self._engine.window(judged))
+        known = self._acts.recall(key)
+        if known is None:
+            known = may_act(
+                self._compiled,
+                ("Application", application),
+                action,
+                {"type": kind, "id": name},
+                now=judged,
+            )
+            self._acts.remember(key, known)
+        return known
 
     @property
     def _deployments(self) -> Mapping[DeploymentId, Any]:

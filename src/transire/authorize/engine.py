@@ -108,9 +108,13 @@ class CedarEngine:
         """The moment this bundle is asked about at `now`: what replay must ask about again."""
         return self._instants.judged(now)
 
+    def window(self, judged: datetime) -> Hashable:
+        """Equal for two judged moments that no comparison of this bundle tells apart."""
+        return self._instants.window(judged)
+
     def key(self, application: ApplicationId, facts: Facts, judged: datetime) -> Hashable:
         """Equal for two questions that this bundle must answer alike."""
-        return application, self._instants.window(judged), self._observed(facts)
+        return application, self.window(judged), self._observed(facts)
 
     def evaluate(
         self, application: ApplicationId, facts: Facts, now: datetime

@@ -4,15 +4,14 @@ Classification → Authorization → Ranking → Choice | Hold → Recorded[Perm
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Generic, TypeVar
+from typing import Any, NamedTuple
 
 from transire.domain.ids import (
     BundleDigest,
     DataClass,
-    DecisionId,
     DeploymentId,
     Jurisdiction,
     PolicyId,
@@ -20,7 +19,6 @@ from transire.domain.ids import (
     ReviewId,
     Stakes,
 )
-from transire.domain.log import Receipt
 from transire.domain.request import Body, JsonValue, RoutingRequest
 from transire.errors import IntegrityError
 
@@ -36,20 +34,14 @@ __all__ = [
     "Form",
     "Hold",
     "Obligation",
-    "Outcome",
-    "OutcomeStatus",
     "Pair",
     "PartState",
-    "Permit",
     "Ranking",
-    "Recorded",
     "Redaction",
     "Signals",
     "Terms",
     "Verdict",
 ]
-
-T_co = TypeVar("T_co", covariant=True)
 
 
 class PartState(StrEnum):
@@ -288,7 +280,10 @@ class Authorization:
 
     def verdict(self, pair: Pair) -> Verdict | None:
         """The verdict on one pair, or None if it was not put to Cedar."""
-        return next((v for v in self.verdicts if v.pair == pair), None)
+        name, form = pair.deployment, pair.form
+        return next(
+            (v for v in self.verdicts if v.pair.deployment == name and v.pair.form is form), None
+        )
 
     def narrowed_by(self, now: "Authorization") -> "Authorization":
         """This set ∩ what is permitted now, obligations united (DESIGN I3).
@@ -306,9 +301,10 @@ class Authorization:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Terms:
-    """Every term of one candidate's score, integers only, as recorded.
+class Terms(NamedTuple):
+    """Every term of one candidate's score, integers only, in the order in which they are recorded.
+
+    A tuple, like `Candidate`, because twenty of each are made for every request.
 
     Attributes:
         cost_micro_usd: Expected cost; None where the price is unknown.
@@ -327,8 +323,7 @@ class Terms:
     in_flight: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Candidate:
+class Candidate(NamedTuple):
     """One permitted pair with its terms."""
 
     verdict: Verdict
@@ -350,6 +345,8 @@ class Ranking:
         reason: Why the first one won (`cheapest_meeting_target`, `p2c`, `only_one`, …).
         scorer_digest: Names the scorer's configuration, for replay.
         seed: The decision's seed.
+        target_ms: The task's latency target.
+        near_tie_permille: Costs within this share of the cheapest counted as equal.
     """
 
     candidates: tuple[Candidate, ...]
@@ -357,6 +354,29 @@ class Ranking:
     reason: str
     scorer_digest: str
     seed: int
+    target_ms: int
+    near_tie_permille: int
+
+    def to_json(self) -> dict[str, JsonValue]:
+        """The ranking as an entry holds it, with everything that decided it; best first.
+
+        Candidates are columns, one list per term: an entry then names each term once and not
+        twenty times. `form` stands there only where some pair is redacted.
+        """
+        candidates = _columns([c.verdict.pair for c in self.candidates])
+        terms = zip(*(c.terms for c in self.candidates), strict=True)
+        candidates.update((name, list(term)) for name, term in zip(Terms._fields, terms))  # noqa: B905 - no candidates, no columns
+        filtered = _columns([pair for pair, _ in self.filtered])
+        filtered["filter"] = [name for _, name in self.filtered]
+        return {
+            "scorer": self.scorer_digest,
+            "seed": self.seed,
+            "target_ms": self.target_ms,
+            "near_tie_permille": self.near_tie_permille,
+            "reason": self.reason,
+            "candidates": candidates,
+            "filtered": filtered,
+        }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -402,73 +422,11 @@ class Hold:
     queues: frozenset[str]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Permit:
-    """The single-use right to send one content to one deployment once (DESIGN I3).
-
-    Attributes:
-        attempt: 1 for the decision's own, then 2, 3, ….
-        cause: `first`, `retry`, `fallback`, `escalation` or `contract`.
-        content_digest: Keyed digest of the classified content.
-        wire_digest: Keyed digest of the exact bytes to be sent.
-        expires_at: The permit is void from then on.
-    """
-
-    decision_id: DecisionId
-    attempt: int
-    cause: str
-    pair: Pair
-    content_digest: bytes
-    wire_digest: bytes
-    bundle_digest: BundleDigest
-    quarantine_version: int
-    expires_at: datetime
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Recorded(Generic[T_co]):
-    """A value whose entry is durable and covered by a signed checkpoint.
-
-    INVARIANT: only the record stage constructs it, after `DecisionLog.append` returned.
-    """
-
-    value: T_co
-    receipt: Receipt
-
-
-class OutcomeStatus(StrEnum):
-    """How a forwarded request ended."""
-
-    OK = "ok"
-    PARTIAL = "partial"
-    FAILED = "failed"
-    CONTRACT_VIOLATED = "contract_violated"
-    CANCELLED = "cancelled"
-    UNKNOWN = "unknown"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
-    """What happened to one attempt, for the outcome entry.
-
-    Attributes:
-        failure: Typed failure class (`timeout`, `status_5xx`, `schema`, …), empty if none.
-        released_bytes: Bytes of answer content that reached the caller.
-        cost_micro_usd: From reported tokens and the catalog price; None if unknown.
-        facts: Further integers and names for the record, never content.
-    """
-
-    status: OutcomeStatus
-    failure: str = ""
-    http_status: int | None = None
-    latency_ms: int = 0
-    first_byte_ms: int | None = None
-    tokens_in: int | None = None
-    tokens_out: int | None = None
-    cost_micro_usd: int | None = None
-    released_bytes: int = 0
-    finish_reasons: tuple[str, ...] = ()
-    facts: Mapping[str, JsonValue] = field(default_factory=dict)
+def _columns(pairs: list[Pair]) -> dict[str, JsonValue]:
+    columns: dict[str, JsonValue] = {"deployment": [pair.deployment for pair in pairs]}
+    if any(pair.form is not Form.RAW for pair in pairs):
+        columns["form"] = [pair.form.value for pair in pairs]
+    return columns
 
 
 def _stricter(first: Verdict, second: Verdict | None) -> Verdict:

@@ -17,16 +17,14 @@ from transire.domain.decision import (
     Choice,
     Classification,
     Hold,
-    Outcome,
     Pair,
-    Permit,
     Ranking,
-    Recorded,
     Redaction,
 )
 from transire.domain.deployment import Deployment
 from transire.domain.ids import DeploymentId, ReviewId
 from transire.domain.log import Change, Condition, Receipt
+from transire.domain.permit import Outcome, Permit, Recorded
 from transire.domain.request import Assertions, Body, RoutingRequest
 from transire.errors import TransireError, UpstreamError
 

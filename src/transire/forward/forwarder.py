@@ -12,8 +12,8 @@ from email.utils import parsedate_to_datetime
 from typing import Final
 
 from transire.domain.answer import Chunk, Completion
-from transire.domain.decision import Permit, Recorded
 from transire.domain.deployment import Deployment
+from transire.domain.permit import Permit, Recorded
 from transire.domain.ports import Clock, Exchange, Keyed, Wire
 from transire.domain.request import Body
 from transire.errors import IntegrityError, StaleError, UpstreamError

@@ -9,8 +9,9 @@ from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
-from transire.domain.decision import Case, Effect, Outcome
+from transire.domain.decision import Case, Effect
 from transire.domain.ids import DeploymentId
+from transire.domain.permit import Outcome
 from transire.observe import names
 from transire.observe.names import Metric
 

@@ -13,18 +13,9 @@ from typing import Any, Final
 
 import orjson
 
-from transire.domain.decision import (
-    Candidate,
-    Case,
-    Choice,
-    Form,
-    Hold,
-    Outcome,
-    Pair,
-    Permit,
-    Recorded,
-)
+from transire.domain.decision import Case, Choice, Form, Hold, Pair
 from transire.domain.log import Change, Condition, Item, Receipt
+from transire.domain.permit import Outcome, Permit, Recorded
 from transire.domain.ports import Clock, Release, Wire
 from transire.domain.request import JsonValue, RoutingRequest
 from transire.errors import IntegrityError, LogUnavailable, StaleError, TransireError
@@ -241,7 +232,7 @@ def request_fields(request: RoutingRequest) -> dict[str, JsonValue]:
 def decision_fields(case: Case) -> dict[str, JsonValue]:
     """What a decision's entry says: facts, evaluation, ranking (DESIGN I8)."""
     request, classification = case.request, case.classification
-    authorization, ranking = case.authorization, case.ranking
+    authorization = case.authorization
     counts = Counter(f.data_class for f in classification.findings)
     signals = classification.signals
     return {
@@ -265,15 +256,7 @@ def decision_fields(case: Case) -> dict[str, JsonValue]:
         "redactions": case.redaction.count if case.redaction else 0,
         "evaluation": authorization.evaluation_digest,
         "memo": authorization.is_memo_hit,
-        "ranking": {
-            "scorer": ranking.scorer_digest,
-            "seed": ranking.seed,
-            "reason": ranking.reason,
-            "candidates": [_candidate_fields(c) for c in ranking.candidates[:32]],
-            "filtered": [
-                {**_pair_fields(pair), "filter": name} for pair, name in ranking.filtered[:64]
-            ],
-        },
+        "ranking": case.ranking.to_json(),
     }
 
 
@@ -317,21 +300,6 @@ def _pair_fields(pair: Pair) -> dict[str, JsonValue]:
     if pair.form is Form.RAW:
         return {"deployment": pair.deployment}
     return {"deployment": pair.deployment, "form": str(pair.form)}
-
-
-def _candidate_fields(candidate: Candidate) -> list[JsonValue]:
-    """A row: deployment, form, cost, worst cost, latency, success, quality, in flight."""
-    terms = candidate.terms
-    return [
-        candidate.pair.deployment,
-        str(candidate.pair.form),
-        terms.cost_micro_usd,
-        terms.worst_cost_micro_usd,
-        terms.latency_ms,
-        terms.success_permille,
-        terms.quality_permille,
-        terms.in_flight,
-    ]
 
 
 def _permit_fields(permit: Permit) -> dict[str, JsonValue]:

@@ -98,15 +98,10 @@ def estimate(question: Question, deployment: Deployment, observed: Observed) -> 
         latency = blend(latency, observed.latency_ms, observed.weight_permille)
     if observed.in_flight:
         latency = _loaded(latency, deployment, observed)
-    return Terms(
-        cost_micro_usd=cost,
-        worst_cost_micro_usd=worst,
-        # Retries multiply the wait: the expected number of attempts is 1 / success.
-        latency_ms=latency * 1000 // max(success, LOWEST_SUCCESS_PERMILLE),
-        success_permille=success,
-        quality_permille=quality_permille(deployment, question.task),
-        in_flight=observed.in_flight,
-    )
+    # Retries multiply the wait: the expected number of attempts is 1 / success.
+    latency = latency * 1000 // max(success, LOWEST_SUCCESS_PERMILLE)
+    quality = quality_permille(deployment, question.task)
+    return Terms(cost, worst, latency, success, quality, observed.in_flight)
 
 
 def quality_permille(deployment: Deployment, task: str) -> int:

@@ -83,12 +83,14 @@ def rank(
     survivors: list[Candidate] = []
     filtered: list[tuple[int, Pair]] = []
     for contender in contenders:
-        terms = estimate(question, contender.deployment, contender.observed)
-        failed = _first_failed(question, contender, terms)
+        failed = _first_unfit(question, contender)
         if failed is None:
-            survivors.append(Candidate(verdict=contender.verdict, terms=terms))
-        else:
-            filtered.append((failed, contender.verdict.pair))
+            terms = estimate(question, contender.deployment, contender.observed)
+            failed = _first_exceeded(question, contender, terms)
+            if failed is None:
+                survivors.append(Candidate(contender.verdict, terms))
+                continue
+        filtered.append((failed, contender.verdict.pair))
     filtered.sort(key=lambda item: (item[0], item[1].deployment, item[1].form))
     candidates, reason = order(survivors, preference)
     return Ranking(
@@ -97,6 +99,8 @@ def rank(
         reason=reason,
         scorer_digest=digest,
         seed=preference.seed,
+        target_ms=preference.target_ms,
+        near_tie_permille=preference.near_tie_permille,
     )
 
 
@@ -132,18 +136,18 @@ def _raw_first(survivors: Sequence[Candidate]) -> tuple[Sequence[Candidate], lis
 
 def _split(preferred: Sequence[Candidate], preference: Preference) -> tuple[list[_Row], list[_Row]]:
     """Those expected to meet the target, cheapest first, and the rest, fastest first."""
-    mixed = _mix(preference.seed)
+    mixed, target = _mix(preference.seed), preference.target_ms
     meeting: list[_Row] = []
     others: list[_Row] = []
     for candidate in preferred:
-        terms = candidate.terms
+        cost, _, latency, *_ = candidate.terms
         name = candidate.verdict.pair.deployment
         key = _mix(_name_hash(name) ^ mixed)
-        cost = _UNKNOWN if terms.cost_micro_usd is None else terms.cost_micro_usd
-        if terms.latency_ms <= preference.target_ms:
-            meeting.append((cost, terms.latency_ms, key, name, candidate))
+        cost = _UNKNOWN if cost is None else cost
+        if latency <= target:
+            meeting.append((cost, latency, key, name, candidate))
         else:
-            others.append((terms.latency_ms, cost, key, name, candidate))
+            others.append((latency, cost, key, name, candidate))
     # INVARIANT: names are unique here, so candidates themselves are never compared.
     meeting.sort()
     others.sort()
@@ -167,22 +171,30 @@ def _promote(meeting: list[_Row], preference: Preference) -> str:
     return "p2c"
 
 
-def _first_failed(question: Question, contender: Contender, terms: Terms) -> int | None:
-    """Index into `FILTERS` of the first filter that removes the contender, or None."""
+def _first_unfit(question: Question, contender: Contender) -> int | None:
+    """Index into `FILTERS` of the first filter that fails before any term is known, or None."""
     _, deployment, observed, is_in_quota = contender
+    if not question.needs <= deployment.capabilities:
+        return 0
+    if not question.fits(deployment):
+        return 1
+    if deployment.state is not _ACTIVE:
+        return 2
+    if not observed.is_healthy:
+        return 3
+    return None if observed.is_in_quota and is_in_quota else 4
+
+
+def _first_exceeded(question: Question, contender: Contender, terms: Terms) -> int | None:
+    """Index into `FILTERS` of the first bound that the terms exceed, or None."""
     cost, latency = question.max_cost_micro_usd, question.max_latency_ms
-    worst = terms.worst_cost_micro_usd
-    failing = (
-        not question.needs <= deployment.capabilities,
-        not question.fits(deployment),
-        deployment.state is not _ACTIVE,
-        not observed.is_healthy,
-        not (observed.is_in_quota and is_in_quota),
-        cost is not None and (worst is None or worst > cost),
-        latency is not None and tail_ms(deployment, observed) > latency,
-        terms.quality_permille < question.min_quality_permille,
-    )
-    return failing.index(True) if True in failing else None
+    if cost is not None:
+        worst = terms.worst_cost_micro_usd
+        if worst is None or worst > cost:
+            return 5
+    if latency is not None and tail_ms(contender.deployment, contender.observed) > latency:
+        return 6
+    return 7 if terms.quality_permille < question.min_quality_permille else None
 
 
 @lru_cache(maxsize=4096)

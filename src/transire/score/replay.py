@@ -1,40 +1,22 @@
-"""A ranking as a record holds it, and the same ranking derived again from that record (I8).
+"""The ranking that a record's own terms lead to, derived again (DESIGN I8).
 
-The record carries the seed, the preference and each survivor's terms; from these alone
-`ranking_from_inputs` computes the order anew. It never trusts the order that was written down:
-`agrees` compares.
+A decision's entry carries the seed, the preference and each survivor's terms
+(`Ranking.to_json`); from these alone `ranking_from_record` computes the order anew. It never
+trusts the order that was written down: `agrees` compares.
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict
 from typing import Any
 
 from transire.domain.decision import Candidate, Effect, Form, Pair, Ranking, Terms, Verdict
 from transire.domain.ids import DeploymentId
-from transire.domain.request import JsonValue
 from transire.errors import IntegrityError
 from transire.score.rank import FILTERS, Preference, order
 
-__all__ = ["agrees", "ranking_from_inputs", "ranking_to_json"]
+__all__ = ["agrees", "ranking_from_record"]
 
 
-def ranking_to_json(ranking: Ranking, preference: Preference) -> dict[str, JsonValue]:
-    """The ranking with everything that decided it; names and integers only, best first."""
-    return {
-        "seed": ranking.seed,
-        "target_ms": preference.target_ms,
-        "near_tie_permille": preference.near_tie_permille,
-        "reason": ranking.reason,
-        "scorer_digest": ranking.scorer_digest,
-        "candidates": [
-            {**_pair_to_json(candidate.pair), "terms": asdict(candidate.terms)}
-            for candidate in ranking.candidates
-        ],
-        "filtered": [{**_pair_to_json(pair), "by": by} for pair, by in ranking.filtered],
-    }
-
-
-def ranking_from_inputs(recorded: Mapping[str, Any]) -> Ranking:
+def ranking_from_record(recorded: Mapping[str, Any]) -> Ranking:
     """Derive the ranking again from recorded terms, preference and seed.
 
     Raises:
@@ -46,9 +28,10 @@ def ranking_from_inputs(recorded: Mapping[str, Any]) -> Ranking:
             near_tie_permille=recorded["near_tie_permille"],
             seed=recorded["seed"],
         )
-        survivors = [_candidate(item) for item in recorded["candidates"]]
-        filtered = tuple((_pair(item), str(item["by"])) for item in recorded["filtered"])
-        digest = str(recorded["scorer_digest"])
+        survivors = _survivors(recorded["candidates"])
+        dropped = recorded["filtered"]
+        filtered = tuple(zip(_pairs(dropped), map(str, dropped["filter"]), strict=True))
+        digest = str(recorded["scorer"])
         candidates, reason = order(survivors, preference)
     except (KeyError, TypeError, ValueError):
         raise IntegrityError("the recorded ranking is malformed") from None
@@ -60,26 +43,36 @@ def ranking_from_inputs(recorded: Mapping[str, Any]) -> Ranking:
         reason=reason,
         scorer_digest=digest,
         seed=preference.seed,
+        target_ms=preference.target_ms,
+        near_tie_permille=preference.near_tie_permille,
     )
 
 
 def agrees(recorded: Mapping[str, Any]) -> bool:
-    """Whether the recorded order and reason are the ones its inputs give."""
-    again = ranking_from_inputs(recorded)
-    written = [_pair(item) for item in recorded["candidates"]]
+    """Whether the recorded order and reason are the ones its inputs give.
+
+    Raises:
+        IntegrityError: the record does not hold a ranking.
+    """
+    again = ranking_from_record(recorded)
+    written = _pairs(recorded["candidates"])
     return written == [c.pair for c in again.candidates] and recorded["reason"] == again.reason
 
 
-def _pair_to_json(pair: Pair) -> dict[str, JsonValue]:
-    return {"deployment": pair.deployment, "form": pair.form.value}
-
-
-def _pair(item: Mapping[str, Any]) -> Pair:
-    return Pair(deployment=DeploymentId(item["deployment"]), form=Form(item["form"]))
-
-
-def _candidate(item: Mapping[str, Any]) -> Candidate:
+def _survivors(columns: Mapping[str, Any]) -> list[Candidate]:
+    pairs = _pairs(columns)
+    terms = zip(*(columns[name] for name in Terms._fields), strict=True) if pairs else ()
     # Everything ranked was permitted; obligations are no term, so replay needs none of them.
-    return Candidate(
-        verdict=Verdict(pair=_pair(item), effect=Effect.PERMIT), terms=Terms(**item["terms"])
-    )
+    return [
+        Candidate(Verdict(pair=pair, effect=Effect.PERMIT), Terms(*row))
+        for pair, row in zip(pairs, terms, strict=True)
+    ]
+
+
+def _pairs(columns: Mapping[str, Any]) -> list[Pair]:
+    names = columns["deployment"]
+    forms = columns.get("form", [Form.RAW.value] * len(names))
+    return [
+        Pair(deployment=DeploymentId(name), form=Form(form))
+        for name, form in zip(names, forms, strict=True)
+    ]

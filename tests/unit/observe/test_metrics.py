@@ -8,16 +8,9 @@ from pathlib import Path
 import pytest
 from tests.unit.score.fleets import authorization_of, classification_of, request_of, verdict
 
-from transire.domain.decision import (
-    Case,
-    Classification,
-    Effect,
-    Outcome,
-    OutcomeStatus,
-    Ranking,
-    Verdict,
-)
+from transire.domain.decision import Case, Classification, Effect, Ranking, Verdict
 from transire.domain.ids import DataClass, DeploymentId, PolicyId
+from transire.domain.permit import Outcome, OutcomeStatus
 from transire.observe.metrics import MAX_LABEL_VALUES, Metrics, is_only_unscanned
 from transire.observe.names import METRICS
 
@@ -36,6 +29,8 @@ def case_of(*verdicts: Verdict, classification: Classification | None = None) ->
             reason="none",
             scorer_digest="",
             seed=1,
+            target_ms=1,
+            near_tie_permille=0,
         ),
     )
 

@@ -22,7 +22,7 @@ from transire.domain.request import Assertions
 from transire.errors import IntegrityError
 from transire.score.breaker import FAILURES_TO_OPEN, FIRST_BACKOFF_S
 from transire.score.health import FleetHealth
-from transire.score.replay import agrees, ranking_from_inputs, ranking_to_json
+from transire.score.replay import agrees, ranking_from_record
 from transire.score.scorer import BundleScorer, preference_of
 
 FLEET = (
@@ -196,9 +196,9 @@ def test_recorded_ranking_replays_to_the_same_pick(clock: FakeClock) -> None:
     bundle = bundle_of(*FLEET)
     ranking = rank_with(BundleScorer(bundle, FleetHealth(clock)), "cheap", "dear", "other", seed=9)
 
-    written = json.dumps(ranking_to_json(ranking, preference_of(bundle.routing, "default", 9)))
+    written = json.dumps(ranking.to_json())
 
-    again = ranking_from_inputs(json.loads(written))
+    again = ranking_from_record(json.loads(written))
     assert [c.pair for c in again.candidates] == [c.pair for c in ranking.candidates]
     assert [c.terms for c in again.candidates] == [c.terms for c in ranking.candidates]
     assert (again.reason, again.filtered) == (ranking.reason, ranking.filtered)
@@ -208,24 +208,21 @@ def test_recorded_ranking_replays_to_the_same_pick(clock: FakeClock) -> None:
 def test_reordered_record_does_not_agree_with_its_inputs(clock: FakeClock) -> None:
     bundle = bundle_of(*FLEET)
     ranking = rank_with(BundleScorer(bundle, FleetHealth(clock)), "cheap", "dear", seed=9)
-    written = json.loads(
-        json.dumps(ranking_to_json(ranking, preference_of(bundle.routing, "default", 9)))
-    )
+    written = json.loads(json.dumps(ranking.to_json()))
 
-    written["candidates"].reverse()
+    for column in written["candidates"].values():
+        column.reverse()
 
     assert not agrees(written)
 
 
-@pytest.mark.parametrize("missing", ["seed", "candidates", "filtered", "scorer_digest"])
+@pytest.mark.parametrize("missing", ["seed", "candidates", "filtered", "scorer", "target_ms"])
 def test_incomplete_record_is_not_guessed(clock: FakeClock, missing: str) -> None:
     bundle = bundle_of(*FLEET)
     ranking = rank_with(BundleScorer(bundle, FleetHealth(clock)), "cheap")
-    written: dict[str, Any] = dict(
-        ranking_to_json(ranking, preference_of(bundle.routing, "default", 9))
-    )
+    written: dict[str, Any] = dict(ranking.to_json())
 
     del written[missing]
 
     with pytest.raises(IntegrityError):
-        ranking_from_inputs(written)
+        ranking_from_record(written)

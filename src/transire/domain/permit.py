@@ -1,0 +1,85 @@
+"""What the record stage hands out and takes back: permits, and how they ended."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Generic, TypeVar
+
+from transire.domain.decision import Pair
+from transire.domain.ids import BundleDigest, DecisionId
+from transire.domain.log import Receipt
+from transire.domain.request import JsonValue
+
+__all__ = ["Outcome", "OutcomeStatus", "Permit", "Recorded"]
+
+T_co = TypeVar("T_co", covariant=True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Permit:
+    """The single-use right to send one content to one deployment once (DESIGN I3).
+
+    Attributes:
+        attempt: 1 for the decision's own, then 2, 3, ….
+        cause: `first`, `retry`, `fallback`, `escalation` or `contract`.
+        content_digest: Keyed digest of the classified content.
+        wire_digest: Keyed digest of the exact bytes to be sent.
+        expires_at: The permit is void from then on.
+    """
+
+    decision_id: DecisionId
+    attempt: int
+    cause: str
+    pair: Pair
+    content_digest: bytes
+    wire_digest: bytes
+    bundle_digest: BundleDigest
+    quarantine_version: int
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recorded(Generic[T_co]):
+    """A value whose entry is durable and covered by a signed checkpoint.
+
+    INVARIANT: only the record stage constructs it, after `DecisionLog.append` returned.
+    """
+
+    value: T_co
+    receipt: Receipt
+
+
+class OutcomeStatus(StrEnum):
+    """How a forwarded request ended."""
+
+    OK = "ok"
+    PARTIAL = "partial"
+    FAILED = "failed"
+    CONTRACT_VIOLATED = "contract_violated"
+    CANCELLED = "cancelled"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What happened to one attempt, for the outcome entry.
+
+    Attributes:
+        failure: Typed failure class (`timeout`, `status_5xx`, `schema`, …), empty if none.
+        released_bytes: Bytes of answer content that reached the caller.
+        cost_micro_usd: From reported tokens and the catalog price; None if unknown.
+        facts: Further integers and names for the record, never content.
+    """
+
+    status: OutcomeStatus
+    failure: str = ""
+    http_status: int | None = None
+    latency_ms: int = 0
+    first_byte_ms: int | None = None
+    tokens_in: int | None = None
+    tokens_out: int | None = None
+    cost_micro_usd: int | None = None
+    released_bytes: int = 0
+    finish_reasons: tuple[str, ...] = ()
+    facts: Mapping[str, JsonValue] = field(default_factory=dict)
