@@ -1,7 +1,7 @@
 """Deterministic routing cues: words, length, tools, language. Pure; they never permit anything."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TypeAlias
 
 from transire.domain.bundle import Cue, RoutingRules
@@ -26,7 +26,9 @@ class CueReader:
         self._taxonomy = taxonomy
         self._cues = [(cue, [_word(word) for word in cue.words]) for cue in rules.cues]
 
-    def read(self, request: RoutingRequest, text: str, language: str | None) -> Signals:
+    def read(
+        self, request: RoutingRequest, text: str, judge: Callable[[str], str | None]
+    ) -> Signals:
         """What the last user message, the body and the caller's tag say about the task.
 
         The first cue that fires and names a task sets it; the caller's tag counts only where none
@@ -34,6 +36,8 @@ class CueReader:
 
         Args:
             text: `last_user_text` of the body.
+            judge: Names the language of a text. Called at most once, and only where a cue that
+                would fire otherwise asks: it costs more than all other cues together.
 
         Raises:
             RequestError: the asserted task does not exist.
@@ -42,15 +46,21 @@ class CueReader:
         if tag is not None and tag not in self._rules.tasks:
             known = ", ".join(f"`{task}`" for task in self._rules.tasks)
             raise RequestError(f"`transire.task` must be one of {known}", param="transire.task")
-        lower = text.lower()
-        fired = [
-            cue for cue, words in self._cues if _fires(cue, words, lower, request.body, language)
-        ]
+        lower, judged = text.lower(), list[str | None]()
+        fired = []
+        for cue, words in self._cues:
+            if not _fires(cue, words, lower, request.body):
+                continue
+            if cue.languages:
+                judged = judged or [judge(text)]
+                if judged[0] not in cue.languages:
+                    continue
+            fired.append(cue)
         task = next((cue.task for cue in fired if cue.task), None) or tag or "default"
         floors = [cue.quality_floor_permille for cue in fired]
         floors.append(self._rules.task_quality_floor_permille.get(task, 0))
         return Signals(
-            language=language,
+            language=judged[0] if judged else None,
             task=task,
             cues=tuple(cue.name for cue in fired),
             quality_floor_permille=max(floors),
@@ -81,12 +91,11 @@ def _word(word: str) -> _Word:
     return (lower, re.compile(rf"(?<!\w){re.escape(lower)}(?!\w)"))
 
 
-def _fires(cue: Cue, words: Sequence[_Word], lower: str, body: Body, language: str | None) -> bool:
+def _fires(cue: Cue, words: Sequence[_Word], lower: str, body: Body) -> bool:
+    """Whether everything but the language is as the cue asks."""
     if body.tokens_estimate < cue.min_tokens:
         return False
     if cue.has_tools is not None and cue.has_tools != ("tools" in body.needs):
-        return False
-    if cue.languages and language not in cue.languages:
         return False
     # A plain search first: it is some twenty times faster than the pattern, and most words fail it.
     if not words:

@@ -95,7 +95,7 @@ class EngineDetector:
         """
         self._check_size(request.body.parts)
         text = last_user_text(request.body)
-        signals = self._cues.read(request, text, self._languages.judge(text))
+        signals = self._cues.read(request, text, self._languages.judge)
         return await self._classify(request, request.body, signals)
 
     async def redact(

@@ -77,7 +77,8 @@ class Signals:
     """What routing can use without reading content again.
 
     Attributes:
-        language: ISO 639-1 code judged above the confidence floor, or None.
+        language: ISO 639-1 code judged above the confidence floor; None below it, and where no
+            cue asked for it.
         task: Task by cues of `routing.yaml` or the caller's tag; `default` without one.
         cues: Names of the cues that fired, for the record.
         tier_floor: The weakest tier a cue asks for, or None.

@@ -12,7 +12,7 @@ from transire.errors import RequestError
 def read(*cues: Cue, request: RoutingRequest, language: str | None = None) -> Signals:
     bundle = bundle_of(cues=cues)
     reader = CueReader(bundle.routing, bundle.taxonomy)
-    return reader.read(request, last_user_text(request.body), language)
+    return reader.read(request, last_user_text(request.body), lambda _: language)
 
 
 REFUND = Cue(name="refund", words=("refund", "charged twice"), task="billing")
@@ -98,6 +98,29 @@ def test_stakes_rise_to_the_highest_and_needs_are_united() -> None:
 
     assert signals.stakes == "high"
     assert signals.needs == {"grounded", "vision"}
+
+
+def test_the_language_is_judged_only_where_a_cue_would_fire_but_for_it() -> None:
+    judged: list[str] = []
+
+    def judge(text: str) -> str:
+        judged.append(text)
+        return "de"
+
+    german = frozenset({"de"})
+    cues = [
+        Cue(name=name, words=(word,), languages=german)
+        for name, word in (("a", "absent"), ("b", "here"), ("c", "here"))
+    ]
+    bundle = bundle_of(cues=cues)
+    reader = CueReader(bundle.routing, bundle.taxonomy)
+
+    without = reader.read(request_of("x"), "nothing", judge)
+    asked_before = len(judged)
+    signals = reader.read(request_of("x"), "here", judge)
+
+    assert (without.language, asked_before) == (None, 0)
+    assert (signals.language, signals.cues, judged) == ("de", ("b", "c"), ["here"])
 
 
 def test_without_a_cue_nothing_is_raised() -> None:

@@ -195,7 +195,8 @@ def test_a_lone_surrogate_is_read_like_any_character() -> None:
 
 
 def test_cues_and_language_are_read_from_the_last_user_message() -> None:
-    cue = Cue(name="refund", words=("refund",), task="billing")
+    english = frozenset({"en"})
+    cue = Cue(name="refund", words=("refund",), task="billing", languages=english)
     text = "I would like to have a refund for the invoice that you sent me last week, please."
 
     seen = classify(detector_of(bundle_of(cues=[cue])), request_of(text))
