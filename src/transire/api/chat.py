@@ -5,7 +5,7 @@ A caller who goes away cancels the upstream, and the outcome is recorded all the
 
 import asyncio
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from contextlib import ExitStack
 from typing import Any, Final
 
@@ -207,22 +207,30 @@ def answer_headers(installation: Installation, routed: Routed) -> dict[str, str]
     return headers
 
 
-async def _unless_gone(request: Request, work: Any) -> Routed | None:
+async def _unless_gone(request: Request, work: Awaitable[Routed]) -> Routed | None:
     """Await the path; None where the caller went away first, the path then being cancelled."""
-    routing = asyncio.ensure_future(work)
+    task = asyncio.current_task()
+    assert task is not None  # a request is served by a task
+    is_gone = False
+
+    def leave(_: "asyncio.Future[None]") -> None:
+        nonlocal is_gone
+        is_gone = not is_done
+        if is_gone:
+            task.cancel()
+
+    is_done = False
     watching = asyncio.ensure_future(_gone(request.receive))
+    watching.add_done_callback(leave)
     try:
-        await asyncio.wait({routing, watching}, return_when=asyncio.FIRST_COMPLETED)
-        if not routing.done():
-            routing.cancel()
-            await asyncio.gather(routing, return_exceptions=True)
-            return None
-        return await routing  # type: ignore[no-any-return]
+        return await work
     except asyncio.CancelledError:
-        routing.cancel()
-        await asyncio.gather(routing, return_exceptions=True)
+        # Ours alone to swallow; a cancellation from outside as well goes on upwards.
+        if is_gone and task.uncancel() == 0:
+            return None
         raise
     finally:
+        is_done = True
         watching.cancel()
 
 

@@ -50,6 +50,7 @@ class Metrics:
         self._values: dict[tuple[str, str], set[str]] = {}
         self._requests = self._counter(names.REQUESTS)
         self._stages = self._histogram(names.STAGE_SECONDS)
+        self._stage_of: dict[str, Histogram] = {}
         self._overhead = self._histogram(names.OVERHEAD_SECONDS)
         self._unclassified = self._histogram(names.OVERHEAD_UNCLASSIFIED_SECONDS)
         self._attempts = self._counter(names.ATTEMPTS)
@@ -68,7 +69,11 @@ class Metrics:
         if name == "classify":
             # Remembered for this request alone: each request runs in a context of its own.
             _classify_s.set(_classify_s.get() + max(0.0, seconds))
-        self._stages.labels(self._known(names.STAGE_SECONDS, name)).observe(max(0.0, seconds))
+        stage = self._stage_of.get(name)
+        if stage is None:
+            stage = self._stages.labels(self._known(names.STAGE_SECONDS, name))
+            self._stage_of[name] = stage
+        stage.observe(max(0.0, seconds))
 
     def decided(self, case: Case | None, code: str) -> None:
         """A request ended with this code (`ok` or an error's code)."""

@@ -20,6 +20,8 @@ _STEP: Final = 1_000
 """Rows fetched at a time where all are read."""
 _MAX_PARAMETERS: Final = 900
 """Below SQLite's historic bound of 999 per statement (sqlite.org/limits.html)."""
+_ROWS: Final = _MAX_PARAMETERS // 4
+"""Entries in one statement."""
 
 
 class LogStore:
@@ -75,10 +77,7 @@ class LogStore:
     def write(self, draft: Draft, note: str) -> None:
         """Write a batch and the checkpoint that covers it, inside `transaction`."""
         execute = self._connection.exec_driver_sql
-        execute(
-            "INSERT INTO log (log_id, idx, leaf, leaf_hash) VALUES (?,?,?,?)",
-            [(_LOG_ID, *row) for row in draft.leaves],
-        )
+        self._write_leaves(draft.leaves)
         for key, value in dict(draft.changes).items():
             if value is None:
                 execute("DELETE FROM state WHERE log_id=? AND key=?", (_LOG_ID, key))
@@ -103,6 +102,21 @@ class LogStore:
             "INSERT INTO checkpoint (log_id, size, note) VALUES (?,?,?)",
             (_LOG_ID, draft.tree.size, note),
         )
+
+    def _write_leaves(self, leaves: list[tuple[int, bytes, bytes]]) -> None:
+        """Insert entries, as many in one statement as its parameters allow.
+
+        One statement lets go of the interpreter lock once; one a row would let the event loop in
+        between after every row, and each time wait until it is done.
+        """
+        for start in range(0, len(leaves), _ROWS):
+            some = leaves[start : start + _ROWS]
+            marks = ",".join(["(?,?,?,?)"] * len(some))
+            values = tuple(value for row in some for value in (_LOG_ID, *row))
+            self._connection.exec_driver_sql(
+                f"INSERT INTO log (log_id, idx, leaf, leaf_hash) VALUES {marks}",  # noqa: S608 - question marks
+                values,
+            )
 
     def _write_head(self, tree: CompactRange) -> None:
         self._connection.exec_driver_sql(

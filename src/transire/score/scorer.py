@@ -63,7 +63,7 @@ class BundleScorer:
         for verdict in permitted.permitted:
             # A verdict on a deployment this catalog does not hold (an older bundle's) is dropped.
             deployment = self._deployments.get(verdict.pair.deployment)
-            if deployment is None or verdict.pair in exclude:
+            if deployment is None or (exclude and verdict.pair in exclude):
                 continue
             observed = self._health.seen(deployment.id, now, seed)
             in_quota = not resting or deployment.quota_group not in resting
