@@ -201,7 +201,7 @@ def _markings() -> list[Recognizer]:
 
 
 def _shouts(traits: Traits, literals: tuple[str, ...]) -> bool:
-    return any(literal in traits.text for literal in literals)
+    return traits.shouts and any(literal in traits.text for literal in literals)
 
 
 def _vulnerability() -> Recognizer:

@@ -36,7 +36,7 @@ def structured() -> list[Recognizer]:
     return [
         _wrapped(presidio.CreditCardRecognizer(), shaped(12, grouped % 11)),
         _wrapped(presidio.IbanRecognizer(), shaped(8, r"(?i)\b[a-z]{2}\d{2}[ -]?[a-z0-9]{4}")),
-        _wrapped(presidio.CryptoRecognizer(), shaped(1, r"\b(?:bc1|[13])[a-zA-HJ-NP-Z0-9]{24}")),
+        _wrapped(presidio.CryptoRecognizer(), _crypto_gate),
         _address(),
         _wrapped(presidio.MacAddressRecognizer(), _mac_gate),
         _wrapped(presidio.UsSsnRecognizer(), shaped(9, r"\d{3}[- .]?\d{2}[- .]?\d{4}")),
@@ -178,11 +178,13 @@ def _mac_gate(traits: Traits) -> bool:
     return text.count(".") >= 2 and _DOTTED.search(text) is not None
 
 
+def _crypto_gate(traits: Traits) -> bool:
+    return traits.longest >= 26 and traits.digits >= 1 and _CRYPTO.search(traits.text) is not None
+
+
 def _fiscal_code_gate(traits: Traits) -> bool:
     # Two people with one code get letters in place of digits (omocodia), of all seven if need be.
-    if traits.digits:
-        return _FISCAL_CODE.search(traits.text) is not None
-    return any(len(word) >= 16 for word in traits.words)
+    return traits.longest >= 16 and _FISCAL_CODE.search(traits.text) is not None
 
 
 def _license_gate(traits: Traits) -> bool:
@@ -195,6 +197,7 @@ _V4: Final = re.compile(r"\d\.\d{1,3}\.\d")
 _V6: Final = re.compile(r"(?i)[0-9a-f]{1,4}(?::[0-9a-f]{1,4}){5}:")
 _PAIRS: Final = re.compile(r"(?i)[0-9a-f]{2}([:-])[0-9a-f]{2}\1[0-9a-f]{2}\1")
 _DOTTED: Final = re.compile(r"(?i)[0-9a-f]{4}\.[0-9a-f]{4}\.[0-9a-f]{4}")
+_CRYPTO: Final = re.compile(r"(?i)(?:bc1|[13])[a-z0-9]{24}")
 _FISCAL_CODE: Final = re.compile(r"(?i)[a-z]{6}[0-9a-z]{10}")
 _LICENSE_WORDS: Final = frozenset(
     word.removesuffix("s") + plural
