@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TypeAlias
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from tests.unit.authorize.worlds import (
     APPLICATION,
@@ -95,6 +95,7 @@ def _rules(atoms: list[str]) -> st.SearchStrategy[Rule]:
     )
 
 
+CONTACT = 'context.dataClasses.contains(DataClass::"CONTACT")'
 rules = _rules(ATOMS)
 bundles = st.lists(rules, min_size=1, max_size=6)
 timed_bundles = st.lists(_rules(ATOMS + 3 * ARITHMETIC), min_size=1, max_size=4)
@@ -164,10 +165,16 @@ def _authorize(
 
 
 def _is_no_more(less: Verdict, more: Verdict) -> bool:
-    """`less` permits only where `more` does, and asks at least as much."""
+    """`less` permits only where `more` does, and asks at least as much.
+
+    A review that no policy asked for (nothing permits `route_unreviewed`) is any human's; a forbid
+    that asks for one says whose, and takes its place.
+    """
     if less.effect is Effect.FORBID:
         return True
-    return more.effect is Effect.PERMIT and set(more.obligations) <= set(less.obligations)
+    asked = {o for o in more.obligations if o.policy or o.kind != "review"}
+    is_reviewed = bool(less.queues) or not more.queues
+    return more.effect is Effect.PERMIT and asked <= set(less.obligations) and is_reviewed
 
 
 def _pairwise(less: Authorization, more: Authorization) -> bool:
@@ -209,6 +216,12 @@ def test_a_limit_added_to_assertions_never_opens_a_pair(
 
 
 @given(bundles, rules, assertions, contents)
+@example(
+    [("permit", 'action == Action::"route"', [(False, CONTACT)])],
+    ("permit", 'action == Action::"route_unreviewed"', [(False, CONTACT)]),
+    Assertions(),
+    (frozenset(), False, False),
+)
 @settings(max_examples=30)
 def test_a_new_forbid_never_opens_a_pair(
     generated: list[Rule],

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Final
 
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 
 from transire.bootstrap import Installation
 from transire.classify.digest import content_digest, request_mac
@@ -24,6 +24,7 @@ __all__ = ["Intake", "bearer_of", "guarded"]
 
 _INLINE_BYTES: Final = 128 * 1024
 """Larger bodies are parsed in a thread, so that the loop does not wait."""
+_OWN: Final = b"x-transire-"
 _REVIEW_HEADER: Final = "x-transire-review-id"
 
 
@@ -99,7 +100,7 @@ class Intake:
         raw = await _bounded_body(request, limit)
         catalog = installation.governed.bundle.catalog
         application = catalog.applications[blank.principal.application]  # type: ignore[index] # applications only
-        headers = {k: v for k, v in request.headers.items() if k.startswith("x-transire-")}
+        headers = _own_headers(request)
 
         def understand() -> tuple[Normalized, bytes, bytes]:
             read = normalize(
@@ -149,21 +150,31 @@ _EMPTY: Final = Body(
 )
 
 
+def _own_headers(request: Request) -> dict[str, str]:
+    """The `x-transire-*` headers; names are lower case already (ASGI, HTTP scope)."""
+    return {
+        name.decode("latin-1"): value.decode("latin-1")
+        for name, value in request.scope["headers"]
+        if name.startswith(_OWN)
+    }
+
+
 async def _bounded_body(request: Request, limit: int) -> bytes:
     """The body, refused as soon as it is known to be too large."""
     declared = request.headers.get("content-length", "")
     if declared.isdigit() and int(declared) > limit:
         raise TooLargeError(f"the body may have {limit} bytes")
     pieces, size = [], 0
-    try:
-        async for piece in request.stream():
-            size += len(piece)
-            if size > limit:
-                raise TooLargeError(f"the body may have {limit} bytes")
-            pieces.append(piece)
-    except ClientDisconnect:
-        raise RequestError("the body was cut off") from None
-    return b"".join(pieces)
+    while True:
+        message = await request.receive()
+        if message["type"] != "http.request":
+            raise RequestError("the body was cut off")
+        pieces.append(message.get("body", b""))
+        size += len(pieces[-1])
+        if size > limit:
+            raise TooLargeError(f"the body may have {limit} bytes")
+        if not message.get("more_body", False):
+            return b"".join(pieces)
 
 
 def _review_id(headers: Mapping[str, str]) -> ReviewId | None:

@@ -48,7 +48,8 @@ def combine(
     """Join the answers on `route` and `route_unreviewed`.
 
     Permitted for the first only means: a human must release it, in the queues that the determining
-    forbids name.
+    forbids name. Where nothing permits `route_unreviewed` and nothing forbids it either, any human
+    of the default queue will do; a forbid that names a queue then takes that one's place.
 
     INVARIANT (I4): an error or `NoDecision` on either denies. A forbid that errs is skipped by
     Cedar, so its Allow proves nothing.

@@ -32,6 +32,7 @@ from transire.errors import TooLargeError
 __all__ = ["EngineDetector", "canaries"]
 
 _UNREADABLE: Final = {PartKind.IMAGE: "image", PartKind.AUDIO: "audio", PartKind.FILE: "file"}
+_TEXT: Final = frozenset({"text"})
 _NAME_CLASSES: Final = frozenset({DataClass("IDENTITY"), DataClass("LOCATION_DATA")})
 """Classes that a text can hold and only a name recognizer can find."""
 _CREDENTIAL: Final = DataClass("CREDENTIAL")
@@ -72,6 +73,8 @@ class EngineDetector:
         self._recognizers = tuple(select(self._entities) if recognizers is None else recognizers)
         self._cues = CueReader(bundle.routing, bundle.taxonomy)
         self._languages = LanguageJudge(bundle.detector.languages)
+        self._personal = self._known({*self._taxonomy.personal, _CREDENTIAL})
+        self._names = self._known(_NAME_CLASSES)
         self._missing = canaries(self)
         self._digest = detector_fingerprint(bundle, self._missing)
         self._cache = FindingsCache(keyed, self._digest)
@@ -204,16 +207,13 @@ class EngineDetector:
         return [Scan((), (answer,))] * len(texts) if isinstance(answer, str) else answer
 
     def _uncovered(self, parts: tuple[Part, ...]) -> dict[DataClass, frozenset[str]]:
-        modalities = frozenset(_UNREADABLE[p.kind] for p in parts if p.kind in _UNREADABLE)
-        gaps: dict[DataClass, frozenset[str]] = {}
-        if modalities:
-            gaps = dict.fromkeys(self._known({*self._taxonomy.personal, _CREDENTIAL}), modalities)
+        unread = frozenset(_UNREADABLE[p.kind] for p in parts if p.kind in _UNREADABLE)
+        gaps = dict.fromkeys(self._personal, unread) if unread else {}
         texts = [part.text for part in parts if part.kind not in _UNREADABLE]
         if texts:
-            names = self._known(_NAME_CLASSES) if self._names_gap(texts) else frozenset()
-            unread = self._missing | names
-            for name in unread:
-                gaps[name] = gaps.get(name, frozenset()) | {"text"}
+            missing = self._missing | self._names if self._names_gap(texts) else self._missing
+            for name in missing:
+                gaps[name] = gaps[name] | _TEXT if name in gaps else _TEXT
         return gaps
 
     def _names_gap(self, texts: Sequence[str]) -> bool:

@@ -11,8 +11,6 @@ Memory is bounded: idle principals are forgotten once their bucket is full again
 
 import ipaddress
 from collections import OrderedDict
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -74,11 +72,8 @@ class Admission:
         """Requests admitted and not finished."""
         return self._in_flight
 
-    @contextmanager
-    def enter(
-        self, principal_key: str, weight: float = 1.0, *, priority: int = 5
-    ) -> Iterator[None]:
-        """Hold a place for one request until the block ends, however it ends.
+    def enter(self, principal_key: str, weight: float = 1.0, *, priority: int = 5) -> "Place":
+        """Take a place for one request; leaving the returned block gives it back, however it ends.
 
         Args:
             principal_key: Whose limits apply; the credential's id, never the credential.
@@ -88,14 +83,7 @@ class Admission:
         Raises:
             ThrottledError: over a limit; says how long to wait.
         """
-        principal = self._admit(principal_key, weight, priority)
-        self._in_flight += 1
-        principal.active += 1
-        try:
-            yield
-        finally:
-            self._in_flight -= 1
-            principal.active -= 1
+        return Place(self, principal_key, weight, priority)
 
     def drain_counts(self) -> tuple[tuple[str, str, int], ...]:
         """(key, code, count) of refusals since the last call, for one `throttled` entry."""
@@ -146,6 +134,28 @@ _MESSAGES: Final = {
     "rate": "this credential is over its rate of requests",
     "authentication": "too many failed authentications from this address",
 }
+
+
+class Place:
+    """One request's place, as a context manager: taken on entering, given back on leaving."""
+
+    __slots__ = ("_admission", "_asked", "_principal")
+
+    def __init__(self, admission: Admission, key: str, weight: float, priority: int) -> None:
+        self._admission = admission
+        self._asked = (key, weight, priority)
+        self._principal: _Principal | None = None
+
+    def __enter__(self) -> None:
+        self._principal = self._admission._admit(*self._asked)  # noqa: SLF001 - its other half
+        self._admission._in_flight += 1  # noqa: SLF001 - its other half
+        self._principal.active += 1
+
+    def __exit__(self, *_: object) -> None:
+        if self._principal is not None:
+            self._admission._in_flight -= 1  # noqa: SLF001 - its other half
+            self._principal.active -= 1
+            self._principal = None
 
 
 class PreAuthLimiter:

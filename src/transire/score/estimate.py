@@ -6,6 +6,7 @@ output bound. Latency: the catalog's value and the observed average, blended by 
 times the load, divided by the success rate.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -15,7 +16,7 @@ from transire.domain.deployment import Deployment
 from transire.domain.request import RoutingRequest
 from transire.score.latency import Observed, blend
 
-__all__ = ["Question", "ask", "estimate", "quality_permille", "tail_ms"]
+__all__ = ["Question", "ask", "estimator", "tail_ms"]
 
 LOWEST_SUCCESS_PERMILLE: Final = 100
 """Below one success in ten the latency is not stretched further; the breaker is the remedy."""
@@ -50,15 +51,6 @@ class Question:
     max_latency_ms: int | None
     min_quality_permille: int
 
-    def fits(self, deployment: Deployment) -> bool:
-        """Whether input and output bound fit the context window, and the bound the model."""
-        output = self.output_bound
-        if output is None:
-            output = min(self.expected_output, deployment.max_output_tokens)
-        elif output > deployment.max_output_tokens:
-            return False
-        return self.input_tokens + output <= deployment.context_tokens
-
 
 def ask(request: RoutingRequest, classification: Classification, rules: RoutingRules) -> Question:
     """Gather what the request, its signals and the bundle ask for."""
@@ -81,34 +73,35 @@ def ask(request: RoutingRequest, classification: Classification, rules: RoutingR
     )
 
 
-def estimate(question: Question, deployment: Deployment, observed: Observed) -> Terms:
-    """Every term of one candidate's score."""
-    bound = deployment.max_output_tokens
-    if question.output_bound is not None and question.output_bound < bound:
-        bound = question.output_bound
-    price = deployment.price
-    cost = worst = None
-    if price is not None:
-        usual = min(bound, question.expected_output) * question.choices
-        cost = price.cost_micro_usd(question.input_tokens, usual)
-        worst = price.cost_micro_usd(question.input_bound, bound * question.choices)
-    success, latency = 1000, deployment.latency_ms
-    if observed.weight_permille:
-        success = blend(1000, observed.success_permille, observed.weight_permille)
-        latency = blend(latency, observed.latency_ms, observed.weight_permille)
-    if observed.in_flight:
-        latency = _loaded(latency, deployment, observed)
-    # Retries multiply the wait: the expected number of attempts is 1 / success.
-    latency = latency * 1000 // max(success, LOWEST_SUCCESS_PERMILLE)
-    quality = quality_permille(deployment, question.task)
-    return Terms(cost, worst, latency, success, quality, observed.in_flight)
+def estimator(question: Question) -> Callable[[Deployment, Observed], Terms]:
+    """Every term of one candidate's score, the question's own part worked out once."""
+    tokens, strict, choices = question.input_tokens, question.input_bound, question.choices
+    limit, expected, task = question.output_bound, question.expected_output, question.task
 
+    def estimate(deployment: Deployment, observed: Observed) -> Terms:
+        bound = deployment.max_output_tokens
+        if limit is not None and limit < bound:
+            bound = limit
+        price = deployment.price
+        cost = worst = None
+        if price is not None:
+            usual = min(expected, bound)
+            cost = price.cost_micro_usd(tokens, usual * choices)
+            worst = price.cost_micro_usd(strict, bound * choices)
+        success, latency = 1000, deployment.latency_ms
+        if observed.weight_permille:
+            success = blend(1000, observed.success_permille, observed.weight_permille)
+            latency = blend(latency, observed.latency_ms, observed.weight_permille)
+        if observed.in_flight:
+            latency = _loaded(latency, deployment, observed)
+        if success != 1000:
+            # Retries multiply the wait: the expected number of attempts is 1 / success.
+            latency = latency * 1000 // max(success, LOWEST_SUCCESS_PERMILLE)
+        table = deployment.quality_permille
+        quality = table[task] if task in table else table.get("default", 0)
+        return Terms(cost, worst, latency, success, quality, observed.in_flight)
 
-def quality_permille(deployment: Deployment, task: str) -> int:
-    """Static quality for a task; `default` stands for unlisted tasks, 0 where neither is given."""
-    table = deployment.quality_permille
-    listed = table.get(task)
-    return table.get("default", 0) if listed is None else listed
+    return estimate
 
 
 def tail_ms(deployment: Deployment, observed: Observed) -> int:

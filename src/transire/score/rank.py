@@ -20,7 +20,7 @@ from typing import Final, NamedTuple, TypeAlias
 
 from transire.domain.decision import Candidate, Form, Pair, Ranking, Terms, Verdict
 from transire.domain.deployment import Deployment, DeploymentState
-from transire.score.estimate import Question, estimate, tail_ms
+from transire.score.estimate import Question, estimator, tail_ms
 from transire.score.latency import Observed
 
 __all__ = ["FILTERS", "Contender", "Preference", "order", "rank"]
@@ -36,6 +36,8 @@ FILTERS: Final = (
     "quality",
 )
 """Names of the hard filters, in the order in which they are applied and reported."""
+
+_QUALITY: Final = FILTERS.index("quality")
 
 _MASK: Final = (1 << 64) - 1
 
@@ -82,14 +84,18 @@ def rank(
     """Filter and order permitted pairs. O(n log n); the input's order does not matter."""
     survivors: list[Candidate] = []
     filtered: list[tuple[int, Pair]] = []
+    estimate = estimator(question)
+    has_bounds = question.max_cost_micro_usd is not None or question.max_latency_ms is not None
+    least_quality = question.min_quality_permille
     for contender in contenders:
         failed = _first_unfit(question, contender)
         if failed is None:
-            terms = estimate(question, contender.deployment, contender.observed)
-            failed = _first_exceeded(question, contender, terms)
-            if failed is None:
+            terms = estimate(contender.deployment, contender.observed)
+            failed = _first_exceeded(question, contender, terms) if has_bounds else None
+            if failed is None and terms.quality_permille >= least_quality:
                 survivors.append(Candidate(contender.verdict, terms))
                 continue
+            failed = _QUALITY if failed is None else failed
         filtered.append((failed, contender.verdict.pair))
     filtered.sort(key=lambda item: (item[0], item[1].deployment, item[1].form))
     candidates, reason = order(survivors, preference)
@@ -176,7 +182,10 @@ def _first_unfit(question: Question, contender: Contender) -> int | None:
     _, deployment, observed, is_in_quota = contender
     if not question.needs <= deployment.capabilities:
         return 0
-    if not question.fits(deployment):
+    bound, limit = question.output_bound, deployment.max_output_tokens
+    # Without a bound of the caller's, as much as an answer usually takes must fit.
+    output = min(question.expected_output, limit) if bound is None else bound
+    if output > limit or question.input_tokens + output > deployment.context_tokens:
         return 1
     if deployment.state is not _ACTIVE:
         return 2
@@ -186,7 +195,7 @@ def _first_unfit(question: Question, contender: Contender) -> int | None:
 
 
 def _first_exceeded(question: Question, contender: Contender, terms: Terms) -> int | None:
-    """Index into `FILTERS` of the first bound that the terms exceed, or None."""
+    """Index into `FILTERS` of the first of the caller's bounds that is passed, or None."""
     cost, latency = question.max_cost_micro_usd, question.max_latency_ms
     if cost is not None:
         worst = terms.worst_cost_micro_usd
@@ -194,7 +203,7 @@ def _first_exceeded(question: Question, contender: Contender, terms: Terms) -> i
             return 5
     if latency is not None and tail_ms(contender.deployment, contender.observed) > latency:
         return 6
-    return 7 if terms.quality_permille < question.min_quality_permille else None
+    return None
 
 
 @lru_cache(maxsize=4096)
