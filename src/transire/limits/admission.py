@@ -19,7 +19,7 @@ from transire.errors import ThrottledError
 from transire.limits.bucket import Bucket, Rate, filled, take, wait_s
 from transire.limits.tally import Tally
 
-__all__ = ["Admission", "AdmissionLimits", "PreAuthLimiter", "places_for"]
+__all__ = ["Admission", "AdmissionLimits", "Place", "PreAuthLimiter", "places_for"]
 
 MAX_PRINCIPALS: Final = 100_000
 """Buckets remembered: 20 MB at most. The least recently used goes first."""
