@@ -41,7 +41,8 @@ class OutboundError(Exception):
     """The exchange failed below HTTP semantics.
 
     Attributes:
-        failure: `connect`, `timeout`, `cut`, `too_large` or `encoding`.
+        failure: `connect` (refused, unknown host, or too slow to accept), `timeout`, `cut`,
+            `too_large` or `encoding`.
     """
 
     def __init__(self, failure: str) -> None:
@@ -126,10 +127,11 @@ class Outbound:
         try:
             async with asyncio.timeout(timeout_s):
                 response = await self._transport.handle_async_request(request)
+        except (httpx.ConnectError, httpx.ConnectTimeout, aiohttp.ClientConnectorError):
+            # The transport calls a refused connection and an unknown host time-outs as well.
+            raise OutboundError("connect") from None
         except (TimeoutError, httpx.TimeoutException):
             raise OutboundError("timeout") from None
-        except (httpx.ConnectError, aiohttp.ClientConnectorError):
-            raise OutboundError("connect") from None
         except (httpx.HTTPError, aiohttp.ClientError, OSError, ValueError):
             raise OutboundError("cut") from None
         encoding = response.headers.get("content-encoding", "identity")

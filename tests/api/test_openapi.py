@@ -1,0 +1,23 @@
+"""The published description of the API is the one the server gives."""
+
+import json
+
+import httpx
+from tests.api.conftest import REPOSITORY, World
+
+
+def test_the_published_description_is_the_one_served(world: World) -> None:
+    served = httpx.get(f"{world.root}/openapi.json", trust_env=False).json()
+
+    published = json.loads((REPOSITORY / "schemas" / "openapi.json").read_text())
+
+    assert served == published
+
+
+def test_every_call_says_what_it_does_and_how_it_fails(world: World) -> None:
+    served = httpx.get(f"{world.root}/openapi.json", trust_env=False).json()
+
+    for path, methods in served["paths"].items():
+        for method, call in methods.items():
+            assert call.get("summary") or call.get("description"), (method, path)
+            assert call["responses"], (method, path)
