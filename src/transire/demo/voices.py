@@ -37,8 +37,14 @@ def last_text(body: dict[str, Any]) -> str:
     return last or ""
 
 
-def instance(schema: dict[str, Any], prompt: str) -> Any:
-    """A minimal instance of a JSON Schema, for the shapes demos and tests use."""
+def instance(schema: dict[str, Any], prompt: str, definitions: dict[str, Any] | None = None) -> Any:
+    """A minimal instance of a JSON Schema, for the shapes that clients' own libraries write.
+
+    Args:
+        definitions: `$defs` of the whole schema, for references into them.
+    """
+    known = definitions or schema.get("$defs", {})
+    schema = _followed(schema, known)
     if "const" in schema:
         return schema["const"]
     if "enum" in schema:
@@ -47,9 +53,24 @@ def instance(schema: dict[str, Any], prompt: str) -> Any:
     kind = next((k for k in kind if k != "null"), "null") if isinstance(kind, list) else kind
     if kind == "object":
         wanted = schema.get("required", list(schema.get("properties", {})))
-        return {n: instance(schema.get("properties", {}).get(n, {}), prompt) for n in wanted}
+        properties = schema.get("properties", {})
+        return {name: instance(properties.get(name, {}), prompt, known) for name in wanted}
     if kind == "array":
-        return [instance(schema.get("items", {}), prompt)] * max(1, schema.get("minItems", 1))
+        item = instance(schema.get("items", {}), prompt, known)
+        return [item] * max(1, schema.get("minItems", 1))
     if kind == "integer":
         return int(max(schema.get("minimum", 1), 1))
     return {"number": 1.5, "boolean": True, "null": None}.get(kind, "text")
+
+
+def _followed(schema: dict[str, Any], known: dict[str, Any]) -> dict[str, Any]:
+    """What a reference or the first of several alternatives stands for; eight steps at most."""
+    for _ in range(8):
+        if "$ref" in schema:
+            schema = known.get(str(schema["$ref"]).rpartition("/")[2], {})
+            continue
+        choices = schema.get("anyOf") or schema.get("oneOf") or schema.get("allOf")
+        if not choices:
+            break
+        schema = choices[0]
+    return schema
