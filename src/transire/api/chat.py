@@ -56,11 +56,11 @@ class ChatEndpoint:
         except TransireError as error:
             error.decision_id = decision_id
             return openai_error(error)
-        blank = self._intake.blank(principal, decision_id)
         try:
             try:
-                routing = await self._intake.read(request, blank)
+                routing = await self._intake.read(request, principal, decision_id)
             except TransireError as error:
+                blank = self._intake.blank(principal, decision_id)
                 await installation.router.refuse(blank, error)
                 raise
             routed = await _unless_gone(request, installation.router.route(routing))

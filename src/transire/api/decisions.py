@@ -47,10 +47,10 @@ class AdviceEndpoint:
         try:
             principal = self._intake.principal(request)
             with installation.admission.enter(principal.key_id, priority=principal.priority):
-                blank = self._intake.blank(principal, decision_id)
                 try:
-                    routing = await self._intake.read(request, blank)
+                    routing = await self._intake.read(request, principal, decision_id)
                 except TransireError as error:
+                    blank = self._intake.blank(principal, decision_id)
                     await installation.router.refuse(blank, error)
                     raise
                 advice = await installation.router.advise(routing)

@@ -89,7 +89,9 @@ class Intake:
             deadline_s=installation.governed.bundle.routing.deadline_s,
         )
 
-    async def read(self, request: Request, blank: RoutingRequest) -> RoutingRequest:
+    async def read(
+        self, request: Request, principal: Principal, decision_id: DecisionId
+    ) -> RoutingRequest:
         """Read and normalise the body.
 
         Raises:
@@ -99,7 +101,7 @@ class Intake:
         limit = installation.settings.server.max_body_bytes
         raw = await _bounded_body(request, limit)
         catalog = installation.governed.bundle.catalog
-        application = catalog.applications[blank.principal.application]  # type: ignore[index] # applications only
+        application = catalog.applications[principal.application]  # type: ignore[index] # applications only
         headers = _own_headers(request)
 
         def understand() -> tuple[Normalized, bytes, bytes]:
@@ -121,15 +123,19 @@ class Intake:
         else:
             read, mac, content = await asyncio.to_thread(understand)
         models = resolve_model(catalog, read.asked_model)
-        return replace(
-            blank,
+        asserted = read.assertions
+        return RoutingRequest(
+            id=decision_id,
+            principal=principal,
             asked_model=read.asked_model,
             body=read.body,
-            assertions=replace(read.assertions, models=models),
+            assertions=asserted if models is None else replace(asserted, models=models),
             is_stream=read.is_stream,
             wants_usage=read.wants_usage,
             mac=mac,
             content_digest=content,
+            received_at=installation.clock.now(),
+            deadline_s=installation.governed.bundle.routing.deadline_s,
             review_id=_review_id(headers),
         )
 

@@ -27,6 +27,9 @@ HEADERS: Final = frozenset(
 """Headers read; any other `x-transire-*` is refused by name. `review-id` is the API's own."""
 
 
+_NOTHING: Final = Assertions()
+
+
 def _name(value: Any) -> str:
     if not isinstance(value, str) or not _NAME.fullmatch(value):
         raise ValueError("a name")
@@ -101,7 +104,7 @@ def read_extension(extension: Mapping[str, Any], headers: Mapping[str, str]) -> 
         RequestError: an unknown member or header, a wrong value, or two claims that contradict.
     """
     if not extension and not any(name.startswith("x-transire-") for name in headers):
-        return Assertions()
+        return _NOTHING
     body = _read(extension, "transire.", lambda name: name)
     spoken = {k: v for k, v in headers.items() if k.startswith("x-transire-")}
     spoken.pop("x-transire-review-id", None)
@@ -118,7 +121,7 @@ def read_extension(extension: Mapping[str, Any], headers: Mapping[str, str]) -> 
     for name, member in (("data_classes", DataClass), ("jurisdictions", Jurisdiction)):
         if name in typed:
             typed[name] = frozenset(map(member, typed[name]))
-    return replace(Assertions(), **typed)
+    return replace(_NOTHING, **typed)
 
 
 def _read(fields: Mapping[str, Any], prefix: str, spelled: Callable[[str], str]) -> dict[str, Any]:
