@@ -122,3 +122,21 @@ def test_the_requester_can_take_it_back(world: World) -> None:
 
     assert cancelled.json()["state"] == "cancelled"
     assert _approve(world, review_id).status_code == 409
+
+
+def test_only_those_who_may_act_or_audit_see_a_review(world: World) -> None:
+    review_id = _hold(world)
+
+    def listed(person: str) -> bool:
+        reviews = world.act(person, "GET", "/v1/reviews").json()["reviews"]
+        return review_id in {review["id"] for review in reviews}
+
+    assert {name: listed(name) for name in ("rita", "aud", "ana", "ben", "omar")} == {
+        "rita": True,
+        "aud": True,
+        "ana": False,
+        "ben": False,
+        "omar": False,
+    }
+    assert world.act("ana", "GET", f"/v1/reviews/{review_id}").status_code == 404
+    assert world.act("rita", "GET", f"/v1/reviews/{review_id}").status_code == 200

@@ -46,7 +46,7 @@ def test_no_function_passes_sixty_lines_and_half_stay_below_twelve() -> None:
     sizes = [size for path in MODULES for size in _functions(path)]
     # A factory of routes is as long as its routes; each route in it is a function of its own. The
     # other two are one constructor call each.
-    excused = {"_reviews", "_health", "_wire", "to_catalog"}
+    excused = {"add_reviews", "_health", "_wire", "to_catalog"}
     long = {name for name, size in sizes if size > 60 and name not in excused}
 
     assert long == set()

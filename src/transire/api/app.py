@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 from typing import Any, Final, TypeAlias
 
 import structlog
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -14,11 +14,14 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from transire import __version__
+from transire.api.audit import add_audit, add_decisions
 from transire.api.chat import ChatEndpoint, ModelsEndpoint
 from transire.api.decisions import AdviceEndpoint
 from transire.api.errors import openai_error, problem
-from transire.api.govern import build_router
 from transire.api.openapi import hot_paths
+from transire.api.people import add_keys, add_people
+from transire.api.policies import add_bundles, add_quarantine
+from transire.api.reviews import add_reviews
 from transire.bootstrap import Installation
 from transire.errors import GovernanceUnavailable, NotFoundError, RequestError, TransireError
 
@@ -89,7 +92,18 @@ def _build_rest(installation: Installation) -> FastAPI:
         Route("/v1/models", _plain(ModelsEndpoint(installation)), methods=["GET"]),
         Route("/v1/models/{name:path}", _plain(ModelsEndpoint(installation)), methods=["GET"]),
     ]
-    app.include_router(build_router(installation))
+    router = APIRouter()
+    for add in (
+        add_people,
+        add_keys,
+        add_bundles,
+        add_quarantine,
+        add_reviews,
+        add_audit,
+        add_decisions,
+    ):
+        add(router, installation)
+    app.include_router(router)
     _health(app, installation)
     app.add_exception_handler(TransireError, _on_error)
     app.add_exception_handler(RequestValidationError, _on_invalid)

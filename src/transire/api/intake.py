@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Final
 
+from pydantic import BaseModel, ConfigDict
 from starlette.requests import Request
 
 from transire.bootstrap import Installation
@@ -20,7 +21,7 @@ from transire.domain.naming import resolve_model
 from transire.domain.request import Assertions, Body, Principal, RoutingRequest
 from transire.errors import AuthenticationError, RequestError, TooLargeError
 
-__all__ = ["Intake", "bearer_of", "guarded"]
+__all__ = ["Intake", "StrictBody", "bearer_of", "guarded", "person_of"]
 
 _INLINE_BYTES: Final = 128 * 1024
 """Larger bodies are parsed in a thread, so that the loop does not wait."""
@@ -59,6 +60,21 @@ def guarded(
         installation.doorkeeper.check(address)
         installation.doorkeeper.failed(address)
         raise
+
+
+def person_of(installation: Installation, request: Request) -> Principal:
+    """The person whose credential is presented.
+
+    Raises:
+        AuthenticationError, ThrottledError: as `guarded`.
+    """
+    return guarded(installation, request, installation.people.authenticate)
+
+
+class StrictBody(BaseModel):
+    """A JSON body of the routes for people: unknown members are refused, nothing is echoed."""
+
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
 
 class Intake:

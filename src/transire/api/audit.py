@@ -1,0 +1,73 @@
+"""The log, as auditors reach it, and what one decision was."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request
+
+from transire.api.decisions import Decisions, person_or_application
+from transire.api.intake import person_of
+from transire.bootstrap import Installation
+from transire.domain.log import Item
+
+__all__ = ["add_audit", "add_decisions"]
+
+
+def add_audit(router: APIRouter, it: Installation) -> None:
+    """Entries, checkpoint and keys."""
+
+    @router.get("/v1/audit/entries", tags=["audit"])
+    async def entries(
+        request: Request,
+        before: Annotated[int | None, Query(ge=0)] = None,
+        limit: Annotated[int, Query(ge=1, le=500)] = 50,
+        kind: str | None = None,
+    ) -> dict[str, Any]:
+        """The tenant's entries, newest first, keyset-paged by index. Reading is recorded."""
+        principal = person_of(it, request)
+        by = it.acts.require(principal, "read_audit", {"type": "AuditLog", "id": principal.tenant})
+        await it.log.append(
+            Item(kind="export", fields={"by": by, "tenant": principal.tenant, "count": limit})
+        )
+        page = await it.projection.tail(
+            before=before, limit=limit, tenant=principal.tenant, kind=kind
+        )
+        return {
+            "entries": [{"index": index, **entry} for index, entry in page.entries],
+            "complete_to": page.complete_to,
+        }
+
+    @router.get("/v1/audit/checkpoint", tags=["audit"])
+    async def checkpoint() -> dict[str, Any]:
+        """The newest signed checkpoint; public, so that anyone can hold us to it."""
+        newest = await it.log.read(lambda reader: reader.checkpoint())
+        return {"checkpoint": newest[1] if newest else "", "public_key": it.log.public_key}
+
+    @router.get("/v1/audit/keys", tags=["audit"])
+    async def keys() -> dict[str, Any]:
+        """The log's verifier key (c2sp.org/signed-note)."""
+        return {"keys": [it.log.public_key]}
+
+
+def add_decisions(router: APIRouter, it: Installation) -> None:
+    """Summary, explanation, proof and replay of one decision."""
+    decisions = Decisions(it)
+
+    @router.get("/v1/decisions/{decision_id}", tags=["decisions"])
+    async def show(decision_id: str, request: Request) -> dict[str, Any]:
+        """One decision of one's own, or of one's tenant for an auditor."""
+        return await decisions.summary(person_or_application(it, request), decision_id)
+
+    @router.get("/v1/decisions/{decision_id}/explain", tags=["decisions"])
+    async def explain(decision_id: str, request: Request) -> dict[str, Any]:
+        """Every candidate, its policies, and why the winner won."""
+        return await decisions.explain(person_or_application(it, request), decision_id)
+
+    @router.get("/v1/decisions/{decision_id}/proof", tags=["decisions"])
+    async def proof(decision_id: str, request: Request) -> dict[str, Any]:
+        """The entry with its inclusion proof."""
+        return await decisions.proof(person_or_application(it, request), decision_id)
+
+    @router.get("/v1/decisions/{decision_id}/replay", tags=["decisions"])
+    async def replay(decision_id: str, request: Request) -> dict[str, Any]:
+        """Evaluate the recorded facts again; must agree."""
+        return await decisions.replay(person_or_application(it, request), decision_id)

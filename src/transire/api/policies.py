@@ -1,0 +1,141 @@
+"""Governed change: bundles and quarantine. Each act asks Cedar, and its entry is what counts."""
+
+import base64
+import binascii
+from dataclasses import asdict
+from typing import Any
+
+from fastapi import APIRouter, Request
+from pydantic import Field
+
+from transire.api.intake import StrictBody, person_of
+from transire.bootstrap import Installation
+from transire.bundle import lifecycle, quarantine
+from transire.bundle.acts import Act, format_moment, is_solo
+from transire.bundle.proposal import Proposal
+from transire.bundle.quarantine import Kind
+from transire.domain.ids import BundleDigest, PersonId
+from transire.errors import RequestError
+from transire.record.query import LogEntries
+
+__all__ = ["BundleBody", "QuarantineBody", "add_bundles", "add_quarantine"]
+
+
+class BundleBody(StrictBody):
+    """Files of a bundle, base64 by path."""
+
+    files: dict[str, str] = Field(max_length=2_000)
+
+
+class QuarantineBody(StrictBody):
+    """What to quarantine."""
+
+    kind: Kind
+    id: str = Field(max_length=64)
+    reason: str = Field(min_length=1, max_length=500)
+
+
+def add_bundles(router: APIRouter, it: Installation) -> None:
+    """Propose, look at, approve and activate bundles."""
+
+    @router.post("/v1/policies/bundles", tags=["policies"], status_code=201)
+    async def propose(body: BundleBody, request: Request) -> dict[str, Any]:
+        """Propose a bundle; it must compile and be sound."""
+        act = _act(it, request)
+        return _shown(it, await lifecycle.propose(it.log, act, _files(body.files)))
+
+    @router.get("/v1/policies/bundles", tags=["policies"])
+    async def list_bundles(request: Request) -> dict[str, Any]:
+        """The active digest and all proposals, newest first."""
+        person_of(it, request)
+        proposals = await lifecycle.list_proposals(it.log)
+        return {
+            "active": it.governed.bundle.digest,
+            "mode": "solo" if await is_solo(it.log) else "team",
+            "proposals": [_shown(it, p) for p in proposals],
+        }
+
+    @router.get("/v1/policies/bundles/{digest}", tags=["policies"])
+    async def show(digest: str, request: Request) -> dict[str, Any]:
+        """A bundle's files by digest; `active` is a name for the active one."""
+        person_of(it, request)
+        wanted = it.governed.bundle.digest if digest == "active" else BundleDigest(digest)
+        compiled = await lifecycle.load_bundle(it.log, wanted, must_hold_limits=False)
+        files = compiled.bundle.files
+        return {
+            "digest": wanted,
+            "files": {n: base64.b64encode(d).decode() for n, d in files.items()},
+            "warnings": list(compiled.warnings),
+        }
+
+    @router.post("/v1/policies/bundles/{digest}/approve", tags=["policies"])
+    async def approve(digest: str, request: Request) -> dict[str, Any]:
+        """Approve somebody else's proposal."""
+        act = _act(it, request)
+        return _shown(it, await lifecycle.approve(it.log, act, BundleDigest(digest)))
+
+    @router.post("/v1/policies/bundles/{digest}/activate", tags=["policies"])
+    async def activate(digest: str, request: Request) -> dict[str, Any]:
+        """Make an approved proposal active."""
+        compiled = await lifecycle.activate(
+            it.log, _act(it, request), BundleDigest(digest), entries=LogEntries(it.log)
+        )
+        await it.steering.follow(compiled)
+        return {"active": compiled.digest}
+
+
+def add_quarantine(router: APIRouter, it: Installation) -> None:
+    """Impose, ratify, lift and list quarantines."""
+
+    async def shown() -> dict[str, Any]:
+        items = await quarantine.list_quarantined(it.log)
+        return {
+            "version": it.governed.quarantine.version,
+            "quarantined": [{**asdict(item), "at": format_moment(item.at)} for item in items],
+        }
+
+    @router.get("/v1/policies/quarantine", tags=["policies"])
+    async def show(request: Request) -> dict[str, Any]:
+        """What is quarantined; what nobody ratified stays and alarms."""
+        person_of(it, request)
+        return await shown()
+
+    @router.post("/v1/policies/quarantine", tags=["policies"])
+    async def impose(body: QuarantineBody, request: Request) -> dict[str, Any]:
+        """Quarantine at once: one person, narrows only."""
+        await quarantine.impose(it.log, _act(it, request), body.kind, body.id, body.reason)
+        await it.steering.follow()
+        return await shown()
+
+    @router.post("/v1/policies/quarantine/{kind}/{name}/ratify", tags=["policies"])
+    async def ratify(kind: Kind, name: str, request: Request) -> dict[str, Any]:
+        """Confirm somebody else's quarantine."""
+        await quarantine.ratify(it.log, _act(it, request), kind, name)
+        return await shown()
+
+    @router.delete("/v1/policies/quarantine/{kind}/{name}", tags=["policies"])
+    async def lift(kind: Kind, name: str, request: Request) -> dict[str, Any]:
+        """Ask to lift, or, as the second person, lift."""
+        is_lifted = await quarantine.lift(it.log, _act(it, request), kind, name)
+        await it.steering.follow()
+        return {**await shown(), "lifted": is_lifted}
+
+
+def _act(it: Installation, request: Request) -> Act:
+    return it.act(PersonId(str(person_of(it, request).person)))
+
+
+def _shown(it: Installation, proposal: Proposal) -> dict[str, Any]:
+    return {
+        **asdict(proposal),
+        "proposed_at": format_moment(proposal.proposed_at),
+        "approvals": [{"by": a.by, "at": format_moment(a.at)} for a in proposal.approvals],
+        "state": proposal.state(it.governed.bundle.digest),
+    }
+
+
+def _files(encoded: dict[str, str]) -> dict[str, bytes]:
+    try:
+        return {n: base64.b64decode(t, validate=True) for n, t in sorted(encoded.items())}
+    except (ValueError, binascii.Error):
+        raise RequestError("`files` holds base64 by path", param="files") from None
