@@ -1,0 +1,153 @@
+"""The request, rebuilt from a table of known fields."""
+
+from typing import Any
+
+import pytest
+
+from transire.classify.normalize import Normalized, normalize
+from transire.domain.request import PartKind
+from transire.errors import RequestError, TooLargeError
+
+HI = [{"role": "user", "content": "hi"}]
+TOOL = {"type": "function", "function": {"name": "weather", "parameters": {"type": "object"}}}
+
+
+def read(unknown: str = "refuse", /, **fields: Any) -> Normalized:
+    body = {"model": "auto", "messages": HI, **fields}
+    return normalize(body, headers={}, unknown_fields=unknown, size_bytes=100)
+
+
+def texts(read_: Normalized) -> list[str]:
+    return [part.text for part in read_.body.parts]
+
+
+def test_what_is_consumed_here_is_not_forwarded() -> None:
+    options = {"include_usage": True}
+    seen = read(user="u", metadata={"k": "v"}, stream=True, stream_options=options, store=False)
+
+    assert set(seen.body.fields) <= {"messages", "store"}
+    assert (seen.is_stream, seen.wants_usage) == (True, True)
+
+
+def test_every_string_that_would_be_sent_is_a_part() -> None:
+    seen = read(
+        messages=[
+            {"role": "developer", "content": "rules"},
+            {"role": "user", "name": "ann", "content": [{"type": "text", "text": "part"}]},
+            {
+                "role": "assistant",
+                "content": None,
+                "tool_calls": [
+                    {
+                        "id": "c1",
+                        "type": "function",
+                        "function": {"name": "weather", "arguments": '{"city": "Oslo"}'},
+                    }
+                ],
+            },
+            {"role": "tool", "tool_call_id": "c1", "content": "sunny"},
+        ],
+        tools=[TOOL],
+        stop=["END"],
+    )
+
+    told = " ".join(texts(seen))
+    for word in ("rules", "ann", "part", "Oslo", "sunny", "weather", "END"):
+        assert word in told, word
+
+
+@pytest.mark.parametrize("field", ["temperature", "stop", "tools", "response_format", "user", "n"])
+def test_an_explicit_null_is_an_absent_field(field: str) -> None:
+    nothing: dict[str, Any] = {field: None}
+
+    assert read(**nothing).body == read().body
+
+
+def test_an_unknown_field_is_refused_by_name_or_left_out_and_named() -> None:
+    with pytest.raises(RequestError, match="`surprise`"):
+        read(surprise=1)
+
+    assert read("omit", surprise=1).body.ignored == ("surprise",)
+
+
+def test_an_unknown_field_is_named_where_it_stands() -> None:
+    seen = read("omit", messages=[{"role": "user", "content": "hi", "odd": 1}])
+
+    assert seen.body.ignored == ("messages[0].odd",)
+
+
+@pytest.mark.parametrize(
+    ("fields", "where"),
+    [
+        ({"temperature": 3}, "temperature"),
+        ({"temperature": True}, "temperature"),
+        ({"n": 0}, "n"),
+        ({"n": 1.0}, "n"),
+        ({"max_tokens": -1}, "max_tokens"),
+        ({"stop": ["x"] * 17}, "stop"),
+        ({"logit_bias": {"a": 1}}, "logit_bias"),
+        ({"messages": []}, "messages"),
+        ({"messages": "hi"}, "messages"),
+        ({"messages": [{"content": "hi"}]}, "messages[0].role"),
+        ({"messages": [{"role": "user"}]}, "messages[0].content"),
+        ({"messages": [{"role": "tool", "content": "x"}]}, "messages[0].tool_call_id"),
+        ({"tools": [{"type": "function", "function": {}}]}, "tools[0].function.name"),
+        ({"response_format": "json"}, "response_format"),
+        ({"model": 5}, "model"),
+    ],
+)
+def test_a_wrong_value_is_refused_with_its_place(fields: dict[str, Any], where: str) -> None:
+    with pytest.raises(RequestError) as caught:
+        read(**fields)
+
+    assert f"`{where}`" in caught.value.message
+
+
+def test_legacy_functions_become_tools() -> None:
+    seen = read(functions=[{"name": "weather", "parameters": {}}], function_call="auto")
+
+    assert seen.body.fields["tools"][0]["function"]["name"] == "weather"  # type: ignore[index, call-overload] # JSON
+    assert seen.body.fields["tool_choice"] == "auto"
+    assert "functions" not in seen.body.fields
+
+
+@pytest.mark.parametrize(
+    ("fields", "capability"),
+    [
+        ({"store": True}, "store"),
+        ({"service_tier": "flex"}, "service_tier"),
+        ({"tools": [{"type": "web_search"}]}, "hosted_tools"),
+        (
+            {
+                "messages": [
+                    {
+                        "role": "user",
+                        "content": [
+                            {"type": "image_url", "image_url": {"url": "https://a.test/x"}}
+                        ],
+                    }
+                ]
+            },
+            "remote_url",
+        ),
+    ],
+)
+def test_what_changes_where_data_goes_is_a_fact_for_policy(
+    fields: dict[str, Any], capability: str
+) -> None:
+    assert capability in read(**fields).body.capabilities
+
+
+def test_a_picture_is_a_part_that_nobody_reads() -> None:
+    url = "data:image/png;base64,iVBORw0KGgo="
+    seen = read(
+        messages=[{"role": "user", "content": [{"type": "image_url", "image_url": {"url": url}}]}]
+    )
+
+    assert [part.kind for part in seen.body.parts] == [PartKind.IMAGE]
+    assert "vision" in seen.body.needs
+
+
+def test_too_many_messages_are_refused() -> None:
+    with pytest.raises(TooLargeError):
+        read(messages=HI * 10_001)

@@ -1,0 +1,119 @@
+"""Answers are rebuilt from typed fields; what is broken is said to be broken."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from transire.forward.openai import BadShapeError, read_chunk, read_completion, read_error
+
+MESSAGE = {"role": "assistant", "content": "hello"}
+CHOICE = {"index": 0, "message": MESSAGE, "finish_reason": "stop"}
+ANSWER = {
+    "id": "x",
+    "object": "chat.completion",
+    "created": 7,
+    "model": "m",
+    "choices": [CHOICE],
+    "usage": {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5},
+}
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=12), inner),
+    max_leaves=12,
+)
+
+
+def encoded(document: Any) -> bytes:
+    return json.dumps(document).encode()
+
+
+def test_an_answer_keeps_what_is_known_and_loses_the_rest() -> None:
+    read = read_completion(encoded({**ANSWER, "surprise": {"tracking": "pixel"}}))
+
+    assert (read.model, read.created) == ("m", 7)
+    assert [c.content for c in read.choices] == ["hello"]
+    assert "pixel" not in repr(read)
+    assert read.usage is not None
+    assert (read.usage.prompt_tokens, read.usage.completion_tokens) == (3, 2)
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        [],
+        {},
+        {"choices": []},
+        {"choices": "none"},
+        {"choices": [[]]},
+        {"choices": [{"message": []}]},
+        {"choices": [{**CHOICE, "message": {"content": 5}}]},
+        {"choices": [{**CHOICE, "message": {"content": None, "tool_calls": ["x"]}}]},
+    ],
+)
+def test_what_is_no_completion_is_refused(document: Any) -> None:
+    with pytest.raises(BadShapeError):
+        read_completion(encoded(document))
+
+
+@pytest.mark.parametrize("data", [b"", b"<html>", b'{"choices": [', b"\xff\xfe"])
+def test_what_is_no_json_is_refused(data: bytes) -> None:
+    with pytest.raises(BadShapeError):
+        read_completion(data)
+
+
+@pytest.mark.parametrize("count", [-1, 10**12, "3", 1.5, None])
+def test_absurd_usage_is_dropped_and_not_billed(count: Any) -> None:
+    usage = {"prompt_tokens": count, "completion_tokens": 2}
+
+    read = read_completion(encoded({**ANSWER, "usage": usage})).usage
+
+    assert read is None or read.prompt_tokens == 0
+
+
+def test_parallel_tool_calls_stay_apart() -> None:
+    functions = [{"name": f"f{n}", "arguments": f'{{"n":{n}}}'} for n in range(3)]
+    calls = [
+        {"id": f"c{n}", "type": "function", "function": made} for n, made in enumerate(functions)
+    ]
+    message = {"role": "assistant", "content": None, "tool_calls": calls}
+
+    read = read_completion(encoded({**ANSWER, "choices": [{**CHOICE, "message": message}]}))
+
+    assert [(c.id, c.name, c.arguments) for c in read.choices[0].tool_calls] == [
+        (f"c{n}", f"f{n}", f'{{"n":{n}}}') for n in range(3)
+    ]
+
+
+@given(json_values)
+def test_any_json_is_read_or_refused_and_nothing_else(document: Any) -> None:
+    for read in (read_completion, read_chunk):
+        try:
+            read(encoded(document))
+        except BadShapeError:
+            continue
+
+
+def test_an_error_event_is_no_chunk() -> None:
+    with pytest.raises(BadShapeError):
+        read_chunk(encoded({"error": {"message": "no"}}))
+
+
+def test_a_chunk_that_says_nothing_is_none() -> None:
+    assert read_chunk(encoded({"choices": []})) is None
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        ({"error": {"code": "c", "message": "m"}}, ("c", "m")),
+        ({"error": {"type": "t", "message": 5}}, ("t", "")),
+        ({"error": "text"}, ("", "text")),
+        ({"error": []}, ("", "")),
+        ([], ("", "")),
+    ],
+)
+def test_an_error_body_never_raises(body: Any, expected: tuple[str, str]) -> None:
+    assert read_error(encoded(body)) == expected
