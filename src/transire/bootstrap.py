@@ -22,6 +22,7 @@ from transire.bundle.lifecycle import active_digest, genesis, load_bundle
 from transire.bundle.quarantine import read_quarantine
 from transire.bundle.source import read_folder
 from transire.classify.detector import EngineDetector
+from transire.classify.names.finder import NameFinder
 from transire.classify.pool import ScanPool
 from transire.clock import SystemClock
 from transire.domain.bundle import Quarantine
@@ -250,6 +251,12 @@ async def _wire(
                 clock=clock,
                 pool=pool,
                 inline_max_chars=settings.detection.inline_max_chars,
+                names=NameFinder.load(
+                    compiled.bundle.detector.names,
+                    clock.monotonic,
+                    threads=settings.detection.name_threads,
+                    queue=settings.detection.name_queue,
+                ),
             ),
             authorizer=CedarAuthorizer(compiled),
             scorer=BundleScorer(compiled.bundle, health),

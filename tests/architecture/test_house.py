@@ -59,6 +59,8 @@ def test_no_function_passes_sixty_lines_and_half_stay_below_twelve() -> None:
 def test_every_public_name_is_listed_and_exists(name: str) -> None:
     if name.startswith("transire.demo.fleet") or name.endswith(".worker"):
         pytest.skip("a program, not a library")
+    if name.startswith("transire.workbench.names."):
+        pytest.importorskip("torch", reason="the extra `train` is not installed")
     module = importlib.import_module(name)
     tree = ast.parse(Path(str(module.__file__)).read_text())
     assert ast.get_docstring(tree), "every module says what is here"

@@ -130,5 +130,5 @@ def test_every_command_in_a_page_exists(page: Path) -> None:
     for command in spelled:
         words = command.split()
         assert words[0] in groups, command
-        if len(words) > 1 and "…" not in command:
+        if len(words) > 1 and "…" not in command and not command.startswith("detect "):
             assert any(words[: len(name.split())] == name.split() for name in known), command

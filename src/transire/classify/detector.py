@@ -12,8 +12,10 @@ from typing import Final
 from transire.classify.cache import FindingsCache
 from transire.classify.cues import CueReader, last_user_text
 from transire.classify.digest import content_digest
-from transire.classify.language import NAME_LANGUAGES, LanguageJudge
+from transire.classify.language import LanguageJudge
 from transire.classify.mapping import failed_classes, findings_of
+from transire.classify.names.finder import LANGUAGES, NameFinder
+from transire.classify.names.spans import PERSON
 from transire.classify.normalize import rebuild_with
 from transire.classify.pool import ScanPool
 from transire.classify.recognizer import Recognizer
@@ -21,7 +23,7 @@ from transire.classify.recognizers import MESSAGE_LEVEL, select
 from transire.classify.recognizers.canaries import CANARIES
 from transire.classify.recognizers.fingerprint import detector_fingerprint
 from transire.classify.redact import placeholder_namer, replacements
-from transire.classify.scan import Scan, run
+from transire.classify.scan import Scan, joined, run
 from transire.domain.bundle import Bundle
 from transire.domain.decision import Classification, Finding, PartState, Redaction, Signals
 from transire.domain.ids import DataClass
@@ -33,8 +35,9 @@ __all__ = ["EngineDetector", "canaries"]
 
 _UNREADABLE: Final = {PartKind.IMAGE: "image", PartKind.AUDIO: "audio", PartKind.FILE: "file"}
 _TEXT: Final = frozenset({"text"})
-_NAME_CLASSES: Final = frozenset({DataClass("IDENTITY"), DataClass("LOCATION_DATA")})
-"""Classes that a text can hold and only a name recognizer can find."""
+_IDENTITY: Final = DataClass("IDENTITY")
+_ADDRESSES: Final = DataClass("LOCATION_DATA")
+"""What a text can hold and no recognizer here finds: where people live."""
 _CREDENTIAL: Final = DataClass("CREDENTIAL")
 _PSEUDONYMISED: Final = DataClass("PSEUDONYMISED")
 _INLINE_CHARS: Final = 4_000
@@ -51,6 +54,7 @@ class EngineDetector:
         pool: For long texts; None scans everything in the calling process (tools, tests).
         inline_max_chars: Characters of new text scanned on the event loop per request.
         recognizers: Instead of the installed ones; for tests, and without a pool.
+        names: Finds names of people; None leaves them uncovered, whatever the bundle says.
     """
 
     def __init__(
@@ -62,6 +66,7 @@ class EngineDetector:
         pool: ScanPool | None,
         inline_max_chars: int = _INLINE_CHARS,
         recognizers: Sequence[Recognizer] | None = None,
+        names: NameFinder | None = None,
     ) -> None:
         self._taxonomy = bundle.taxonomy
         self._rules = bundle.detector
@@ -74,9 +79,12 @@ class EngineDetector:
         self._cues = CueReader(bundle.routing, bundle.taxonomy)
         self._languages = LanguageJudge(bundle.detector.languages)
         self._personal = self._known({*self._taxonomy.personal, _CREDENTIAL})
-        self._names = self._known(_NAME_CLASSES)
+        self._names = names if PERSON in self._entities else None
+        self._identity = self._known({_IDENTITY})
+        self._addresses = self._known({_ADDRESSES})
         self._missing = canaries(self)
-        self._digest = detector_fingerprint(bundle, self._missing)
+        models = "" if self._names is None else self._names.digest
+        self._digest = detector_fingerprint(bundle, self._missing, models)
         self._cache = FindingsCache(keyed, self._digest)
 
     @property
@@ -199,11 +207,19 @@ class EngineDetector:
         return [known[key] for key in keys]
 
     async def _scan(self, texts: list[str]) -> Sequence[Scan]:
+        """Patterns, then names; each inside the deadline that the texts' length gives."""
         chars = sum(map(len, texts))
         budget_ms = self._rules.base_deadline_ms + self._rules.deadline_ms_per_kchar * chars / 1_000
+        scans = await self._patterns(texts, chars, budget_ms / 1_000)
+        if self._names is None or not texts:
+            return scans
+        names = await self._names.find(texts, budget_ms / 1_000)
+        return [_with_names(*pair) for pair in zip(scans, names, strict=True)]
+
+    async def _patterns(self, texts: list[str], chars: int, seconds: float) -> Sequence[Scan]:
         if self._pool is None or chars <= self._inline_max_chars:
-            return self.scan_inline(texts, budget_ms / 1_000)
-        answer = await self._pool.scan(texts, budget_ms / 1_000, self._entities)
+            return self.scan_inline(texts, seconds)
+        answer = await self._pool.scan(texts, seconds, self._entities)
         return [Scan((), (answer,))] * len(texts) if isinstance(answer, str) else answer
 
     def _uncovered(self, parts: tuple[Part, ...]) -> dict[DataClass, frozenset[str]]:
@@ -211,15 +227,16 @@ class EngineDetector:
         gaps = dict.fromkeys(self._personal, unread) if unread else {}
         texts = [part.text for part in parts if part.kind not in _UNREADABLE]
         if texts:
-            missing = self._missing | self._names if self._names_gap(texts) else self._missing
+            missing = self._missing | self._addresses
+            if self._names_gap(texts):
+                missing |= self._identity
             for name in missing:
                 gaps[name] = gaps[name] | _TEXT if name in gaps else _TEXT
         return gaps
 
     def _names_gap(self, texts: Sequence[str]) -> bool:
         """Whether some passage is in a language in which nobody here reads names."""
-        read = NAME_LANGUAGES.get(self._rules.names, frozenset())
-        return not read or bool(self._languages.spoken(texts) - read)
+        return self._names is None or bool(self._languages.spoken(texts) - LANGUAGES)
 
     def _known(self, classes: Iterable[DataClass]) -> frozenset[DataClass]:
         """Those the taxonomy has: policy could not even name the others."""
@@ -241,11 +258,21 @@ def canaries(detector: EngineDetector) -> frozenset[DataClass]:
     rules = detector._taxonomy.entities  # noqa: SLF001 - the same module
     texts = [CANARIES.get(entity, "") for entity in rules]
     scans = detector.scan_inline(texts, _CANARY_S)
+    if detector._names is not None:  # noqa: SLF001 - the same module
+        named = detector._names.find_now(texts, _CANARY_S)  # noqa: SLF001
+        scans = [_with_names(*pair) for pair in zip(scans, named, strict=True)]
     return frozenset(
         rule.data_class
         for (entity, rule), scan in zip(rules.items(), scans, strict=True)
         if not any(h.entity == entity and h.score_pct >= rule.min_score_pct for h in scan.hits)
     )
+
+
+def _with_names(scan: Scan, names: Scan) -> Scan:
+    """Names beside what patterns found; the `bob` of an address belongs to the address."""
+    taken = [(hit.start, hit.end) for hit in scan.hits]
+    free = [h for h in names.hits if not any(s < h.end and h.start < e for s, e in taken)]
+    return joined((scan, Scan(tuple(free), names.failed)))
 
 
 def _mark_found(states: list[PartState], findings: Iterable[Finding]) -> None:

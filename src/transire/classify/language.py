@@ -5,11 +5,11 @@ conversation is judged by its last message; coverage is judged per long segment,
 kilobytes of English around a Finnish paragraph do not make that paragraph English (DESIGN §5).
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import Any, Final
 
-__all__ = ["NAME_LANGUAGES", "LanguageJudge", "segments_of"]
+__all__ = ["LanguageJudge", "segments_of"]
 
 _MIN_LETTERS: Final = 24
 _SAMPLE_CHARS: Final = 100
@@ -20,9 +20,6 @@ _PASSAGE_CHARS: Final = 400
 _MAX_SEGMENTS: Final = 1_000
 """Passages judged in one request, about 0.2 s; past it every expected language counts as met."""
 _MIN_CONFIDENCE: Final = 0.90
-
-NAME_LANGUAGES: Final[Mapping[str, frozenset[str]]] = {"none": frozenset()}
-"""Name recognizer (`detector.names`) → languages in which it finds names."""
 
 
 class LanguageJudge:

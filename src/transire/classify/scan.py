@@ -5,7 +5,7 @@ time is named; a text that holds an opaque blob fails for everything that was pr
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -15,7 +15,7 @@ from transire.classify.recognizer import Hit, Recognizer
 from transire.classify.recognizers import select
 from transire.classify.traits import traits_of
 
-__all__ = ["MAX_HITS", "OPAQUE", "Scan", "has_blob", "run", "scan_texts"]
+__all__ = ["MAX_HITS", "OPAQUE", "Scan", "has_blob", "joined", "run", "scan_texts"]
 
 OPAQUE: Final = "opaque_blob"
 """The name under which an unreadable run of characters is reported as failed."""
@@ -43,6 +43,18 @@ class Scan:
 
     hits: tuple[Hit, ...]
     failed: tuple[str, ...]
+
+
+def joined(scans: Iterable[Scan]) -> Scan:
+    """Several scans of one text as one."""
+    scans = tuple(scans)
+    hits = {hit for scan in scans for hit in scan.hits}
+    failed = {name for scan in scans for name in scan.failed}
+    return Scan(tuple(sorted(hits, key=_order)), tuple(sorted(failed)))
+
+
+def _order(hit: Hit) -> tuple[int, int, str, int]:
+    return hit.start, hit.end, hit.entity, hit.score_pct
 
 
 def scan_texts(texts: Sequence[str], seconds: float, entities: frozenset[str]) -> tuple[Scan, ...]:
@@ -74,7 +86,7 @@ def run(
             failed.add(recognizer.entity)
     if len(text) >= BLOB_CHARS and has_blob(text):
         failed.add(OPAQUE)
-    ordered = sorted(set(hits), key=lambda h: (h.start, h.end, h.entity, h.score_pct))
+    ordered = sorted(set(hits), key=_order)
     return Scan(tuple(ordered), tuple(sorted(failed)))
 
 

@@ -1,35 +1,131 @@
-"""`transire detect`: what the detector finds in a file; needs neither server nor credential."""
+"""`transire detect`: what the detector finds; needs neither server nor credential.
 
+`transire detect FILE` is short for `transire detect scan FILE`.
+"""
+
+import asyncio
+import gzip
+import json
+import os
 import sys
+import zlib
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, Literal
 
 import typer
+from typer.core import TyperGroup
 
 from transire.bundle.compile import compile_bundle
 from transire.bundle.limits import pack_folder
 from transire.bundle.source import read_folder
 from transire.cli.session import emit, shown
+from transire.errors import RequestError
 
-__all__ = ["detect"]
+__all__ = ["app", "evaluate", "scan"]
 
 
+class _ScanByDefault(TyperGroup):
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        if args and args[0] not in self.commands and args[0] != "--help":
+            args = ["scan", *args]
+        return super().parse_args(ctx, args)
+
+
+app = typer.Typer(
+    help="What the detector finds; `transire detect FILE` scans.",
+    cls=_ScanByDefault,
+    no_args_is_help=True,
+)
+
+Policies = Annotated[Path | None, typer.Option("--policies", help="Default: the starter pack.")]
+
+
+@app.command()
 @shown
-def detect(
+def scan(
     file: Annotated[str, typer.Argument(help="A text file, or - for standard input.")],
-    policies: Annotated[Path | None, typer.Option(help="Default: the starter pack.")] = None,
+    policies: Policies = None,
+    jsonl: Annotated[
+        bool, typer.Option("--jsonl", help="Lines `{id, text}` in, lines of findings out.")
+    ] = False,
 ) -> None:
     """Print findings as JSON: offsets, entities, classes; never the text."""
-    from transire.classify.mapping import findings_of
-    from transire.classify.scan import scan_texts
+    detector = _Detector(policies)
+    if not jsonl:
+        emit(detector.read(_text_of(file)))
+        return
+    for number, line in enumerate(_lines(file), 1):
+        given = _object(line, number)
+        if not isinstance(given.get("text"), str):
+            raise RequestError(f"line {number}: `text` must be a string")
+        told = detector.read(given["text"])
+        kept = {name: told[name] for name in ("findings", "failed", "uncovered")}
+        print(json.dumps({"id": given.get("id"), **kept}), flush=True)
 
-    text = sys.stdin.read() if file == "-" else Path(file).read_text()
-    taxonomy = compile_bundle(read_folder(policies or pack_folder())).bundle.taxonomy
-    (scan,) = scan_texts([text], 60.0, frozenset(taxonomy.entities))
-    findings = findings_of(((0, hit) for hit in scan.hits), taxonomy.entities)
-    found = taxonomy.class_closure(f.data_class for f in findings)
-    emit(
-        {
+
+@app.command()
+@shown
+def evaluate(
+    data: Annotated[Path, typer.Argument(help="JSON lines (or .gz), or presidio-research JSON.")],
+    policies: Policies = None,
+    form: Annotated[
+        Literal["text", "json"], typer.Option("--format", help="text or json.")
+    ] = "text",
+) -> None:
+    """Precision and recall on texts whose spans are known, by entity and by message."""
+    from transire.workbench.measure import Row, labelled
+    from transire.workbench.measure import evaluate as measure
+
+    detector, rows = _Detector(policies), []
+    for number, (text, spans) in enumerate(_labelled_rows(data), 1):
+        found = tuple((f["start"], f["end"], f["entity"]) for f in detector.read(text)["findings"])
+        rows.append(Row(tuple((s, e, labelled(label)) for s, e, label in spans), found))
+        if number % 500 == 0:
+            print(f"{number} texts read", file=sys.stderr)
+    scores = measure(rows)
+    if form == "json":
+        emit(
+            {
+                "entities": {label: score.entities() for label, score in scores.items()},
+                "message": {label: score.message() for label, score in scores.items()},
+            }
+        )
+        return
+    print(_TABLE.format("entity", "spans", "P", "R", "F2", "strict F1", "message R", "FPR"))
+    for label, score in scores.items():
+        kinds, message = score.entities(), score.message()
+        rates = (kinds["overlap"]["precision"], kinds["overlap"]["recall"], kinds["overlap"]["f2"])
+        shown_rates = (*rates, kinds["strict"]["f1"], message["recall"], message["fpr"])
+        print(_TABLE.format(label, score.wanted, *(f"{rate:.2f}" for rate in shown_rates)))
+
+
+_TABLE = "{:26} {:>6} {:>5} {:>5} {:>5} {:>10} {:>10} {:>5}"
+
+
+class _Detector:
+    """The detector of a bundle as the router runs it, here in one process."""
+
+    def __init__(self, policies: Path | None) -> None:
+        from transire.classify.detector import EngineDetector
+        from transire.classify.names.finder import NameFinder
+        from transire.clock import SystemClock
+        from transire.identity.digests import InstallationKeys
+
+        bundle = compile_bundle(read_folder(policies or pack_folder())).bundle
+        clock = SystemClock()
+        self._taxonomy = bundle.taxonomy
+        self._detector = EngineDetector(
+            bundle,
+            keyed=InstallationKeys(os.urandom(32)),
+            clock=clock,
+            pool=None,
+            names=NameFinder.load(bundle.detector.names, clock.monotonic),
+        )
+
+    def read(self, text: str) -> dict[str, Any]:
+        seen = asyncio.run(self._detector.classify_text(text, "cli"))
+        return {
             "findings": [
                 {
                     "start": f.start,
@@ -39,9 +135,66 @@ def detect(
                     "score": f.score_pct / 100,
                     "via": f.via,
                 }
-                for f in findings
+                for f in seen.findings
             ],
-            "classes": sorted(found),
-            "failed": list(scan.failed),
+            "classes": sorted(self._taxonomy.class_closure(seen.found)),
+            "failed": sorted(seen.failed),
+            "uncovered": sorted(seen.uncovered),
         }
-    )
+
+
+def _text_of(file: str) -> str:
+    try:
+        return sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8")
+    except OSError:
+        raise RequestError(f"`{file}` cannot be read") from None
+    except UnicodeDecodeError:
+        raise RequestError(f"`{file}` is not UTF-8") from None
+
+
+def _lines(file: str) -> Iterator[str]:
+    lines: Iterable[str] = sys.stdin if file == "-" else _text_of(file).splitlines()
+    return (line for line in lines if line.strip())
+
+
+def _object(line: str, number: int) -> dict[str, Any]:
+    try:
+        given = json.loads(line)
+    except ValueError:
+        raise RequestError(f"line {number} is not JSON") from None
+    if not isinstance(given, dict):
+        raise RequestError(f"line {number} is not a JSON object")
+    return given
+
+
+def _labelled_rows(path: Path) -> Iterator[tuple[str, list[tuple[int, int, str]]]]:
+    """Texts with spans, of either form."""
+    try:
+        raw = path.read_bytes()
+        text = (gzip.decompress(raw) if path.suffix == ".gz" else raw).decode()
+    except (OSError, UnicodeDecodeError, EOFError, zlib.error):
+        raise RequestError(f"`{path}` cannot be read as UTF-8 text") from None
+    if text.lstrip().startswith("["):
+        for number, row in enumerate(json.loads(text), 1):
+            yield _research_row(row, number)
+        return
+    for number, line in enumerate(text.splitlines(), 1):
+        if line.strip():
+            given = _object(line, number)
+            try:
+                yield given["text"], [(int(s), int(e), str(k)) for s, e, k in given["spans"]]
+            except (KeyError, TypeError, ValueError):
+                raise RequestError(
+                    f"line {number}: expected `text` and `spans: [[start, end, label]]`"
+                ) from None
+
+
+def _research_row(row: Any, number: int) -> tuple[str, list[tuple[int, int, str]]]:
+    try:
+        spans = [
+            (int(s["start_position"]), int(s["end_position"]), str(s["entity_type"]))
+            for s in row["spans"]
+        ]
+        return row["full_text"], spans
+    except (KeyError, TypeError, ValueError):
+        raise RequestError(f"row {number}: expected `full_text` and `spans`") from None

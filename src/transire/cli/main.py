@@ -32,9 +32,9 @@ app.add_typer(people.keys, name="keys")
 app.add_typer(people.people, name="people")
 app.add_typer(review.app, name="review")
 app.add_typer(audit.app, name="audit")
+app.add_typer(detect.app, name="detect")
 app.command("init")(founding.init)
 app.command("login")(people.login)
-app.command("detect")(detect.detect)
 
 SettingsFile = Annotated[
     Path | None, typer.Option("--config", "-c", help="transire.yaml; default ./transire.yaml.")

@@ -5,6 +5,7 @@ import json
 
 import pytest
 
+from transire.classify.names.spans import PERSON
 from transire.classify.recognizers import MESSAGE_LEVEL, all_recognizers, select
 from transire.classify.recognizers.canaries import CANARIES
 from transire.classify.scan import scan_texts
@@ -192,10 +193,10 @@ def test_words_without_the_sign_are_no_finding(entity: str, text: str) -> None:
 
 
 def test_every_installed_entity_has_a_canary() -> None:
-    assert {recognizer.entity for recognizer in all_recognizers()} == set(CANARIES)
+    assert {recognizer.entity for recognizer in all_recognizers()} | {PERSON} == set(CANARIES)
 
 
-@pytest.mark.parametrize("entity", CANARIES)
+@pytest.mark.parametrize("entity", sorted(CANARIES.keys() - {PERSON}))
 def test_each_canary_is_found(entity: str) -> None:
     assert found(CANARIES[entity], entity, least_pct=40)
 

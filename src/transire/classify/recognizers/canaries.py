@@ -38,6 +38,7 @@ CANARIES: Final[Mapping[str, str]] = {
     "MEDICATION_DOSE": "metformin 500 mg",
     "MINOR_AGE": "my daughter is 9 years old",
     "PASSWORD": "password: hunter2!x9",
+    "PERSON": "My name is Maria Schneider and I would like to cancel.",
     "PHONE_NUMBER": "call +49 30 901820 now",
     "PL_PESEL": "PESEL 11111111116",
     "PRIVATE_KEY": "-----BEGIN RSA " + "PRIVATE KEY-----",

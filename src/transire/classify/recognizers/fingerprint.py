@@ -15,16 +15,21 @@ from transire.domain.ids import DataClass
 
 __all__ = ["detector_fingerprint"]
 
-_LIBRARIES: Final = ("phonenumbers", "presidio-analyzer", "py3langid", "regex")
+_LIBRARIES: Final = ("onnxruntime", "phonenumbers", "presidio-analyzer", "py3langid", "regex")
 
 
-def detector_fingerprint(bundle: Bundle, missing: frozenset[DataClass]) -> str:
-    """SHA-256 (hex) over everything that can change a classification."""
+def detector_fingerprint(bundle: Bundle, missing: frozenset[DataClass], models: str) -> str:
+    """SHA-256 (hex) over everything that can change a classification.
+
+    Args:
+        models: Names the models that read names; empty where none runs.
+    """
     described = {
         "transire": __version__,
         "code": _code(),
         "libraries": {name: version(name) for name in _LIBRARIES},
         "missing": sorted(missing),
+        "models": models,
         "entities": _plain(bundle.taxonomy.entities),
         "data_classes": _plain(bundle.taxonomy.data_classes),
         "personal": sorted(bundle.taxonomy.personal),

@@ -1,0 +1,148 @@
+"""Which name model reads how much of a text, and for how long.
+
+Each window is read by the first model of the plan while its budget lasts and by the next one after
+that, so that a long document is still read whole; only where the last one runs out of time too is
+PERSON failed. Work runs on a few threads of its own (onnxruntime lets go of the interpreter lock),
+behind a bounded queue: a text that finds it full fails closed.
+"""
+
+import asyncio
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from transire.classify.names.spans import PERSON, names_in
+from transire.classify.names.tagger import Tagger, load_tagger, windows
+from transire.classify.names.wordpiece import WordPieces
+from transire.classify.scan import Scan
+from transire.errors import BundleError
+
+__all__ = ["EMBEDDED", "LANGUAGES", "NameFinder", "plan_of"]
+
+_WEIGHTS: Final = Path(__file__).parent / "weights"
+EMBEDDED: Final = {"accurate": _WEIGHTS / "accurate.onnx", "fast": _WEIGHTS / "fast.onnx"}
+LANGUAGES: Final = frozenset({"en", "de"})
+"""In which both models were trained and measured on real text (docs/reference/names.md)."""
+_FIRST_SHARE: Final = 0.6
+"""Share of a text's deadline after which the better model hands the rest to the faster one."""
+_FAILED: Final = Scan((), (PERSON,))
+
+
+def plan_of(names: str) -> tuple[Path, ...]:
+    """The models of a `detector.names` value, best first; none for `none`.
+
+    Raises:
+        BundleError: the value names nothing that there is.
+    """
+    plans = {
+        "none": (),
+        "fast": (EMBEDDED["fast"],),
+        "accurate": (EMBEDDED["accurate"], EMBEDDED["fast"]),
+    }
+    if names not in plans:
+        raise BundleError(["taxonomy.yaml: `detector.names` is none, fast or accurate"])
+    return plans[names]
+
+
+class NameFinder:
+    """Finds names of people.
+
+    Args:
+        models: Best first; at least one.
+        threads: Texts read at once, on one core each.
+        queue: Texts that may wait; one more fails.
+    """
+
+    def __init__(
+        self,
+        models: Sequence[Tagger],
+        pieces: WordPieces,
+        monotonic: Callable[[], float],
+        *,
+        threads: int = 1,
+        queue: int = 64,
+    ) -> None:
+        self._models = tuple(models)
+        self._pieces = pieces
+        self._monotonic = monotonic
+        self._room = threads + queue
+        self._waiting = 0
+        self._lock = threading.Lock()
+        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="names")
+
+    @classmethod
+    def load(
+        cls, names: str, monotonic: Callable[[], float], *, threads: int = 1, queue: int = 64
+    ) -> "NameFinder | None":
+        """The finder of a `detector.names` value; None for `none`.
+
+        Raises:
+            BundleError: see `plan_of` and `load_tagger`.
+        """
+        paths = plan_of(names)
+        if not paths:
+            return None
+        models = [load_tagger(path) for path in paths]
+        return cls(models, _vocabulary(), monotonic, threads=threads, queue=queue)
+
+    @property
+    def digest(self) -> str:
+        """Names the models in their order."""
+        return "+".join(model.digest[:16] for model in self._models)
+
+    async def find(self, texts: Sequence[str], seconds: float) -> list[Scan]:
+        """Names in each text, inside one deadline for all; cancelled with its caller."""
+        with self._lock:
+            if self._waiting + len(texts) > self._room and self._waiting:
+                return [_FAILED] * len(texts)
+            self._waiting += len(texts)
+        deadline = self._monotonic() + seconds
+        is_left = threading.Event()
+        try:
+            return await asyncio.get_running_loop().run_in_executor(
+                self._threads, self._read_all, texts, deadline, seconds, is_left
+            )
+        finally:
+            is_left.set()  # a cancelled caller's texts are not read to their end
+            with self._lock:
+                self._waiting -= len(texts)
+
+    def find_now(self, texts: Sequence[str], seconds: float) -> list[Scan]:
+        """The same in the calling thread; for start-up and tools."""
+        return self._read_all(texts, self._monotonic() + seconds, seconds, threading.Event())
+
+    def close(self) -> None:
+        """Let the threads end."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    def _read_all(
+        self, texts: Sequence[str], deadline: float, seconds: float, is_left: threading.Event
+    ) -> list[Scan]:
+        handover = deadline - seconds * (1 - _FIRST_SHARE)
+        return [self._read(text, handover, deadline, is_left) for text in texts]
+
+    def _read(self, text: str, handover: float, deadline: float, is_left: threading.Event) -> Scan:
+        if not any(map(str.isalpha, text)):
+            return Scan((), ())
+        pieces = self._pieces.split(text)
+        parts: list[Any] = []
+        for start, end, judged, until in windows(pieces):
+            now = self._monotonic()
+            if now >= deadline or is_left.is_set():
+                return _FAILED
+            model = self._models[0 if now < handover else -1]
+            likely = model.judge(pieces[start:end], self._pieces.first, self._pieces.last)
+            parts.append(likely[judged - start : until - start])
+        if not parts:
+            return Scan((), ())
+        return Scan(tuple(names_in(text, pieces, np.concatenate(parts))), ())
+
+
+@lru_cache(maxsize=1)
+def _vocabulary() -> WordPieces:
+    return WordPieces.load(_WEIGHTS / "vocab.txt")

@@ -1,0 +1,93 @@
+"""python -m tests.bench.names: how good and how dear the embedded name models are, as a table.
+
+Reads `detection/ner_dev.jsonl.gz` (WNUT17's test set) and `presidio_research_synth_v2.json` below
+`TRANSIRE_DATA`; nothing of either was trained on. Overlap counts; a message is three rows.
+"""
+
+import gzip
+import json
+import os
+import statistics
+import time
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+from transire.classify.names.finder import NameFinder
+
+DATA = Path(os.environ.get("TRANSIRE_DATA", "../shared/data")) / "detection"
+Row = tuple[str, list[tuple[int, int]]]
+
+
+def web() -> Iterator[Row]:
+    with gzip.open(DATA / "ner_dev.jsonl.gz", "rt", encoding="utf-8") as lines:
+        for line in lines:
+            row = json.loads(line)
+            yield row["text"], [(s, e) for s, e, label in row["spans"] if label == "PERSON"]
+
+
+def synthetic() -> Iterator[Row]:
+    for row in json.loads((DATA / "presidio_research_synth_v2.json").read_text()):
+        spans = [s for s in row["spans"] if s["entity_type"] == "PERSON"]
+        yield row["full_text"], [(s["start_position"], s["end_position"]) for s in spans]
+
+
+def cased(rows: Iterable[Row], change: Callable[[str], str]) -> Iterator[Row]:
+    """The same rows in another case, where that keeps every place."""
+    return ((change(t), spans) for t, spans in rows if len(change(t)) == len(t))
+
+
+def by_length(rows: Iterable[Row], low: int, high: int) -> Iterator[Row]:
+    return ((t, spans) for t, spans in rows if low <= len(t) < high)
+
+
+def measure(finder: NameFinder, rows: Iterable[Row]) -> str:
+    wanted = found = right = hit = 0
+    flags: list[tuple[bool, bool]] = []
+    for text, spans in rows:
+        seen = [(h.start, h.end) for h in finder.find_now([text], 60.0)[0].hits]
+        wanted, found = wanted + len(spans), found + len(seen)
+        right += sum(any(a < e and s < b for s, e in spans) for a, b in seen)
+        hit += sum(any(a < e and s < b for a, b in seen) for s, e in spans)
+        flags.append((bool(spans), bool(seen)))
+    groups = [flags[i : i + 3] for i in range(0, len(flags) - 2, 3)]
+    messages = [(any(w for w, _ in g), any(s for _, s in g)) for g in groups]
+    held = [seen for wants, seen in messages if wants]
+    free = [seen for wants, seen in messages if not wants]
+    precision, recall = right / max(found, 1), hit / max(wanted, 1)
+    return (
+        f"{wanted} | {precision:.2f} / {recall:.2f} | "
+        f"{sum(held) / max(len(held), 1):.2f} / {sum(free) / max(len(free), 1):.2f}"
+    )
+
+
+def cost_ms(finder: NameFinder, chars: int) -> float:
+    words = "please explain to the team in Hamburg how the report should be written "
+    took = []
+    for number in range(9):
+        text = (f"{number} " + words * (chars // len(words) + 1))[:chars]
+        began = time.perf_counter()
+        finder.find_now([text], 600.0)
+        took.append((time.perf_counter() - began) * 1e3)
+    return statistics.median(took)
+
+
+def main() -> None:
+    for names in ("accurate", "fast"):
+        finder = NameFinder.load(names, time.monotonic)
+        assert finder is not None  # both are names of models
+        print(f"{names}\n\nset | persons | precision / recall | message recall / false positives")
+        for title, rows in (
+            ("web, noisy (WNUT17 test)", web()),
+            ("the same in lower case", cased(web(), str.lower)),
+            ("the same in upper case", cased(web(), str.upper)),
+            ("the same, under 80 characters", by_length(web(), 0, 80)),
+            ("the same, 80 and more", by_length(web(), 80, 10_000)),
+            ("synthetic (presidio-research v2)", synthetic()),
+        ):
+            print(f"{title} | {measure(finder, rows)}", flush=True)
+        costs = "  ".join(f"{n}: {cost_ms(finder, n):.1f} ms" for n in (200, 2_000, 10_000))
+        print(f"\none thread, characters: {costs}\n", flush=True)
+
+
+if __name__ == "__main__":
+    main()

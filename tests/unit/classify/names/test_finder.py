@@ -1,0 +1,133 @@
+"""Which model reads how much, and what happens when time or room runs out."""
+
+import asyncio
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from transire.classify.names.finder import EMBEDDED, NameFinder, plan_of
+from transire.classify.names.tagger import load_tagger, windows
+from transire.classify.names.wordpiece import Piece, WordPieces
+from transire.errors import BundleError
+
+PIECES = WordPieces.load(EMBEDDED["fast"].parent / "vocab.txt")
+LONG = "a quiet word about nothing " * 200
+
+
+class Ticking:
+    """A clock that moves by one at every look."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        self.now += 1.0
+        return self.now
+
+
+class Counting:
+    """A model that finds nothing and counts what it was asked."""
+
+    digest = "0" * 64
+
+    def __init__(self, gate: threading.Event | None = None) -> None:
+        self.asked = 0
+        self.gate = gate
+
+    def judge(self, pieces: Sequence[Piece], first: int, last: int) -> Any:
+        self.asked += 1
+        if self.gate is not None:
+            self.gate.wait(5)
+        return np.zeros((len(pieces), 3))
+
+
+def finder(*models: Any, **changes: Any) -> NameFinder:
+    return NameFinder(models, PIECES, changes.pop("monotonic", Ticking()), **changes)
+
+
+@given(st.integers(0, 2_000))
+def test_every_piece_is_judged_once_and_sees_its_neighbours(count: int) -> None:
+    plan = windows([Piece(0, 0, 1, starts_word=True)] * count)
+
+    assert [i for _, _, a, b in plan for i in range(a, b)] == list(range(count))
+    for start, end, judged, until in plan:
+        assert start <= judged < until <= end <= start + 126
+        assert start == 0 or judged - start >= 8
+        assert end == count or end - until >= 8
+
+
+def test_the_faster_model_reads_what_the_better_one_had_no_time_for() -> None:
+    better, faster = Counting(), Counting()
+    count = len(windows(PIECES.split(LONG)))
+
+    scan = finder(better, faster).find_now([LONG], 14.0)[0]
+
+    assert scan.failed == ()
+    assert better.asked == 8  # three fifths of the time, one look at the clock a window
+    assert better.asked + faster.asked == count
+
+
+def test_names_have_failed_where_the_last_model_runs_out_of_time_too() -> None:
+    scan = finder(Counting(), Counting()).find_now([LONG], 5.0)[0]
+
+    assert scan.failed == ("PERSON",)
+
+
+async def test_a_text_that_finds_no_room_has_failed() -> None:
+    gate = threading.Event()
+    waiting = finder(Counting(gate), threads=1, queue=1)
+
+    first = [asyncio.ensure_future(waiting.find(["one word"], 1e9)) for _ in range(2)]
+    await asyncio.sleep(0)
+    refused = await waiting.find(["one word"], 1e9)
+    gate.set()
+    answered = await asyncio.gather(*first)
+
+    assert [scan.failed for scan in refused] == [("PERSON",)]
+    assert [scan.failed for scans in answered for scan in scans] == [(), ()]
+    assert [s.failed for s in await waiting.find(["one word"], 1e9)] == [()]
+    waiting.close()
+
+
+async def test_what_nobody_waits_for_is_not_read_to_its_end() -> None:
+    gate, model = threading.Event(), Counting()
+    model.gate = gate
+    reading = finder(model)
+
+    task = asyncio.ensure_future(reading.find([LONG], 1e9))
+    while not model.asked:
+        await asyncio.sleep(0)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    gate.set()
+    reading.close()
+    reading._threads.shutdown(wait=True)
+
+    assert model.asked == 1
+
+
+def test_a_text_without_letters_asks_nobody() -> None:
+    model = Counting()
+
+    assert finder(model).find_now(["12 : 30", ""], 10.0)[0].hits == ()
+    assert model.asked == 0
+
+
+@pytest.mark.parametrize("names", ["", "best", "spacy:", "onnx:/etc/passwd"])
+def test_a_model_that_there_is_not_is_refused(names: str) -> None:
+    with pytest.raises(BundleError):
+        plan_of(names)
+
+
+def test_a_file_that_is_no_model_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "x.onnx").write_bytes(b"nothing")
+
+    for path in (tmp_path / "x.onnx", tmp_path / "absent.onnx"):
+        with pytest.raises(BundleError):
+            load_tagger(path)

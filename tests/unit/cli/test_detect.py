@@ -1,0 +1,116 @@
+"""`transire detect`, as a person or a script runs it."""
+
+import gzip
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from transire.cli.main import app
+
+runner = CliRunner()
+
+
+def run(*arguments: str, text: str = "") -> Any:
+    return runner.invoke(app, ["detect", *arguments], input=text)
+
+
+def test_findings_of_a_file_are_places_and_classes_and_never_the_text(tmp_path: Path) -> None:
+    file = tmp_path / "letter.txt"
+    file.write_text("Maria Schneider, bob@corp.internal")
+
+    done = run(str(file))
+    told = json.loads(done.stdout)
+
+    assert {(f["entity"], f["start"], f["end"]) for f in told["findings"]} == {
+        ("PERSON", 0, 15),
+        ("EMAIL_ADDRESS", 17, 34),
+    }
+    assert {"CONTACT", "IDENTITY", "PERSONAL"} <= set(told["classes"])
+    assert "Maria" not in done.stdout
+
+
+def test_lines_come_back_one_by_one_with_their_ids() -> None:
+    lines = [{"id": 7, "text": "call john smith"}, {"id": "b", "text": "nothing here"}]
+    done = run("--jsonl", "-", text="\n".join(map(json.dumps, lines)))
+    told = [json.loads(line) for line in done.stdout.splitlines()]
+
+    assert [t["id"] for t in told] == [7, "b"]
+    assert [set(t) for t in told] == [{"id", "findings", "failed", "uncovered"}] * 2
+    assert [f["entity"] for f in told[0]["findings"]] == ["PERSON"]
+    assert set(told[0]["findings"][0]) == {"start", "end", "entity", "class", "score", "via"}
+    assert told[1]["findings"] == []
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [("{", "line 1 is not JSON"), ("[]", "line 1 is not"), ('{"id": 1}', "line 1: `text`")],
+)
+def test_a_bad_line_is_named(line: str, says: str) -> None:
+    done = run("--jsonl", "-", text=line)
+
+    assert done.exit_code == 64
+    assert says in done.stderr
+
+
+@pytest.mark.parametrize("file", ["absent.txt", "."])
+def test_a_file_that_cannot_be_read_is_named(file: str) -> None:
+    done = run(file)
+
+    assert done.exit_code == 64
+    assert "cannot be read" in done.stderr
+
+
+ROWS: list[dict[str, Any]] = [
+    {"text": "mail bob@corp.internal", "spans": [[5, 22, "EMAIL"]]},
+    {"text": "nothing here", "spans": []},
+    {"text": "write to the queen", "spans": [[13, 18, "EMAIL"]]},
+]
+EXPECTED: dict[str, Any] = {
+    "entities": {
+        "EMAIL_ADDRESS": {
+            "overlap": {"precision": 1.0, "recall": 0.5, "f1": 2 / 3, "f2": 5 / 9},
+            "strict": {"precision": 1.0, "recall": 0.5, "f1": 2 / 3, "f2": 5 / 9},
+        }
+    },
+    "message": {"EMAIL_ADDRESS": {"recall": 1.0, "fpr": 0.0}},
+}
+
+
+def test_measures_are_those_worked_out_by_hand(tmp_path: Path) -> None:
+    plain, packed = tmp_path / "rows.jsonl", tmp_path / "rows.jsonl.gz"
+    lines = "\n".join(map(json.dumps, ROWS))
+    plain.write_text(lines)
+    packed.write_bytes(gzip.compress(lines.encode()))
+    research = tmp_path / "rows.json"
+    research.write_text(
+        json.dumps(
+            [
+                {
+                    "full_text": row["text"],
+                    "spans": [
+                        {"start_position": s, "end_position": e, "entity_type": label}
+                        for s, e, label in row["spans"]
+                    ],
+                }
+                for row in ROWS
+            ]
+        )
+    )
+
+    for path in (plain, packed, research):
+        told = json.loads(run("evaluate", str(path), "--format", "json").stdout)
+        assert told["message"] == EXPECTED["message"]
+        for kind, rates in EXPECTED["entities"]["EMAIL_ADDRESS"].items():
+            assert told["entities"]["EMAIL_ADDRESS"][kind] == pytest.approx(rates)
+
+
+def test_a_table_for_people_names_every_entity(tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl"
+    path.write_text("\n".join(map(json.dumps, ROWS)))
+
+    done = run("evaluate", str(path))
+
+    assert done.stdout.splitlines()[1].split()[:4] == ["EMAIL_ADDRESS", "2", "1.00", "0.50"]
