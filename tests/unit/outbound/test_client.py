@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import pytest
 
@@ -15,13 +15,21 @@ pytestmark = pytest.mark.enable_socket
 async def listening(answer: bytes, *, then_wait: bool = False) -> AsyncIterator[str]:
     """A server that sends these bytes to whoever connects, whatever was asked."""
     done = asyncio.Event()
+    serving: set[asyncio.Task[None]] = set()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readuntil(b"\r\n\r\n")
-        writer.write(answer)
-        if then_wait:
-            await done.wait()
-        writer.close()
+        task = asyncio.current_task()
+        assert task is not None  # a handler is a task
+        serving.add(task)
+        try:
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(answer)
+            if then_wait:
+                await done.wait()
+        finally:
+            writer.close()
+            with suppress(OSError):
+                await writer.wait_closed()
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     try:
@@ -30,6 +38,7 @@ async def listening(answer: bytes, *, then_wait: bool = False) -> AsyncIterator[
         done.set()
         server.close()
         await server.wait_closed()
+        await asyncio.gather(*serving, return_exceptions=True)
 
 
 async def failure_of(

@@ -2,7 +2,7 @@
 
 A word is a name where its likeliest kind reaches the threshold; words of one kind with nothing but
 a blank, a full stop, an apostrophe or a hyphen between them are one name. Handles (`@name`) are no
-names, nor is the jargon of the trade, and a name found once is a name wherever it recurs.
+names, nor is the jargon of the trade; a name of several words found once is one wherever it recurs.
 """
 
 import re

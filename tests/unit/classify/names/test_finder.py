@@ -21,13 +21,14 @@ LONG = "a quiet word about nothing " * 200
 
 
 class Ticking:
-    """A clock that moves by one at every look."""
+    """A clock that moves by so much at every look."""
 
-    def __init__(self) -> None:
+    def __init__(self, step: float = 1.0) -> None:
         self.now = 0.0
+        self.step = step
 
     def __call__(self) -> float:
-        self.now += 1.0
+        self.now += self.step
         return self.now
 
 
@@ -65,12 +66,42 @@ def test_every_piece_is_judged_once_and_sees_its_neighbours(count: int) -> None:
 def test_the_faster_model_reads_what_the_better_one_had_no_time_for() -> None:
     better, faster = Counting(), Counting()
     count = len(windows(PIECES.split(LONG)))
+    clock = Ticking(0.1)
 
-    scan = finder(better, faster).find_now([LONG], 14.0)[0]
+    scan = finder(better, faster, monotonic=clock).find_now([LONG], 10.0)[0]
 
     assert scan.failed == ()
-    assert better.asked == 8  # three fifths of the time, one look at the clock a window
+    assert better.asked == 9  # one look at the clock a window, for one second
     assert better.asked + faster.asked == count
+
+
+def test_a_short_deadline_is_shared_three_to_two() -> None:
+    better, faster = Counting(), Counting()
+
+    scan = finder(better, faster, monotonic=Ticking(1 / 16)).find_now([LONG], 10 / 16)[0]
+
+    assert better.asked == 5
+    assert faster.asked == 3
+    assert scan.failed == ("PERSON",)
+
+
+async def test_a_short_text_does_not_wait_behind_a_long_one() -> None:
+    gate = threading.Event()
+    model = Counting(gate)
+    reading = finder(model)
+
+    long = asyncio.ensure_future(reading.find([LONG], 1e9))
+    while not model.asked:
+        await asyncio.sleep(0)
+    model.gate = None
+    short = await reading.find(["one word"], 1e9)
+    was_waiting = not long.done()
+    gate.set()
+    await long
+    reading.close()
+
+    assert [scan.failed for scan in short] == [()]
+    assert was_waiting
 
 
 def test_names_have_failed_where_the_last_model_runs_out_of_time_too() -> None:
@@ -107,9 +138,17 @@ async def test_what_nobody_waits_for_is_not_read_to_its_end() -> None:
     await asyncio.gather(task, return_exceptions=True)
     gate.set()
     reading.close()
-    reading._threads.shutdown(wait=True)
+    reading._long.shutdown(wait=True)
 
     assert model.asked == 1
+
+
+def test_a_model_that_raises_has_failed() -> None:
+    class Broken(Counting):
+        def judge(self, pieces: Sequence[Piece], first: int, last: int) -> Any:
+            raise RuntimeError
+
+    assert finder(Broken()).find_now(["one word", "12"], 10.0)[0].failed == ("PERSON",)
 
 
 def test_a_text_without_letters_asks_nobody() -> None:
