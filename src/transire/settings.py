@@ -67,8 +67,8 @@ class DetectionSettings(_Section):
     inline_max_chars: int = Field(4000, ge=0, description="Longer texts go to a worker process.")
     workers: int = Field(1, ge=1, le=64, description="Worker processes, about 120 MB each.")
     queue: int = Field(64, ge=1, description="Long scans that may wait; more fail closed.")
-    name_threads: int = Field(1, ge=1, le=64, description="Texts read for names at once.")
-    name_queue: int = Field(256, ge=1, description="Texts that may wait for it; more fail closed.")
+    name_threads: int = Field(1, ge=1, le=64, description="Requests read for names at once.")
+    name_queue: int = Field(256, ge=1, description="Requests that may wait; more fail closed.")
 
 
 class LimitSettings(_Section):

@@ -13,6 +13,9 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from transire.classify.names.finder import NameFinder
+from transire.classify.names.spans import PERSON
+from transire.workbench.measure import Row as Measured
+from transire.workbench.measure import evaluate
 
 DATA = Path(os.environ.get("TRANSIRE_DATA", "../shared/data")) / "detection"
 Row = tuple[str, list[tuple[int, int]]]
@@ -41,22 +44,16 @@ def by_length(rows: Iterable[Row], low: int, high: int) -> Iterator[Row]:
 
 
 def measure(finder: NameFinder, rows: Iterable[Row]) -> str:
-    wanted = found = right = hit = 0
-    flags: list[tuple[bool, bool]] = []
+    read = []
     for text, spans in rows:
-        seen = [(h.start, h.end) for h in finder.find_now([text], 60.0)[0].hits]
-        wanted, found = wanted + len(spans), found + len(seen)
-        right += sum(any(a < e and s < b for s, e in spans) for a, b in seen)
-        hit += sum(any(a < e and s < b for a, b in seen) for s, e in spans)
-        flags.append((bool(spans), bool(seen)))
-    groups = [flags[i : i + 3] for i in range(0, len(flags) - 2, 3)]
-    messages = [(any(w for w, _ in g), any(s for _, s in g)) for g in groups]
-    held = [seen for wants, seen in messages if wants]
-    free = [seen for wants, seen in messages if not wants]
-    precision, recall = right / max(found, 1), hit / max(wanted, 1)
+        hits = finder.find_now([text], 60.0)[0].hits
+        found = tuple((hit.start, hit.end, PERSON) for hit in hits)
+        read.append(Measured(tuple((s, e, PERSON) for s, e in spans), found))
+    score = evaluate(read)[PERSON]
+    rates, message = score.entities()["overlap"], score.message()
     return (
-        f"{wanted} | {precision:.2f} / {recall:.2f} | "
-        f"{sum(held) / max(len(held), 1):.2f} / {sum(free) / max(len(free), 1):.2f}"
+        f"{score.wanted} | {rates['precision']:.2f} / {rates['recall']:.2f} | "
+        f"{message['recall']:.2f} / {message['fpr']:.2f}"
     )
 
 

@@ -1,11 +1,12 @@
 """The stage: every part of a body read, or named as unread.
 
 Parts are scanned one by one and remembered by keyed digest, so that a growing conversation costs
-its new turn. What cannot be read (images, audio, files) and what no recognizer covers (names, for
-now) is *uncovered*; what raised, ran out of time or met an opaque blob is *failed*. Both are facts
-for policy, and neither is silence (DESIGN §5).
+its new turn. What cannot be read (images, audio, files) and what no recognizer covers (names in a
+language nobody here reads, where people live) is *uncovered*; what raised, ran out of time or met
+an opaque blob is *failed*. Both are facts for policy, and neither is silence (DESIGN §5).
 """
 
+from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from typing import Final
 
@@ -18,7 +19,7 @@ from transire.classify.names.finder import LANGUAGES, NameFinder
 from transire.classify.names.spans import PERSON
 from transire.classify.normalize import rebuild_with
 from transire.classify.pool import ScanPool
-from transire.classify.recognizer import Recognizer
+from transire.classify.recognizer import Hit, Recognizer
 from transire.classify.recognizers import MESSAGE_LEVEL, select
 from transire.classify.recognizers.canaries import CANARIES
 from transire.classify.recognizers.fingerprint import detector_fingerprint
@@ -35,6 +36,7 @@ __all__ = ["EngineDetector", "canaries"]
 
 _UNREADABLE: Final = {PartKind.IMAGE: "image", PartKind.AUDIO: "audio", PartKind.FILE: "file"}
 _TEXT: Final = frozenset({"text"})
+_MAIL: Final = "EMAIL_ADDRESS"
 _IDENTITY: Final = DataClass("IDENTITY")
 _ADDRESSES: Final = DataClass("LOCATION_DATA")
 """What a text can hold and no recognizer here finds: where people live."""
@@ -207,14 +209,32 @@ class EngineDetector:
         return [known[key] for key in keys]
 
     async def _scan(self, texts: list[str]) -> Sequence[Scan]:
-        """Patterns, then names; each inside the deadline that the texts' length gives."""
+        """Patterns, then names, inside the one deadline that the texts' length gives."""
         chars = sum(map(len, texts))
         budget_ms = self._rules.base_deadline_ms + self._rules.deadline_ms_per_kchar * chars / 1_000
+        deadline = self._clock.monotonic() + budget_ms / 1_000
         scans = await self._patterns(texts, chars, budget_ms / 1_000)
         if self._names is None or not texts:
             return scans
-        names = await self._names.find(texts, budget_ms / 1_000)
-        return [_with_names(*pair) for pair in zip(scans, names, strict=True)]
+        names = await self._names.find(texts, deadline - self._clock.monotonic())
+        return [self._with_names(*pair) for pair in zip(scans, names, strict=True)]
+
+    def _with_names(self, scan: Scan, names: Scan) -> Scan:
+        """Names beside what patterns found; the `bob` of a mail address belongs to the address.
+
+        Of an address that counts, that is: what the taxonomy may yet drop must not hide a name.
+        """
+        rule = self._taxonomy.entities.get(_MAIL)
+        if rule is None or rule.min_count > 1:
+            return joined((scan, names))
+        mails = [h for h in scan.hits if h.entity == _MAIL and h.score_pct >= rule.min_score_pct]
+        starts = [mail.start for mail in mails]
+
+        def is_part(hit: Hit) -> bool:
+            at = bisect_right(starts, hit.start) - 1
+            return at >= 0 and hit.end <= mails[at].end
+
+        return joined((scan, Scan(tuple(h for h in names.hits if not is_part(h)), names.failed)))
 
     async def _patterns(self, texts: list[str], chars: int, seconds: float) -> Sequence[Scan]:
         if self._pool is None or chars <= self._inline_max_chars:
@@ -260,19 +280,13 @@ def canaries(detector: EngineDetector) -> frozenset[DataClass]:
     scans = detector.scan_inline(texts, _CANARY_S)
     if detector._names is not None:  # noqa: SLF001 - the same module
         named = detector._names.find_now(texts, _CANARY_S)  # noqa: SLF001
-        scans = [_with_names(*pair) for pair in zip(scans, named, strict=True)]
+        both = zip(scans, named, strict=True)
+        scans = [detector._with_names(*pair) for pair in both]  # noqa: SLF001
     return frozenset(
         rule.data_class
         for (entity, rule), scan in zip(rules.items(), scans, strict=True)
         if not any(h.entity == entity and h.score_pct >= rule.min_score_pct for h in scan.hits)
     )
-
-
-def _with_names(scan: Scan, names: Scan) -> Scan:
-    """Names beside what patterns found; the `bob` of an address belongs to the address."""
-    taken = [(hit.start, hit.end) for hit in scan.hits]
-    free = [h for h in names.hits if not any(s < h.end and h.start < e for s, e in taken)]
-    return joined((scan, Scan(tuple(free), names.failed)))
 
 
 def _mark_found(states: list[PartState], findings: Iterable[Finding]) -> None:

@@ -3,7 +3,7 @@
 Each window is read by the first model of the plan while its budget lasts and by the next one after
 that, so that a long document is still read whole; only where the last one runs out of time too is
 PERSON failed. Work runs on a few threads of its own (onnxruntime lets go of the interpreter lock),
-behind a bounded queue: a text that finds it full fails closed.
+behind a bounded queue: a request that finds it full fails closed.
 """
 
 import asyncio
@@ -60,7 +60,7 @@ class NameFinder:
     Args:
         models: Best first; at least one.
         threads: Short texts read at once, on one core each; as many long ones beside them.
-        queue: Texts that may wait; one more fails.
+        queue: Requests that may wait; one more fails. One event loop asks, so nothing here locks.
     """
 
     def __init__(
@@ -77,7 +77,6 @@ class NameFinder:
         self._monotonic = monotonic
         self._room = threads + queue
         self._waiting = 0
-        self._lock = threading.Lock()
         self._short = ThreadPoolExecutor(threads, thread_name_prefix="names")
         self._long = ThreadPoolExecutor(threads, thread_name_prefix="long-names")
 
@@ -103,21 +102,19 @@ class NameFinder:
 
     async def find(self, texts: Sequence[str], seconds: float) -> list[Scan]:
         """Names in each text, inside one deadline for all; cancelled with its caller."""
-        with self._lock:
-            if self._waiting + len(texts) > self._room and self._waiting:
-                return [_FAILED] * len(texts)
-            self._waiting += len(texts)
+        if self._waiting >= self._room:
+            return [_FAILED] * len(texts)
         deadline = self._monotonic() + seconds
         is_left = threading.Event()
         lane = self._long if sum(map(len, texts)) > _LONG_CHARS else self._short
+        self._waiting += 1
         try:
             return await asyncio.get_running_loop().run_in_executor(
                 lane, self._read_all, texts, deadline, seconds, is_left
             )
         finally:
             is_left.set()  # a cancelled caller's texts are not read to their end
-            with self._lock:
-                self._waiting -= len(texts)
+            self._waiting -= 1
 
     def find_now(self, texts: Sequence[str], seconds: float) -> list[Scan]:
         """The same in the calling thread; for start-up and tools."""

@@ -6,11 +6,16 @@ names, nor is the jargon of the trade; a name of several words found once is one
 """
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, Final
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from typing import Any, Final, TypeAlias
+
+import numpy as np
 
 from transire.classify.names.wordpiece import Piece
 from transire.classify.recognizer import Hit
+from transire.classify.scan import MAX_HITS
 
 __all__ = ["PERSON", "names_in"]
 
@@ -30,46 +35,61 @@ _JARGON: Final = frozenset(
 """Products and tools with people's names, or that look like some; in lower case."""
 _MAX_RECURRING: Final = 200
 """Distinct names looked for again in one text."""
+_MAX_WORDS: Final = 8
+"""Words, signs included, of a name that is looked for again."""
 _SHORTEST_RECURRING: Final = 4
+
+_Words: TypeAlias = list[tuple[int, int]]
 
 
 def names_in(text: str, pieces: Sequence[Piece], likely: Any) -> list[Hit]:
-    """Every name of a person, sorted by start.
+    """Every name of a person, sorted by start. Linear in the text.
 
     Args:
         likely: `[pieces, kinds]`, PERSON first.
+
+    Raises:
+        OverflowError: more than `MAX_HITS` names.
     """
-    found = list(_joined(text, _words(pieces, likely)))
-    kept = [hit for hit in found if not _is_excused(text, hit)]
-    return sorted({*kept, *_recurring(text, kept)}, key=lambda hit: (hit.start, hit.end))
+    words, scores = _words(pieces, likely)
+    found = (hit for hit in _joined(text, words, scores) if not _is_excused(text, hit))
+    kept = list(islice(found, MAX_HITS + 1))
+    again = (hit for hit in _recurring(text, words, kept) if not _is_excused(text, hit))
+    kept += islice(again, MAX_HITS + 1)
+    if len(kept) > MAX_HITS:
+        raise OverflowError
+    return sorted(kept, key=lambda hit: (hit.start, hit.end))
 
 
-def _words(pieces: Sequence[Piece], likely: Any) -> Iterator[tuple[int, int, int]]:
-    """(start, end, score) of each word that is a person; a word is judged by all its pieces."""
-    for begin, end in _word_ranges(pieces):
-        kinds = likely[begin:end].mean(axis=0)
-        score = float(kinds[_PERSON_AT])
-        if score >= _THRESHOLD and score >= float(kinds.max()):
-            yield pieces[begin].start, pieces[end - 1].end, round(score * 100)
+def _words(pieces: Sequence[Piece], likely: Any) -> tuple[_Words, list[int]]:
+    """Every word's range, and its score as a person: 0 for one that is none.
 
-
-def _word_ranges(pieces: Sequence[Piece]) -> Iterator[tuple[int, int]]:
+    A word is judged by all its pieces.
+    """
     starts = [i for i, piece in enumerate(pieces) if piece.starts_word]
-    yield from zip(starts, [*starts[1:], len(pieces)], strict=True)
+    ends = [*starts[1:], len(pieces)]
+    words = [(pieces[a].start, pieces[b - 1].end) for a, b in zip(starts, ends, strict=True)]
+    lengths = np.diff([*starts, len(pieces)])
+    kinds = np.add.reduceat(likely, starts, axis=0) / lengths[:, None]
+    person = kinds[:, _PERSON_AT]
+    is_person = (person >= _THRESHOLD) & (person >= kinds.max(axis=1))
+    return words, np.where(is_person, np.rint(person * 100), 0).astype(int).tolist()
 
 
-def _joined(text: str, words: Iterable[tuple[int, int, int]]) -> Iterator[Hit]:
-    open_start, open_end, scores = -1, -1, list[int]()
-    for start, end, score in words:
-        if scores and _JOINS.fullmatch(text[open_end:start]):
-            open_end = end
-            scores.append(score)
+def _joined(text: str, words: _Words, scores: Sequence[int]) -> Iterator[Hit]:
+    open_start, open_end, joined = -1, -1, list[int]()
+    for (start, end), score in zip(words, scores, strict=True):
+        if not score:
             continue
-        if scores:
-            yield _hit(open_start, open_end, scores)
-        open_start, open_end, scores = start, end, [score]
-    if scores:
-        yield _hit(open_start, open_end, scores)
+        if joined and _JOINS.fullmatch(text, open_end, start):
+            open_end = end
+            joined.append(score)
+            continue
+        if joined:
+            yield _hit(open_start, open_end, joined)
+        open_start, open_end, joined = start, end, [score]
+    if joined:
+        yield _hit(open_start, open_end, joined)
 
 
 def _hit(start: int, end: int, scores: Sequence[int]) -> Hit:
@@ -85,21 +105,48 @@ def _is_excused(text: str, hit: Hit) -> bool:
     return is_handle or not has_letters or spelled.lower() in _JARGON
 
 
-def _recurring(text: str, hits: Sequence[Hit]) -> Iterator[Hit]:
-    """The same names, and their last words, wherever else they stand, in any case."""
-    scores: dict[str, int] = {}
-    for hit in hits:
-        words = text[hit.start : hit.end].lower().split()
-        for name in (" ".join(words), words[-1]) if len(words) > 1 else ():
-            if len(name) >= _SHORTEST_RECURRING:
-                scores[name] = max(scores.get(name, 0), hit.score_pct)
-    if not scores:
+def _recurring(text: str, words: _Words, hits: Sequence[Hit]) -> Iterator[Hit]:
+    """Names of several words, and their last ones, wherever else they stand, in any case.
+
+    Words are looked up, not searched for: a search for two hundred names at once would hold the
+    interpreter, and with it every other request, for as long as the text is.
+    """
+    spelled = [text[start:end].lower() for start, end in words]
+    known = _to_find_again(words, spelled, hits)
+    if not known:
         return
-    names = sorted(scores, key=len, reverse=True)[:_MAX_RECURRING]
-    either = "|".join(re.escape(name).replace(r"\ ", r"\s+") for name in names)
-    taken = [(hit.start, hit.end) for hit in hits]
-    for match in re.finditer(rf"(?<!\w)(?:{either})(?!\w)", text, re.IGNORECASE):
-        start, end = match.span()
-        if not any(a < end and start < b for a, b in taken):
-            name = " ".join(match.group().lower().split())
-            yield Hit(start, end, PERSON, scores.get(name, 0))
+    lengths = sorted({len(name) for name in known}, reverse=True)
+    first = {name[0] for name in known}
+    following, position = iter([*hits, None]), 0
+    taken = next(following)
+    while position < len(words):
+        start = words[position][0]
+        while taken is not None and taken.end <= start:
+            taken = next(following)
+        step = 1
+        for length in lengths if spelled[position] in first else ():
+            score = known.get(tuple(spelled[position : position + length]))
+            end = words[min(position + length, len(words)) - 1][1]
+            if score is not None and (taken is None or end <= taken.start):
+                yield Hit(start, end, PERSON, score)
+                step = length
+                break
+        position += step
+
+
+def _to_find_again(
+    words: _Words, spelled: Sequence[str], hits: Sequence[Hit]
+) -> dict[tuple[str, ...], int]:
+    """Spelled words → score, of whole names and of what stands after their last blank."""
+    starts = [start for start, _ in words]
+    known: dict[tuple[str, ...], int] = {}
+    for hit in hits:
+        begin, end = bisect_left(starts, hit.start), bisect_left(starts, hit.end)
+        blanks = [i for i in range(begin + 1, end) if words[i - 1][1] < words[i][0]]
+        for low in (begin, blanks[-1]) if blanks else ():
+            name = tuple(spelled[low:end])
+            if len(name) <= _MAX_WORDS and sum(map(len, name)) >= _SHORTEST_RECURRING:
+                known[name] = max(known.get(name, 0), hit.score_pct)
+        if len(known) >= _MAX_RECURRING:
+            break
+    return known

@@ -115,8 +115,7 @@ def _example(row: Row, tokenizer: Any) -> _Example | None:
         elif span is None:
             tags.append(0)
         else:
-            is_first = not any(s[0] < start < s[1] for s in [span]) or start == span[0]
-            tags.append(TAGS.index(f"{'B' if is_first else 'I'}-{span[2]}"))
+            tags.append(TAGS.index(f"{'B' if start <= span[0] else 'I'}-{span[2]}"))
     return (encoded.ids, tags) if len(encoded.ids) > 2 else None
 
 

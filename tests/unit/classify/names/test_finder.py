@@ -110,7 +110,7 @@ def test_names_have_failed_where_the_last_model_runs_out_of_time_too() -> None:
     assert scan.failed == ("PERSON",)
 
 
-async def test_a_text_that_finds_no_room_has_failed() -> None:
+async def test_a_request_that_finds_no_room_has_failed() -> None:
     gate = threading.Event()
     waiting = finder(Counting(gate), threads=1, queue=1)
 
@@ -170,3 +170,12 @@ def test_a_file_that_is_no_model_is_refused(tmp_path: Path) -> None:
     for path in (tmp_path / "x.onnx", tmp_path / "absent.onnx"):
         with pytest.raises(BundleError):
             load_tagger(path)
+
+
+async def test_a_long_conversation_takes_one_place_and_not_one_a_message() -> None:
+    reading = finder(Counting(), queue=1, threads=1)
+
+    scans = await asyncio.gather(*(reading.find(["one word"] * 400, 1e9) for _ in range(2)))
+    reading.close()
+
+    assert {scan.failed for answer in scans for scan in answer} == {()}

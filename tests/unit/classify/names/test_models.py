@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from transire.classify.names.finder import NameFinder
+from transire.classify.names.spans import PERSON
+from transire.workbench.measure import Row, evaluate
 
 DATA = Path(os.environ.get("TRANSIRE_DATA", "../shared/data")) / "detection" / "ner_dev.jsonl.gz"
 MODELS = ["accurate", "fast"]
@@ -75,12 +77,14 @@ def rows() -> Iterator[tuple[str, list[tuple[int, int]]]]:
 def test_persons_in_noisy_web_text_are_found(names: str, precision: float, recall: float) -> None:
     finder = NameFinder.load(names, time.monotonic)
     assert finder is not None
-    wanted = found = right = hit = 0
-    for text, spans in rows():
-        seen = [(h.start, h.end) for h in finder.find_now([text], 60.0)[0].hits]
-        wanted, found = wanted + len(spans), found + len(seen)
-        right += sum(any(a < e and s < b for s, e in spans) for a, b in seen)
-        hit += sum(any(a < e and s < b for a, b in seen) for s, e in spans)
+    measured = [
+        Row(
+            tuple((start, end, PERSON) for start, end in spans),
+            tuple((h.start, h.end, PERSON) for h in finder.find_now([text], 60.0)[0].hits),
+        )
+        for text, spans in rows()
+    ]
+    rates = evaluate(measured)[PERSON].entities()["overlap"]
 
-    assert right / found >= precision
-    assert hit / wanted >= recall
+    assert rates["precision"] >= precision
+    assert rates["recall"] >= recall

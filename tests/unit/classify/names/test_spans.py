@@ -1,11 +1,15 @@
 """From likelihoods to names."""
 
+import time
+from typing import Any
+
 import numpy as np
 import pytest
 
 from transire.classify.names.finder import EMBEDDED
 from transire.classify.names.spans import names_in
-from transire.classify.names.wordpiece import WordPieces
+from transire.classify.names.wordpiece import Piece, WordPieces
+from transire.classify.scan import MAX_HITS
 
 PIECES = WordPieces.load(EMBEDDED["fast"].parent / "vocab.txt")
 
@@ -54,3 +58,38 @@ def test_a_likelier_kind_wins() -> None:
     rows = np.tile([0.4, 0.5, 0.0], (len(pieces), 1))
 
     assert names_in("ask Maria today", pieces, rows) == []
+
+
+def test_a_name_recurs_in_another_spelling_of_blanks_but_not_inside_a_word() -> None:
+    text = "ask Maria Schneider . maria\n\nSCHNEIDER , xschneider , x_schneider_y , Schneider"
+
+    assert found(text, "Maria", "Schneider") == [
+        "Maria Schneider",
+        "maria\n\nSCHNEIDER",
+        "Schneider",
+    ]
+
+
+def hostile(count: int) -> tuple[str, list[Piece], Any]:
+    """A text with `count` different names, each of two words, and as many repetitions."""
+    text = "".join(f"Anna B{n}erg, " for n in range(count)) + "anna b1erg, " * count
+    pieces = PIECES.split(text)
+    rows = np.zeros((len(pieces), 3))
+    rows[:, 0] = [0.9 if text[p.start].isalnum() and p.end < len(text) // 2 else 0 for p in pieces]
+    return text, pieces, rows
+
+
+def test_many_names_cost_what_they_weigh() -> None:
+    def cpu_s(count: int) -> float:
+        arguments = hostile(count)
+        began = time.process_time()
+        names_in(*arguments)
+        return time.process_time() - began
+
+    # Four times the text; quadratic would be sixteen times the work.
+    assert any(cpu_s(4_000) <= 8 * cpu_s(1_000) for _ in range(4))
+
+
+def test_more_names_than_a_scan_may_hold_are_a_failure() -> None:
+    with pytest.raises(OverflowError):
+        names_in(*hostile(MAX_HITS + 1))

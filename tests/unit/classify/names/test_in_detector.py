@@ -1,0 +1,95 @@
+"""Names beside patterns: what belongs to what, and inside which deadline."""
+
+from collections.abc import Iterator, Sequence
+
+import pytest
+from tests.conftest import FakeClock
+from tests.unit.classify.detectors import Keys, bundle_of, classify, request_of
+
+from transire.classify.detector import EngineDetector
+from transire.classify.recognizer import Hit, Recognizer
+from transire.classify.scan import Scan
+from transire.clock import SystemClock
+from transire.domain.ids import DataClass
+from transire.domain.taxonomy import EntityRule
+
+
+class Naming:
+    """Finds one name at a fixed place; stands in for the models."""
+
+    digest = "0" * 16
+
+    def __init__(self, start: int, end: int, *, seconds: list[float] | None = None) -> None:
+        self.scan = Scan((Hit(start, end, "PERSON", 90),), ())
+        self.seconds = [] if seconds is None else seconds
+
+    async def find(self, texts: Sequence[str], seconds: float) -> list[Scan]:
+        self.seconds.append(seconds)
+        return [self.scan for _ in texts]
+
+    def find_now(self, texts: Sequence[str], seconds: float) -> list[Scan]:
+        return [self.scan for _ in texts]
+
+
+def naming_detector(names: Naming, *recognizers: Recognizer, **mail: int) -> EngineDetector:
+    entities = {
+        "PERSON": EntityRule(data_class=DataClass("IDENTITY"), min_score_pct=20),
+        "EMAIL_ADDRESS": EntityRule(
+            data_class=DataClass("CONTACT"), **{"min_score_pct": 40, "min_count": 1, **mail}
+        ),
+        "US_DRIVER_LICENSE": EntityRule(data_class=DataClass("NATIONAL_ID"), min_score_pct=60),
+    }
+    return EngineDetector(
+        bundle_of(entities),
+        keyed=Keys(),
+        clock=SystemClock(),
+        pool=None,
+        recognizers=recognizers,
+        names=names,  # type: ignore[arg-type] # a fake of its two calls
+    )
+
+
+def finding(entity: str, start: int, end: int, score: int) -> Recognizer:
+    return Recognizer(entity, lambda _: True, lambda *_: iter([Hit(start, end, entity, score)]))
+
+
+def entities_of(detector: EngineDetector) -> set[str]:
+    return {
+        f.entity for f in classify(detector, request_of("some text of enough letters")).findings
+    }
+
+
+def test_a_name_inside_a_mail_address_belongs_to_the_address() -> None:
+    detector = naming_detector(Naming(2, 5), finding("EMAIL_ADDRESS", 2, 12, 90))
+
+    assert entities_of(detector) == {"EMAIL_ADDRESS"}
+
+
+@pytest.mark.parametrize(
+    ("recognizer", "mail"),
+    [
+        (finding("EMAIL_ADDRESS", 2, 12, 30), {}),
+        (finding("EMAIL_ADDRESS", 2, 12, 90), {"min_count": 2}),
+        (finding("EMAIL_ADDRESS", 2, 4, 90), {}),
+        (finding("US_DRIVER_LICENSE", 0, 20, 1), {}),
+        (finding("US_DRIVER_LICENSE", 0, 20, 90), {}),
+    ],
+)
+def test_nothing_else_hides_a_name(recognizer: Recognizer, mail: dict[str, int]) -> None:
+    assert "PERSON" in entities_of(naming_detector(Naming(2, 5), recognizer, **mail))
+
+
+def test_names_have_what_patterns_left_of_the_one_deadline(clock: FakeClock) -> None:
+    def slow(*_: object) -> Iterator[Hit]:
+        clock.advance(0.01)
+        return iter(())
+
+    seconds: list[float] = []
+    names = Naming(2, 5, seconds=seconds)
+    detector = naming_detector(names, Recognizer("EMAIL_ADDRESS", lambda _: True, slow))
+    detector._clock = clock
+
+    classify(detector, request_of("some text"))
+    whole_s = detector._rules.base_deadline_ms / 1_000
+
+    assert whole_s - 0.02 < seconds[0] < whole_s - 0.005
