@@ -10,6 +10,7 @@ import os
 import sys
 import zlib
 from collections.abc import Iterable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -51,17 +52,17 @@ def scan(
     ] = False,
 ) -> None:
     """Print findings as JSON: offsets, entities, classes; never the text."""
-    detector = _Detector(policies)
-    if not jsonl:
-        emit(detector.read(_text_of(file)))
-        return
-    for number, line in enumerate(_lines(file), 1):
-        given = _object(line, number)
-        if not isinstance(given.get("text"), str):
-            raise RequestError(f"line {number}: `text` must be a string")
-        told = detector.read(given["text"])
-        kept = {name: told[name] for name in ("findings", "failed", "uncovered")}
-        print(json.dumps({"id": given.get("id"), **kept}), flush=True)
+    with closing(_Detector(policies)) as detector:
+        if not jsonl:
+            emit(detector.read(_text_of(_bytes_of(file), f"`{file}`")))
+            return
+        for number, line in _lines(file):
+            given = _object(line, number)
+            if not isinstance(given.get("text"), str):
+                raise RequestError(f"line {number}: `text` must be a string")
+            told = detector.read(given["text"])
+            kept = {name: told[name] for name in ("findings", "failed", "uncovered")}
+            print(json.dumps({"id": given.get("id"), **kept}), flush=True)
 
 
 @app.command()
@@ -77,12 +78,14 @@ def evaluate(
     from transire.workbench.measure import Row, labelled
     from transire.workbench.measure import evaluate as measure
 
-    detector, rows = _Detector(policies), []
-    for number, (text, spans) in enumerate(_labelled_rows(data), 1):
-        found = tuple((f["start"], f["end"], f["entity"]) for f in detector.read(text)["findings"])
-        rows.append(Row(tuple((s, e, labelled(label)) for s, e, label in spans), found))
-        if number % 500 == 0:
-            print(f"{number} texts read", file=sys.stderr)
+    rows = []
+    with closing(_Detector(policies)) as detector:
+        for number, (text, spans) in enumerate(_labelled_rows(data), 1):
+            findings = detector.read(text)["findings"]
+            found = tuple((f["start"], f["end"], f["entity"]) for f in findings)
+            rows.append(Row(tuple((s, e, labelled(label)) for s, e, label in spans), found))
+            if number % 500 == 0:
+                print(f"{number} texts read", file=sys.stderr)
     scores = measure(rows)
     if form == "json":
         emit(
@@ -115,6 +118,7 @@ class _Detector:
         bundle = compile_bundle(read_folder(policies or pack_folder())).bundle
         clock = SystemClock()
         self._taxonomy = bundle.taxonomy
+        self._runner = asyncio.Runner()
         self._detector = EngineDetector(
             bundle,
             keyed=InstallationKeys(os.urandom(32)),
@@ -123,8 +127,11 @@ class _Detector:
             names=NameFinder.load(bundle.detector.names, clock.monotonic),
         )
 
+    def close(self) -> None:
+        self._runner.close()
+
     def read(self, text: str) -> dict[str, Any]:
-        seen = asyncio.run(self._detector.classify_text(text, "cli"))
+        seen = self._runner.run(self._detector.classify_text(text, "cli"))
         return {
             "findings": [
                 {
@@ -143,18 +150,29 @@ class _Detector:
         }
 
 
-def _text_of(file: str) -> str:
+def _bytes_of(file: str) -> bytes:
     try:
-        return sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8")
+        return sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
     except OSError:
         raise RequestError(f"`{file}` cannot be read") from None
+
+
+def _text_of(data: bytes, what: str) -> str:
+    try:
+        return data.decode()
     except UnicodeDecodeError:
-        raise RequestError(f"`{file}` is not UTF-8") from None
+        raise RequestError(f"{what} is not UTF-8") from None
 
 
-def _lines(file: str) -> Iterator[str]:
-    lines: Iterable[str] = sys.stdin if file == "-" else _text_of(file).splitlines()
-    return (line for line in lines if line.strip())
+def _lines(file: str) -> Iterator[tuple[int, str]]:
+    """Numbered lines that are not blank; standard input as it comes.
+
+    Cut at line feeds alone: a JSON string may hold any other separator of lines.
+    """
+    lines: Iterable[bytes] = sys.stdin.buffer if file == "-" else _bytes_of(file).split(b"\n")
+    for number, line in enumerate(lines, 1):
+        if line.strip():
+            yield number, _text_of(line, f"line {number}")
 
 
 def _object(line: str, number: int) -> dict[str, Any]:
@@ -170,31 +188,44 @@ def _object(line: str, number: int) -> dict[str, Any]:
 def _labelled_rows(path: Path) -> Iterator[tuple[str, list[tuple[int, int, str]]]]:
     """Texts with spans, of either form."""
     try:
-        raw = path.read_bytes()
-        text = (gzip.decompress(raw) if path.suffix == ".gz" else raw).decode()
-    except (OSError, UnicodeDecodeError, EOFError, zlib.error):
-        raise RequestError(f"`{path}` cannot be read as UTF-8 text") from None
-    if text.lstrip().startswith("["):
-        for number, row in enumerate(json.loads(text), 1):
-            yield _research_row(row, number)
+        data = path.read_bytes()
+        data = gzip.decompress(data) if path.suffix == ".gz" else data
+    except (OSError, EOFError, zlib.error):
+        raise RequestError(f"`{path}` cannot be read") from None
+    if data.lstrip().startswith(b"["):
+        yield from _research_rows(data, path)
         return
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(data.split(b"\n"), 1):
         if line.strip():
-            given = _object(line, number)
+            given = _object(_text_of(line, f"line {number}"), number)
             try:
-                yield given["text"], [(int(s), int(e), str(k)) for s, e, k in given["spans"]]
+                spans = [(int(s), int(e), str(k)) for s, e, k in given["spans"]]
+                row = _string(given["text"]), spans
             except (KeyError, TypeError, ValueError):
                 raise RequestError(
                     f"line {number}: expected `text` and `spans: [[start, end, label]]`"
                 ) from None
+            yield row
 
 
-def _research_row(row: Any, number: int) -> tuple[str, list[tuple[int, int, str]]]:
+def _research_rows(data: bytes, path: Path) -> Iterator[tuple[str, list[tuple[int, int, str]]]]:
     try:
-        spans = [
-            (int(s["start_position"]), int(s["end_position"]), str(s["entity_type"]))
-            for s in row["spans"]
-        ]
-        return row["full_text"], spans
-    except (KeyError, TypeError, ValueError):
-        raise RequestError(f"row {number}: expected `full_text` and `spans`") from None
+        rows = json.loads(data)
+    except ValueError:  # its own message would quote the text
+        raise RequestError(f"`{path}` is not JSON") from None
+    for number, row in enumerate(rows, 1):
+        try:
+            spans = [
+                (int(s["start_position"]), int(s["end_position"]), str(s["entity_type"]))
+                for s in row["spans"]
+            ]
+            text = _string(row["full_text"])
+        except (KeyError, TypeError, ValueError):
+            raise RequestError(f"row {number}: expected `full_text` and `spans`") from None
+        yield text, spans
+
+
+def _string(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError
+    return value

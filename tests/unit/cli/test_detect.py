@@ -114,3 +114,44 @@ def test_a_table_for_people_names_every_entity(tmp_path: Path) -> None:
     done = run("evaluate", str(path))
 
     assert done.stdout.splitlines()[1].split()[:4] == ["EMAIL_ADDRESS", "2", "1.00", "0.50"]
+
+
+@pytest.mark.parametrize(
+    ("data", "says"),
+    [
+        (b'[{"full_text": "CANARY"', "is not JSON"),
+        (b'[{"full_text": 5, "spans": []}]', "row 1: expected"),
+        (b'[{"full_text": "CANARY"}]', "row 1: expected"),
+        (b'{"text": "CANARY"}', "line 1: expected"),
+        (b'\n{"text": "CANARY", "spans": [[1]]}', "line 2: expected"),
+        (b"\xff\xfe", "line 1 is not UTF-8"),
+    ],
+)
+def test_bad_data_is_named_by_its_place_and_never_quoted(
+    tmp_path: Path, data: bytes, says: str
+) -> None:
+    path = tmp_path / "data.json"
+    path.write_bytes(data)
+
+    done = run("evaluate", str(path))
+
+    assert done.exit_code == 64
+    assert says in done.stderr
+    assert "CANARY" not in done.output
+
+
+def test_only_a_line_feed_ends_a_line(tmp_path: Path) -> None:
+    path = tmp_path / "lines.jsonl"
+    path.write_text('{"id": 1, "text": "a\u2028b\u0085c"}\n{"id": 2, "text": ""}\n')
+
+    told = [json.loads(line)["id"] for line in run("--jsonl", str(path)).stdout.splitlines()]
+
+    assert told == [1, 2]
+
+
+def test_standard_input_that_is_no_text_is_named() -> None:
+    for arguments in (["-"], ["--jsonl", "-"]):
+        done = runner.invoke(app, ["detect", *arguments], input=b"\xff\xfe")
+
+        assert done.exit_code == 64
+        assert "not UTF-8" in done.stderr
