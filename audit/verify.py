@@ -204,6 +204,8 @@ class Story:
             self.active = str(entry.get("bundle_digest"))
             self.blobs.setdefault(self.active, index)
         if kind == "decision":
+            if str(entry["id"]) in self.decisions:
+                raise Finding(TAMPERED, f"entry {index} repeats the decision {entry['id']}")
             self.decisions.add(str(entry["id"]))
         for name in ("evaluation", "facts"):
             if isinstance(entry.get(name), str):

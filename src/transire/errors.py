@@ -16,6 +16,7 @@
     ├── GovernanceUnavailable    we could not decide: fail closed     503 `governance_unavailable`
     │   ├── ClassificationUnavailable                                 503
     │   ├── LogUnavailable       the entry could not be made durable  503
+    │   │   └── LogUncertain     not in time; it may yet be           503
     │   └── StaleError           governed state moved; authorize again
     ├── DeploymentsUnavailable   permitted ones are all out of order  503 `deployments_unavailable`
     ├── UpstreamError            every permitted deployment failed    502 `upstream_failed`
@@ -41,6 +42,7 @@ __all__ = [
     "GovernanceUnavailable",
     "IntegrityError",
     "LogUnavailable",
+    "LogUncertain",
     "NotFoundError",
     "PolicyDenied",
     "RequestError",
@@ -181,6 +183,10 @@ class ClassificationUnavailable(GovernanceUnavailable):
 
 class LogUnavailable(GovernanceUnavailable):
     """The log is full, slow, read-only or failing: no record, no route."""
+
+
+class LogUncertain(LogUnavailable):
+    """The entry was not durable in time and may yet become so: write nothing in its place."""
 
 
 class StaleError(GovernanceUnavailable):

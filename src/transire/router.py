@@ -45,6 +45,7 @@ from transire.errors import (
     ContractViolated,
     GovernanceUnavailable,
     IntegrityError,
+    LogUncertain,
     ReviewRequired,
     StaleError,
     TransireError,
@@ -406,10 +407,15 @@ class Router:
     async def _refuse(
         self, request: RoutingRequest, account: Account, error: TransireError
     ) -> None:
-        """Record why nothing was forwarded, unless attempts or a hold already say so."""
+        """Record why nothing was forwarded, unless attempts or a hold already say so.
+
+        Where the log may yet write the decision itself, a second entry of its id would make one of
+        them a lie: the late one is the record, and its permit, if it is one, is closed unused.
+        """
         error.decision_id = request.id
         self.observer.decided(account.case, error.code)
-        if not account.permits and not account.is_recorded:
+        is_said = account.permits or account.is_recorded or isinstance(error, LogUncertain)
+        if not is_said:
             account.is_recorded = True
             await self.recorder.refusal(account.case, request, error)
 

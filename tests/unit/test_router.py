@@ -47,6 +47,7 @@ from transire.errors import (
     GovernanceUnavailable,
     IntegrityError,
     LogUnavailable,
+    LogUncertain,
     PolicyDenied,
     ReviewRequired,
     StaleError,
@@ -561,3 +562,13 @@ async def test_every_permitted_pair_exhausted_ends_in_the_last_upstream_error(pa
         "sent eu-medical",
         "sent eu-premium",
     ]
+
+
+async def test_a_decision_that_may_yet_be_written_gets_no_second_entry(path: Path) -> None:
+    path.recorder.errors = [LogUncertain("the log did not commit in time")]
+
+    with pytest.raises(LogUncertain):
+        await path.router.route(request())
+
+    assert path.recorder.refusals == []
+    assert path.events == []

@@ -24,7 +24,7 @@ from transire.errors import AccessError, NotFoundError, TransireError
 from transire.record.merkle import inclusion_proof
 from transire.record.recorder import evaluation_rows
 from transire.router import Advice
-from transire.score.replay import agrees
+from transire.score.replay import agrees, is_whole
 
 __all__ = [
     "AdviceEndpoint",
@@ -221,7 +221,7 @@ class Decisions:
     async def replay(self, principal: Principal, decision_id: str) -> dict[str, Any]:
         """Evaluate and rank the recorded facts again; both must agree with the record (I8)."""
         head = (await self.find(principal, decision_id))[0]
-        if not head.get("facts"):
+        if not head.get("facts") or "cut" in head["limits"] or not is_whole(head["ranking"]):
             return {"decision_id": decision_id, "replayable": False}
         digest = await self.replayed_digest(head)
         policy, ranking = digest == head["evaluation"], agrees(head["ranking"])

@@ -48,10 +48,11 @@ def add_reviews(router: APIRouter, it: Installation) -> None:
     ) -> dict[str, Any]:
         """One review; with `wait`, as soon as it changes."""
         principal = person_or_application(it, request)
+        review = await it.reviews.get(review_id, principal)
+        if principal.person is not None and not _may_see(it, principal, review):
+            raise NotFoundError("no such review")
         if wait:
             review = await it.reviews.wait(review_id, principal, wait)
-        else:
-            review = await it.reviews.get(review_id, principal)
         if principal.person is None:
             return {
                 "id": review.id,
@@ -60,8 +61,6 @@ def add_reviews(router: APIRouter, it: Installation) -> None:
                 "decision_id": review.decision_id,
                 "spent_by": review.spent_by,
             }
-        if not _may_see(it, principal, review):
-            raise NotFoundError("no such review")
         return _shown(it, review)
 
     @router.get("/v1/reviews/{review_id}/content", tags=["reviews"])
@@ -79,8 +78,8 @@ def add_reviews(router: APIRouter, it: Installation) -> None:
     @router.post("/v1/reviews/{review_id}/approve", tags=["reviews"])
     async def approve(review_id: str, body: DecideBody, request: Request) -> dict[str, Any]:
         """Release one queue's part of it."""
-        principal, _ = await judged(review_id, request, "release")
-        _refuse_minters(it, principal, review_application=(await _app(it, review_id, principal)))
+        principal, review = await judged(review_id, request, "release")
+        _refuse_minters(it, principal, review_application=review.application)
         return _shown(
             it,
             await it.reviews.approve(
@@ -119,10 +118,6 @@ def _may_see(it: Installation, principal: Principal, review: Review) -> bool:
     log = {"type": "AuditLog", "id": principal.tenant}
     asked = (("release", item), ("view_content", item), ("read_audit", log))
     return any(it.acts.may(person, action, resource) for action, resource in asked)
-
-
-async def _app(it: Installation, review_id: str, principal: Principal) -> str:
-    return (await it.reviews.get(review_id, principal)).application
 
 
 def _refuse_minters(it: Installation, principal: Principal, *, review_application: str) -> None:

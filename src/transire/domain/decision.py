@@ -23,6 +23,7 @@ from transire.domain.request import Body, JsonValue, RoutingRequest
 from transire.errors import IntegrityError
 
 __all__ = [
+    "MOST_RECORDED",
     "Authorization",
     "Candidate",
     "Case",
@@ -42,6 +43,11 @@ __all__ = [
     "Terms",
     "Verdict",
 ]
+
+
+MOST_RECORDED = 128
+"""Deployments listed in one place of an entry, so that even a large fleet's entry stays within
+60 KiB; what is longer is cut there and says so (`cut`), and is then not replayed."""
 
 
 class PartState(StrEnum):
@@ -364,11 +370,12 @@ class Ranking:
         Candidates are columns, one list per term: an entry then names each term once and not
         twenty times. `form` stands there only where some pair is redacted.
         """
-        candidates = _columns([c.verdict.pair for c in self.candidates])
-        terms = zip(*(c.terms for c in self.candidates), strict=True)
+        ranked, dropped = self.candidates[:MOST_RECORDED], self.filtered[:MOST_RECORDED]
+        candidates = _columns([c.verdict.pair for c in ranked], len(self.candidates))
+        terms = zip(*(c.terms for c in ranked), strict=True)
         candidates.update((name, list(term)) for name, term in zip(Terms._fields, terms))  # noqa: B905 - no candidates, no columns
-        filtered = _columns([pair for pair, _ in self.filtered])
-        filtered["filter"] = [name for _, name in self.filtered]
+        filtered = _columns([pair for pair, _ in dropped], len(self.filtered))
+        filtered["filter"] = [name for _, name in dropped]
         return {
             "scorer": self.scorer_digest,
             "seed": self.seed,
@@ -423,10 +430,13 @@ class Hold:
     queues: frozenset[str]
 
 
-def _columns(pairs: list[Pair]) -> dict[str, JsonValue]:
+def _columns(pairs: list[Pair], count: int) -> dict[str, JsonValue]:
+    """Names and forms of pairs, of `count` in all."""
     columns: dict[str, JsonValue] = {"deployment": [pair.deployment for pair in pairs]}
     if any(pair.form is not Form.RAW for pair in pairs):
         columns["form"] = [pair.form.value for pair in pairs]
+    if len(pairs) < count:
+        columns["cut"] = count
     return columns
 
 

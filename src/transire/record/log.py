@@ -25,7 +25,7 @@ from sqlalchemy.exc import (
 
 from transire.domain.log import Item, Receipt
 from transire.domain.ports import Clock
-from transire.errors import LogUnavailable, TransireError
+from transire.errors import LogUnavailable, LogUncertain, TransireError
 from transire.observe.logging import log as operational_log
 from transire.record.checkpoint import Checkpoint
 from transire.record.draft import Draft, Names, Stamp, Written
@@ -115,20 +115,37 @@ class LogWriter:
         """Items waiting, for metrics."""
         return len(self._pending)
 
-    async def append(self, item: Item, *, linger: bool = False) -> Receipt:
+    async def append(
+        self,
+        item: Item,
+        *,
+        linger: bool = False,
+        abandoned: Callable[[Receipt], None] | None = None,
+    ) -> Receipt:
         """Append one item; see `domain.log.DecisionLog`.
 
-        A cancelled caller takes only its future along; the queued item is written all the same.
+        A cancelled caller takes only its own wait along; the queued item is written all the same.
+
+        Args:
+            abandoned: Called with the receipt where the entry becomes durable although its caller
+                has gone or was refused: whoever wrote a permit closes it there.
+
+        Raises:
+            LogUncertain: not in time; the writer may have it in hand already.
         """
         job = self.enqueue(item, linger=linger)
         if linger:
             return await job.future
         try:
             async with asyncio.timeout(self._commit_timeout_s):
-                return await job.future
+                return await asyncio.shield(job.future)
         except TimeoutError:
             job.is_dropped = True
-            raise LogUnavailable("the log did not commit in time") from None
+            _when_durable(job, abandoned)
+            raise LogUncertain("the log did not commit in time") from None
+        except asyncio.CancelledError:
+            _when_durable(job, abandoned)
+            raise
 
     def enqueue(self, item: Item, *, linger: bool = False) -> Job:
         """Queue without waiting; the job's future resolves when the entry is durable.
@@ -305,6 +322,16 @@ class LogWriter:
             origin=self.origin,
             checkpoint=note,
         )
+
+
+def _when_durable(job: Job, abandoned: Callable[[Receipt], None] | None) -> None:
+    """Tell of an entry nobody waits for any more, once it is durable; a failure is no entry."""
+
+    def tell(future: "asyncio.Future[Receipt]") -> None:
+        if not future.cancelled() and future.exception() is None and abandoned is not None:
+            abandoned(future.result())
+
+    job.future.add_done_callback(tell)
 
 
 def _settle(settled: list[tuple[Job, Receipt | TransireError]]) -> None:

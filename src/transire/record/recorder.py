@@ -13,9 +13,10 @@ from typing import Any, Final
 
 import orjson
 
-from transire.domain.decision import Case, Choice, Form, Hold, Pair
+from transire.domain.decision import MOST_RECORDED, Case, Choice, Form, Hold, Pair
+from transire.domain.ids import DeploymentId
 from transire.domain.log import Change, Condition, Item, Receipt
-from transire.domain.permit import Outcome, Permit, Recorded
+from transire.domain.permit import Outcome, OutcomeStatus, Permit, Recorded
 from transire.domain.ports import Clock, Release, Wire
 from transire.domain.request import JsonValue, RoutingRequest
 from transire.errors import IntegrityError, LogUnavailable, StaleError, TransireError
@@ -88,22 +89,23 @@ class LogRecorder:
         fields["permit"] = _permit_fields(permit)
         if release is not None:
             fields["review_id"] = release.review_id
-        receipt = await self._log.append(
-            Item(
-                kind="decision" if is_first else "attempt",
-                fields=fields,
-                conditions=(
-                    *_currency(case),
-                    *(release.conditions if release and is_first else ()),
-                ),
-                changes=release.changes if release and is_first else (),
-                blobs=blobs,
-            )
+        item = Item(
+            kind="decision" if is_first else "attempt",
+            fields=fields,
+            conditions=(*_currency(case), *(release.conditions if release and is_first else ())),
+            changes=release.changes if release and is_first else (),
+            blobs=blobs,
         )
+        receipt = await self._log.append(item, abandoned=lambda late: self._unused(permit, late))
         # INVARIANT: the entry is durable here; nothing else makes a Recorded[Permit].
         recorded = Recorded(value=permit, receipt=receipt)
         self._remember(recorded)
         return recorded
+
+    def _unused(self, permit: Permit, receipt: Receipt) -> None:
+        """Close a permit that became durable after its caller had gone: nothing was sent for it."""
+        recorded = Recorded(value=permit, receipt=receipt)
+        self.outcome(recorded, Outcome(status=OutcomeStatus.CANCELLED, failure="not_sent"))
 
     async def refusal(
         self, case: Case | None, request: RoutingRequest, error: TransireError
@@ -296,13 +298,20 @@ def _moment(moment: datetime) -> str:
 def _asserted_limits(request: RoutingRequest) -> dict[str, JsonValue]:
     a = request.assertions
     return {
-        "models": None if a.models is None else sorted(a.models),
+        **_models(a.models),
         "jurisdictions": sorted(a.jurisdictions),
         "redaction": a.redaction,
         "max_cost_micro_usd": a.max_cost_micro_usd,
         "max_latency_ms": a.max_latency_ms,
         "min_quality": a.min_quality_permille,
     }
+
+
+def _models(models: frozenset[DeploymentId] | None) -> dict[str, JsonValue]:
+    """The deployments a request narrowed itself to; cut, and said to be, beyond what fits."""
+    if models is None or len(models) <= MOST_RECORDED:
+        return {"models": None if models is None else sorted(models)}
+    return {"models": sorted(models)[:MOST_RECORDED], "cut": len(models)}
 
 
 def _pair_fields(pair: Pair) -> dict[str, JsonValue]:

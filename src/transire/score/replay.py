@@ -13,7 +13,7 @@ from transire.domain.ids import DeploymentId
 from transire.errors import IntegrityError
 from transire.score.rank import FILTERS, Preference, order
 
-__all__ = ["agrees", "ranking_from_record"]
+__all__ = ["agrees", "is_whole", "ranking_from_record"]
 
 
 def ranking_from_record(recorded: Mapping[str, Any]) -> Ranking:
@@ -46,6 +46,11 @@ def ranking_from_record(recorded: Mapping[str, Any]) -> Ranking:
         target_ms=preference.target_ms,
         near_tie_permille=preference.near_tie_permille,
     )
+
+
+def is_whole(recorded: Mapping[str, Any]) -> bool:
+    """Whether the entry holds every candidate: a ranking that was cut is never guessed at."""
+    return "cut" not in recorded["candidates"]
 
 
 def agrees(recorded: Mapping[str, Any]) -> bool:

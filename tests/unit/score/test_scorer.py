@@ -16,13 +16,14 @@ from tests.unit.score.fleets import (
     verdict,
 )
 
-from transire.domain.decision import Effect, Form, Pair, Ranking, Verdict
+from transire.domain.decision import MOST_RECORDED, Effect, Form, Pair, Ranking, Verdict
 from transire.domain.ids import DeploymentId
 from transire.domain.request import Assertions
 from transire.errors import IntegrityError
+from transire.record.entry import encode_entry
 from transire.score.breaker import FAILURES_TO_OPEN, FIRST_BACKOFF_S
 from transire.score.health import FleetHealth
-from transire.score.replay import agrees, ranking_from_record
+from transire.score.replay import agrees, is_whole, ranking_from_record
 from transire.score.scorer import BundleScorer, preference_of
 
 FLEET = (
@@ -226,3 +227,21 @@ def test_incomplete_record_is_not_guessed(clock: FakeClock, missing: str) -> Non
 
     with pytest.raises(IntegrityError):
         ranking_from_record(written)
+
+
+def test_a_ranking_too_long_for_an_entry_is_cut_and_says_so(clock: FakeClock) -> None:
+    names = [f"deployment-of-a-rather-large-fleet-{i:04d}" for i in range(2_000)]
+    bundle = bundle_of(*(deployment(name) for name in names))
+    ranking = rank_with(BundleScorer(bundle, FleetHealth(clock)), *names)
+
+    written = json.loads(encode_entry({"ranking": ranking.to_json()}))["ranking"]
+
+    assert written["candidates"]["cut"] == 2_000
+    assert len(written["candidates"]["latency_ms"]) == MOST_RECORDED
+    assert not is_whole(written)
+
+
+def test_a_ranking_that_fits_is_whole(clock: FakeClock) -> None:
+    ranking = rank_with(BundleScorer(bundle_of(*FLEET), FleetHealth(clock)), "cheap", "dear")
+
+    assert is_whole(json.loads(json.dumps(ranking.to_json())))
