@@ -18,6 +18,7 @@ from transire.authorize.cedar import CedarAuthorizer
 from transire.bundle.acts import ACTIVE_KEY, MODE_KEY, Act
 from transire.bundle.compile import compile_bundle
 from transire.bundle.compiled import CompiledBundle
+from transire.bundle.labels import region_contradicts
 from transire.bundle.lifecycle import active_digest, genesis, load_bundle
 from transire.bundle.quarantine import read_quarantine
 from transire.bundle.source import read_folder
@@ -301,6 +302,7 @@ async def _wire(
             attempts=AttemptPlan(),
             health=health,
             observer=metrics,
+            contradicts=region_contradicts,
             clock=clock,
         ),
         metrics=metrics,

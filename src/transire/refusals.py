@@ -5,20 +5,24 @@ deployment: which ones exist, and which were forbidden, is for those whom Cedar 
 """
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import Final
 
 from transire.domain.bundle import Bundle
 from transire.domain.decision import Authorization, Case, Effect
 from transire.domain.ids import PolicyId
-from transire.domain.ports import Governed
+from transire.domain.ports import Governed, Violation
 from transire.errors import (
+    ContractViolated,
     DeploymentsUnavailable,
     PolicyDenied,
     RequestError,
     TransireError,
 )
 
-__all__ = ["denial_reasons", "refuse_empty"]
+__all__ = ["denial_reasons", "refuse_answer", "refuse_empty"]
+
+_TOLD_VIOLATIONS: Final = 20
 
 _REMEDIES: Final = {
     "asserted.model": "no permitted deployment serves the asked-for `model`; use `auto`",
@@ -34,6 +38,17 @@ _FILTERS: Final = {
     "max_latency": "every permitted deployment is slower than `max_latency_ms`",
     "quality": "no permitted deployment meets the quality floor",
 }
+
+
+def refuse_answer(violations: Sequence[Violation]) -> ContractViolated:
+    """The error for an answer that breaks the contract; kinds and positions, never content."""
+    return ContractViolated(
+        f"no permitted answer kept the contract: {violations[0].kind}",
+        facts={
+            "failure": violations[0].kind,
+            "violations": [{"kind": v.kind, "path": v.path} for v in violations[:_TOLD_VIOLATIONS]],
+        },
+    )
 
 
 def refuse_empty(case: Case, governed: Governed) -> TransireError:

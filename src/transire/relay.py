@@ -5,21 +5,24 @@ by the caller, stopped by a quarantine, or never read at all.
 """
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Final, TypeVar
 
-from transire.domain.answer import Chunk, Completion, Usage
+from transire.domain.answer import AnswerChoice, Chunk, ChunkChoice, Completion, Usage
 from transire.domain.decision import Case
 from transire.domain.deployment import Price
 from transire.domain.permit import Outcome, OutcomeStatus
 from transire.domain.ports import Clock, Exchange
 from transire.domain.request import RoutingRequest
-from transire.errors import UpstreamError
+from transire.errors import ContractViolated, UpstreamError
+from transire.toolgate import Judge, released
 
 __all__ = ["Account", "Relay"]
 
 T = TypeVar("T")
+_SNAPSHOT: Final = re.compile(r"-\d{4}-?\d{2}-?\d{2}", re.ASCII)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -59,6 +62,8 @@ class Relay:
         settle: Called once, with the outcome and an upstream's Retry-After in seconds.
         expected_model: The model name the catalog says this upstream serves.
         is_stopped: True once a quarantine blocks this deployment or tenant.
+        judge: Says what is wrong with (a choice of) an answer.
+        is_elsewhere: Whether a place that the answer names contradicts the catalog.
     """
 
     exchange: Exchange
@@ -67,9 +72,11 @@ class Relay:
     clock: Clock
     settle: Callable[[Outcome, float | None], None]
     is_stopped: Callable[[], bool]
+    judge: Judge
+    is_elsewhere: Callable[[str], bool]
     sent: float
     expected_model: str = ""
-    _contradicts: bool = False
+    _contradicts: set[str] = field(default_factory=set)
     _chunks: AsyncIterator[Chunk] | None = field(default=None, repr=False)
     _first: Chunk | None = field(default=None, repr=False)
     _released: int = 0
@@ -84,15 +91,22 @@ class Relay:
         """
         completion = await self._waiting(self.exchange.completion())
         self._refuse_if_stopped()
-        self._compare_model(completion.model)
+        self._compare(completion.model)
+        self._compare_place()
         self.account.usage = completion.usage
         self._finish = {c.index: c.finish_reason or "stop" for c in completion.choices}
-        self._released = sum(len(c.content or "") for c in completion.choices)
+        self._released = sum(map(_bytes_of, completion.choices))
         return completion
 
     async def start(self) -> None:
-        """Wait for the first chunk, so that a failure before it can still fall back."""
-        self._chunks = self.exchange.chunks()
+        """Wait for the first thing said, so that a failure before it can still fall back.
+
+        Raises:
+            UpstreamError: it broke, or there was nothing.
+            ContractViolated: what came first breaks the contract.
+        """
+        self._compare_place()
+        self._chunks = released(self.exchange.chunks(), self.judge)
         self._first = await self._next()
         if self._first is None:
             raise UpstreamError("the stream was empty", facts={"failure": "empty"})
@@ -101,7 +115,8 @@ class Relay:
         """Every chunk in order, the first included; settles when it ends, however it ends.
 
         Raises:
-            UpstreamError: after the first byte there is no fallback; the caller is told.
+            UpstreamError, ContractViolated: after the first byte there is no fallback; the caller
+                is told.
         """
         try:
             chunk = self._first
@@ -112,6 +127,9 @@ class Relay:
                 chunk = await self._next()
         except UpstreamError as error:
             await self.fail(error, status=OutcomeStatus.PARTIAL)
+            raise
+        except ContractViolated as error:
+            await self.finish(OutcomeStatus.PARTIAL, failure=str(error.facts["failure"]))
             raise
         except BaseException:
             await self.cancel()
@@ -153,22 +171,21 @@ class Relay:
         finally:
             self.account.upstream_s += self.clock.monotonic() - began
 
-    def _compare_model(self, model: str) -> None:
+    def _compare(self, model: str) -> None:
         """Remember that an answer names another model than the catalog (recorded, alarmed)."""
-        if model and self.expected_model and model != self.expected_model:
-            self._contradicts = True
+        if model and self.expected_model and not _is_same_model(model, self.expected_model):
+            self._contradicts.add("model")
+
+    def _compare_place(self) -> None:
+        if self.exchange.region and self.is_elsewhere(self.exchange.region):
+            self._contradicts.add("region")
 
     def _note(self, chunk: Chunk) -> None:
-        self._compare_model(chunk.model)
-        if any(choice.tool_calls for choice in chunk.choices):
-            # Only streams without tools are relayed: nobody offered what this calls.
-            raise UpstreamError(
-                "the answer called a tool that was not offered", facts={"failure": "tool_unknown"}
-            )
+        self._compare(chunk.model)
         if chunk.usage is not None:
             self.account.usage = chunk.usage
         for choice in chunk.choices:
-            self._released += len(choice.content or "")
+            self._released += _bytes_of(choice)
             if choice.finish_reason is not None:
                 self._finish[choice.index] = choice.finish_reason
 
@@ -201,8 +218,22 @@ class Relay:
                 cost_micro_usd=cost,
                 released_bytes=self._released if is_released else 0,
                 finish_reasons=tuple(self._finish[i] for i in sorted(self._finish)),
-                facts={"contradicts": ["model"]} if self._contradicts else {},
+                facts={"contradicts": sorted(self._contradicts)} if self._contradicts else {},
             ),
             retry_after,
         )
         await self.exchange.close()
+
+
+def _is_same_model(named: str, expected: str) -> bool:
+    """The catalog's name, or a dated snapshot of it (OpenAI: `gpt-x-2024-07-18` for `gpt-x`)."""
+    return named == expected or (
+        named.startswith(expected) and _SNAPSHOT.fullmatch(named, len(expected)) is not None
+    )
+
+
+def _bytes_of(choice: AnswerChoice | ChunkChoice) -> int:
+    """Bytes of what a choice says: text, refusal and the arguments of its calls."""
+    texts = [choice.content or "", choice.refusal or ""]
+    texts += [call.arguments for call in choice.tool_calls]
+    return sum(len(text.encode(errors="surrogatepass")) for text in texts)

@@ -27,6 +27,7 @@ from transire.domain.decision import (
     Pair,
     Redaction,
 )
+from transire.domain.deployment import Deployment
 from transire.domain.permit import Outcome, OutcomeStatus, Permit, Recorded
 from transire.domain.ports import (
     Attempts,
@@ -41,6 +42,7 @@ from transire.domain.ports import (
     Validator,
 )
 from transire.domain.request import RoutingRequest
+from transire.domain.taxonomy import Taxonomy
 from transire.errors import (
     ContractViolated,
     GovernanceUnavailable,
@@ -51,7 +53,7 @@ from transire.errors import (
     TransireError,
     UpstreamError,
 )
-from transire.refusals import refuse_empty
+from transire.refusals import refuse_answer, refuse_empty
 from transire.relay import Account, Relay
 
 __all__ = ["Advice", "Routed", "Router"]
@@ -87,6 +89,7 @@ class Router:
 
     Args:
         governed: Returns the governed state of this moment; a stage keeps what it started with.
+        contradicts: Whether a place that an answer names is none of the deployment's regions.
     """
 
     governed: Callable[[], Governed]
@@ -97,6 +100,7 @@ class Router:
     attempts: Attempts
     health: Health
     observer: Observer
+    contradicts: Callable[[str, Deployment, Taxonomy], bool]
     clock: Clock
 
     async def route(self, request: RoutingRequest) -> Routed:
@@ -317,18 +321,18 @@ class Router:
                 return Routed(case=case, permit=recorded, account=account, relay=relay)
             completion = await relay.whole()
             violations = await self.validator.violations(case.request, completion)
+            if violations:
+                raise refuse_answer(violations)
         except UpstreamError as error:
             await relay.fail(error)
+            return error
+        except ContractViolated as error:
+            kind = str(error.facts["failure"])
+            await relay.finish(OutcomeStatus.CONTRACT_VIOLATED, failure=kind)
             return error
         except BaseException:
             await relay.cancel()
             raise
-        if violations:
-            await relay.finish(OutcomeStatus.CONTRACT_VIOLATED, failure=violations[0].kind)
-            return ContractViolated(
-                f"no permitted answer kept the contract: {violations[0].kind}",
-                facts={"violations": [{"kind": v.kind, "path": v.path} for v in violations[:20]]},
-            )
         await relay.finish(OutcomeStatus.OK)
         return Routed(case=case, permit=recorded, account=account, completion=completion)
 
@@ -380,6 +384,10 @@ class Router:
             is_stopped=lambda: self.governed().quarantine.blocks(
                 deployment, case.request.principal.tenant
             ),
+            judge=lambda answer: self.validator.violations(case.request, answer),
+            is_elsewhere=lambda place: self.contradicts(
+                place, deployment, governed.bundle.taxonomy
+            ),
             sent=sent,
             expected_model=deployment.upstream_model,
         )
@@ -421,8 +429,9 @@ class Router:
 
 
 def _is_relayed(request: RoutingRequest) -> bool:
-    """A stream with a contract is held until it is whole, so it is fetched whole."""
-    return request.is_stream and not request.body.has_contract
+    """A stream that can only be judged whole is fetched whole; text beside tools is not."""
+    held = request.body.is_held or bool(request.assertions.required_tools)
+    return request.is_stream and not held
 
 
 def _free(candidates: Sequence[Candidate], release: Release | None) -> list[Candidate]:

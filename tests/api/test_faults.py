@@ -94,6 +94,40 @@ def test_a_caller_who_goes_away_cancels_the_upstream_and_leaves_an_outcome(world
     assert [("cancelled", "cancelled")] == [o[1:] for o in _outcomes(world, decision_id)]
 
 
+def test_text_arrives_while_it_is_written_where_tools_are_offered(world: World) -> None:
+    for name in world.fleet:
+        world.behave(name, "endless")
+    headers = {"authorization": f"Bearer {world.keys['support-triage']}"}
+    body = {
+        "model": "auto",
+        "stream": True,
+        "tools": [{"type": "function", "function": {"name": "look_up"}}],
+        "messages": [{"role": "user", "content": FAQ}],
+    }
+    with (
+        httpx.Client(trust_env=False) as client,
+        client.stream(
+            "POST", f"{world.base_url}/chat/completions", json=body, headers=headers
+        ) as reply,
+    ):
+        first = next(reply.iter_lines())
+
+    assert json.loads(first.removeprefix("data: "))["choices"][0]["delta"]
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_call_nobody_offered_reaches_nobody(world: World, stream: bool) -> None:
+    world.behave("us-economy", "wrong_tool")
+    tools = [{"type": "function", "function": {"name": "look_up"}}]
+    reply = world.chat(FAQ, stream=stream, tools=tools)
+
+    assert reply.headers["x-transire-attempts"] == "2"
+    assert "look_up" in reply.text
+    assert "nobody_offered_this" not in reply.text
+    outcomes = _outcomes(world, reply.headers["x-transire-decision-id"])
+    assert outcomes[0] == ("us-economy", "contract_violated", "tool_unknown")
+
+
 def test_a_caller_who_goes_away_before_the_answer_leaves_an_outcome_too(world: World) -> None:
     for name in world.fleet:
         world.behave(name, "hang")

@@ -11,7 +11,14 @@ from tests.unit.bundle.bundles import pack_files
 
 from transire.authorize.cedar import CedarAuthorizer
 from transire.bundle.compile import compile_bundle
-from transire.domain.answer import AnswerChoice, Chunk, ChunkChoice, Completion, Usage
+from transire.domain.answer import (
+    AnswerChoice,
+    Chunk,
+    ChunkChoice,
+    Completion,
+    ToolCallDelta,
+    Usage,
+)
 from transire.domain.bundle import Quarantine
 from transire.domain.decision import (
     Authorization,
@@ -44,6 +51,7 @@ from transire.domain.ports import Governed, Release, Violation, Wire
 from transire.domain.request import Assertions, Body, Principal, RoutingRequest
 from transire.errors import (
     ClassificationUnavailable,
+    ContractViolated,
     GovernanceUnavailable,
     IntegrityError,
     LogUnavailable,
@@ -185,6 +193,7 @@ class FakeExchange:
     pieces: Sequence[Chunk | Exception] = ()
     http_status: int = 200
     first_byte_ms: int = 1
+    region: str = ""
     closed: int = 0
 
     async def completion(self) -> Completion:
@@ -292,6 +301,7 @@ class Path:
             attempts=AttemptPlan(),
             health=FakeHealth(),
             observer=FakeObserver(),
+            contradicts=lambda place, *_: place == "elsewhere",
             clock=self.clock,
         )
 
@@ -517,6 +527,55 @@ async def test_a_cut_stream_settles_one_partial_outcome(path: Path) -> None:
     assert [(OutcomeStatus.PARTIAL, "cut")] == [
         (o.status, o.failure) for o in path.recorder.outcomes
     ]
+
+
+async def test_a_bad_call_before_anything_was_said_falls_back(path: Path) -> None:
+    delta = ToolCallDelta(index=0, id="i", name="f", arguments="{}")
+    call = Chunk(choices=(ChunkChoice(index=0, tool_calls=(delta,), finish_reason="tool_calls"),))
+    path.validator.wrong = [Violation(kind="tool_unknown", path="a")]
+    path.forwarder.exchange = FakeExchange(ANSWER, [call])
+    with pytest.raises(ContractViolated):
+        await path.router.route(request(is_stream=True))
+
+    assert [(OutcomeStatus.CONTRACT_VIOLATED, "tool_unknown")] * 3 == [
+        (o.status, o.failure) for o in path.recorder.outcomes
+    ]
+    assert [o.released_bytes for o in path.recorder.outcomes] == [0, 0, 0]
+
+
+async def test_a_bad_call_after_text_ends_the_stream_and_says_how_much_went_out(
+    path: Path,
+) -> None:
+    delta = ToolCallDelta(index=0, id="i", name="f", arguments="{}")
+    call = Chunk(choices=(ChunkChoice(index=0, tool_calls=(delta,), finish_reason="tool_calls"),))
+    path.validator.wrong = [Violation(kind="tool_unknown", path="a")]
+    path.forwarder.exchange = FakeExchange(ANSWER, [CHUNK, call])
+    routed = await path.router.route(request(is_stream=True))
+    assert routed.relay is not None
+    with pytest.raises(ContractViolated):
+        async for _ in routed.relay.chunks():
+            pass
+
+    assert [(OutcomeStatus.PARTIAL, "tool_unknown", 2)] == [
+        (o.status, o.failure, o.released_bytes) for o in path.recorder.outcomes
+    ]
+
+
+@pytest.mark.parametrize("is_stream", [False, True])
+@pytest.mark.parametrize(("region", "told"), [("elsewhere", ["region"]), ("here", []), ("", [])])
+async def test_an_answer_from_elsewhere_is_recorded(
+    path: Path, is_stream: bool, region: str, told: list[str]
+) -> None:
+    path.forwarder.exchange = FakeExchange(ANSWER, [CHUNK, LAST], region=region)
+    routed = await path.router.route(request(is_stream=is_stream))
+    if routed.relay is not None:
+        async for _ in routed.relay.chunks():
+            pass
+    (outcome,) = path.recorder.outcomes
+    contradicts = outcome.facts.get("contradicts", [])
+
+    assert isinstance(contradicts, list)
+    assert [c for c in contradicts if c != "model"] == told
 
 
 async def test_a_quarantine_stops_a_running_stream(path: Path) -> None:

@@ -20,7 +20,7 @@ from transire.bootstrap import Installation
 from transire.domain.decision import Classification, Signals
 from transire.domain.naming import AUTO
 from transire.domain.request import RoutingRequest
-from transire.errors import TransireError, UnknownModelError, UpstreamError
+from transire.errors import ContractViolated, TransireError, UnknownModelError, UpstreamError
 from transire.forward.encode import DONE, as_chunks, completion_json, event
 from transire.router import Routed
 
@@ -175,7 +175,7 @@ class _RelayResponse(Response):
                 )
                 if data is not None:
                     yield data
-        except UpstreamError as error:
+        except (UpstreamError, ContractViolated) as error:
             error.decision_id = request.id
             error.facts.pop("upstream", None)
             yield b"data: " + orjson.dumps(openai_body(error)) + b"\n\n"

@@ -13,10 +13,11 @@ from ipaddress import ip_address
 from typing import Final
 from urllib.parse import urlsplit
 
+from transire.domain.deployment import Deployment
 from transire.domain.ids import Jurisdiction
 from transire.domain.taxonomy import Taxonomy
 
-__all__ = ["contradicting_labels"]
+__all__ = ["contradicting_labels", "region_contradicts"]
 
 _NOWHERE: Final = frozenset[str]()
 
@@ -121,6 +122,27 @@ def contradicting_labels(
         for label in dict.fromkeys(labels)
         if not all(_agrees(_places(label), region, taxonomy) for region in regions)
     ]
+
+
+def region_contradicts(place: str, deployment: Deployment, taxonomy: Taxonomy) -> bool:
+    """Whether a place that an answer names is none that the catalog allows for.
+
+    Args:
+        place: A header's words, one place or several with commas between: `East US 2`,
+            `eu-central-1`, `DE,FR`. A word that is no place we know contradicts nothing.
+    """
+    stated = (_stated(word.strip(), taxonomy) for word in place.split(","))
+    return any(
+        places is not None and not any(_agrees(places, r, taxonomy) for r in deployment.regions)
+        for places in stated
+    )
+
+
+def _stated(word: str, taxonomy: Taxonomy) -> frozenset[str] | None:
+    label = word.lower().replace(" ", "")
+    if label in _AREAS or _REGION.fullmatch(label):
+        return _places(label)
+    return frozenset({word}) if word in taxonomy.jurisdictions else None
 
 
 def _agrees(places: frozenset[str], region: Jurisdiction, taxonomy: Taxonomy) -> bool:

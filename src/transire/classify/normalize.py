@@ -125,10 +125,7 @@ def _body(
     if fields.get("store") is True:
         collector.capabilities.add("store")
     content_bytes = sum(len(part.text) for part in collector.parts)
-    has_contract = bool(
-        fields.get("tools")
-        or fields.get("response_format", {}).get("type") in ("json_object", "json_schema")
-    )
+    has_format = fields.get("response_format", {}).get("type") in ("json_object", "json_schema")
     return Body(
         fields=fields,
         parts=tuple(collector.parts),
@@ -139,7 +136,11 @@ def _body(
         tokens_estimate=-(-content_bytes // 4),
         max_output_tokens=fields.get("max_tokens"),
         n=known.get("n", 1),
-        has_contract=has_contract,
+        has_contract=has_format or bool(fields.get("tools")),
+        # A custom tool's input comes in events of its own kind, which are not read piece by piece.
+        is_held=has_format
+        or fields.get("tool_choice") not in (None, "auto", "none")
+        or "custom_tools" in collector.needs,
         carried=tuple(collector.carried),
     )
 

@@ -73,6 +73,7 @@ class ToolCallDelta:
     id: str | None
     name: str | None
     arguments: str
+    kind: str = "function"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -203,6 +203,10 @@ class Exchange(Protocol):
     def first_byte_ms(self) -> int:
         """Milliseconds from sending to the response's headers."""
 
+    @property
+    def region(self) -> str:
+        """Where the upstream says it answered from, in its own words; empty if it says nothing."""
+
     async def completion(self) -> Completion:
         """Read the whole answer.
 

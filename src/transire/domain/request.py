@@ -110,6 +110,7 @@ class Body:
         max_output_tokens: The caller's bound, or None.
         n: Choices asked for.
         has_contract: A schema, tools or JSON mode: the answer can violate something.
+        is_held: Only a whole answer can be judged: a format, or a call that must be in it.
         carried: Fields only some deployments take (`reasoning_content`…): (pointer, capability).
     """
 
@@ -123,6 +124,7 @@ class Body:
     max_output_tokens: int | None = None
     n: int = 1
     has_contract: bool = False
+    is_held: bool = False
     carried: tuple[tuple[Pointer, str], ...] = ()
 
 

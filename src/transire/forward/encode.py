@@ -22,6 +22,7 @@ from transire.domain.answer import (
 __all__ = ["DONE", "as_chunks", "completion_json", "event"]
 
 DONE: Final = b"data: [DONE]\n\n"
+_TEXT_OF: Final = {"function": "arguments", "custom": "input"}
 
 
 def completion_json(completion: Completion, *, answer_id: str, model: str) -> dict[str, Any]:
@@ -67,7 +68,9 @@ def as_chunks(completion: Completion) -> Iterator[Chunk]:
             content=choice.content,
             refusal=choice.refusal,
             tool_calls=tuple(
-                ToolCallDelta(index=i, id=call.id, name=call.name, arguments=call.arguments)
+                ToolCallDelta(
+                    index=i, id=call.id, name=call.name, arguments=call.arguments, kind=call.kind
+                )
                 for i, call in enumerate(choice.tool_calls)
             ),
             logprobs=choice.logprobs,
@@ -122,13 +125,13 @@ def _chunk_choice(choice: ChunkChoice) -> dict[str, Any]:
 
 
 def _call_delta(call: ToolCallDelta) -> dict[str, Any]:
-    function: dict[str, Any] = {"arguments": call.arguments}
+    inner: dict[str, Any] = {_TEXT_OF[call.kind]: call.arguments}
     built: dict[str, Any] = {"index": call.index}
     if call.id is not None:
-        built |= {"id": call.id, "type": "function"}
+        built |= {"id": call.id, "type": call.kind}
     if call.name is not None:
-        function["name"] = call.name
-    return {**built, "function": function}
+        inner["name"] = call.name
+    return {**built, call.kind: inner}
 
 
 def _usage(usage: Usage) -> dict[str, Any]:

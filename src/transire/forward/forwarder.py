@@ -30,6 +30,9 @@ __all__ = [
 _MAX_ERROR_BYTES: Final = 2_048
 _MAX_RETRY_AFTER_S: Final = 600.0
 _MAX_SPENT: Final = 100_000
+_PLACES: Final = ("x-ms-region", "x-transire-region", "x-litellm-model-region")
+"""Answer headers that name a place of processing: Azure OpenAI's, another transire's, LiteLLM's."""
+_MAX_PLACE_CHARS: Final = 256
 
 
 class OpenAIForwarder:
@@ -138,6 +141,12 @@ class OpenAIExchange:
     def first_byte_ms(self) -> int:
         """See `domain.ports.Exchange`."""
         return self._first_byte_ms
+
+    @property
+    def region(self) -> str:
+        """See `domain.ports.Exchange`."""
+        headers = self._reply.headers
+        return next((headers[name] for name in _PLACES if name in headers), "")[:_MAX_PLACE_CHARS]
 
     async def completion(self) -> Completion:
         """See `domain.ports.Exchange`."""

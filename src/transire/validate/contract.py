@@ -94,8 +94,12 @@ class ContractValidator:
     async def _of_choice(
         self, request: RoutingRequest, offer: Offer, choice: AnswerChoice
     ) -> AsyncIterator[Violation]:
-        has_contract = request.body.has_contract or bool(request.assertions.required_tools)
-        ending = list(finish.of_choice(choice, has_contract=has_contract))
+        is_promised = (
+            _content_plan(request.body) is not None
+            or bool(offer.required or offer.needs_one)
+            or bool(choice.tool_calls)
+        )
+        ending = list(finish.of_choice(choice, is_promised=is_promised))
         for violation in ending:
             yield violation
         if ending or finish.is_cut(choice) or choice.refusal:

@@ -27,14 +27,14 @@ def of_answer(body: Body, answer: Completion) -> Iterator[Violation]:
         yield Violation(kind="token_limit", path="usage.completion_tokens")
 
 
-def of_choice(choice: AnswerChoice, *, has_contract: bool) -> Iterator[Violation]:
+def of_choice(choice: AnswerChoice, *, is_promised: bool) -> Iterator[Violation]:
     """Violations of one choice: cut off while something was promised, or nothing in it.
 
-    Without a contract a cut answer is what the caller's own bound asked for (OpenAI:
-    `finish_reason` `length`), and reasoning alone may have used that bound up.
+    Where only text was asked for, tools offered or not, a cut answer is what the caller's own bound
+    asked for (OpenAI: `finish_reason` `length`), and reasoning alone may have used that bound up.
     """
     if is_cut(choice):
-        if has_contract:
+        if is_promised:
             yield Violation(kind="truncated", path="finish_reason", choice=choice.index)
         return
     if not (choice.content or choice.refusal or choice.tool_calls):

@@ -1,7 +1,10 @@
+from dataclasses import replace
+
 import pytest
 from tests.unit.bundle.bundles import pack_files
+from tests.unit.score.fleets import deployment
 
-from transire.bundle.labels import contradicting_labels
+from transire.bundle.labels import contradicting_labels, region_contradicts
 from transire.bundle.registry import read_registry
 from transire.domain.ids import Jurisdiction
 from transire.domain.taxonomy import Taxonomy
@@ -70,3 +73,28 @@ def test_agreeing_and_absent_labels_are_no_contradiction(
     declared = tuple(map(Jurisdiction, regions))
 
     assert contradicting_labels(f"https://{host}/v1", model, declared, taxonomy) == []
+
+
+@pytest.mark.parametrize(
+    ("place", "regions", "contradicts"),
+    [
+        ("East US 2", ["DE"], True),
+        ("East US 2", ["US"], False),
+        ("eu-central-1", ["DE"], False),
+        ("eu-central-1", ["FR"], True),
+        ("eu-central-1", ["FR", "DE"], False),
+        ("eu-central-1", ["EU"], False),
+        ("DE,US", ["DE"], True),
+        ("DE, FR", ["DE", "FR"], False),
+        ("EU", ["DE"], False),
+        ("global", ["DE"], True),
+        ("rack 7", ["DE"], False),
+        ("", ["DE"], False),
+    ],
+)
+def test_a_place_an_answer_names_is_held_against_the_catalog(
+    taxonomy: Taxonomy, place: str, regions: list[str], contradicts: bool
+) -> None:
+    there = replace(deployment("a"), regions=tuple(map(Jurisdiction, regions)))
+
+    assert region_contradicts(place, there, taxonomy) is contradicts

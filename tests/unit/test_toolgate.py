@@ -1,0 +1,159 @@
+"""What of a stream reaches its caller, and when."""
+
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from transire.domain.answer import Chunk, ChunkChoice, Completion, ToolCallDelta, Usage
+from transire.domain.ports import Violation
+from transire.errors import ContractViolated
+from transire.toolgate import released
+
+ROLE = Chunk(choices=(ChunkChoice(index=0, role="assistant", content=""),))
+STOP = Chunk(choices=(ChunkChoice(index=0, finish_reason="stop"),))
+CALLED = Chunk(choices=(ChunkChoice(index=0, finish_reason="tool_calls"),))
+
+
+def said(text: str) -> Chunk:
+    return Chunk(choices=(ChunkChoice(index=0, content=text),))
+
+
+def piece(at: int, arguments: str = "", *, name: str | None = None, choice: int = 0) -> Chunk:
+    delta = ToolCallDelta(index=at, id=name and f"id-{at}", name=name, arguments=arguments)
+    return Chunk(choices=(ChunkChoice(index=choice, tool_calls=(delta,)),))
+
+
+class Judge:
+    """Notes what it is put to; finds fault with calls of `bad`, and with saying nothing."""
+
+    def __init__(self) -> None:
+        self.seen: list[Completion] = []
+
+    async def __call__(self, answer: Completion) -> Sequence[Violation]:
+        self.seen.append(answer)
+        (choice,) = answer.choices
+        if any(call.name == "bad" for call in choice.tool_calls):
+            return [Violation(kind="tool_unknown", path="message.tool_calls[0]")]
+        return [] if choice.tool_calls else [Violation(kind="empty", path="message.content")]
+
+
+async def stream(*chunks: Chunk) -> AsyncIterator[Chunk]:
+    for chunk in chunks:
+        yield chunk
+
+
+async def passed(*chunks: Chunk, judge: Judge | None = None) -> list[Chunk]:
+    return [chunk async for chunk in released(stream(*chunks), judge or Judge())]
+
+
+async def test_text_passes_as_it_comes_and_is_not_judged() -> None:
+    judge = Judge()
+    whole = [ROLE, said("a"), said("b"), STOP]
+
+    assert await passed(*whole, judge=judge) == whole
+    assert judge.seen == []
+
+
+async def test_text_beside_a_call_is_released_before_the_call_is_whole() -> None:
+    arriving = stream(said("let me look"), piece(0, name="f"), piece(0, "{}"), CALLED)
+    gate = released(arriving, Judge())
+
+    assert await anext(gate) == said("let me look")
+    assert await anext(arriving) == piece(0, name="f")  # nothing more was read ahead
+
+
+async def test_a_call_in_pieces_goes_on_whole_before_its_end() -> None:
+    found = await passed(
+        ROLE, piece(0, name="f"), piece(1, name="g"), piece(0, "{}"), piece(1, "[]"), CALLED
+    )
+
+    calls = (
+        ToolCallDelta(index=0, id="id-0", name="f", arguments="{}"),
+        ToolCallDelta(index=1, id="id-1", name="g", arguments="[]"),
+    )
+    assert found == [ROLE, Chunk(choices=(ChunkChoice(index=0, tool_calls=calls),)), CALLED]
+
+
+async def test_a_bad_call_is_not_released_nor_anything_after_it() -> None:
+    gate = released(stream(ROLE, said("x"), piece(0, "{}", name="bad"), CALLED), Judge())
+
+    assert [await anext(gate), await anext(gate)] == [ROLE, said("x")]
+    with pytest.raises(ContractViolated) as caught:
+        await anext(gate)
+    assert caught.value.facts["failure"] == "tool_unknown"
+
+
+async def test_a_call_whose_choice_never_ends_is_judged_at_the_end_of_the_stream() -> None:
+    with pytest.raises(ContractViolated):
+        await passed(said("x"), piece(0, "{}", name="bad"))
+
+
+async def test_a_stream_that_says_nothing_releases_nothing() -> None:
+    with pytest.raises(ContractViolated) as caught:
+        await passed(ROLE, STOP)
+
+    assert caught.value.facts["failure"] == "empty"
+
+
+async def test_one_event_with_everything_in_it_is_taken_apart() -> None:
+    delta = ToolCallDelta(index=0, id="i", name="f", arguments="{}")
+    usage = Usage(prompt_tokens=1, completion_tokens=1, total_tokens=2)
+    choice = ChunkChoice(index=0, content="x", tool_calls=(delta,), finish_reason="tool_calls")
+
+    assert await passed(Chunk(choices=(choice,), usage=usage)) == [
+        said("x"),
+        Chunk(choices=(ChunkChoice(index=0, tool_calls=(delta,)),)),
+        CALLED,
+        Chunk(choices=(), usage=usage),
+    ]
+
+
+@st.composite
+def cut_up(draw: Any) -> tuple[dict[tuple[int, int], str], list[Chunk]]:
+    """Calls of two choices with their arguments cut and mixed, each call's own order kept."""
+    whole = {
+        (choice, at): draw(st.text(max_size=12))
+        for choice in (0, 1)
+        for at in range(draw(st.integers(1, 3)))
+    }
+    queues = []
+    for (choice, at), text in whole.items():
+        cut = draw(st.integers(0, len(text)))
+        queues.append(
+            [
+                piece(at, text[:cut], name=f"f{at}", choice=choice),
+                piece(at, text[cut:], choice=choice),
+            ]
+        )
+    mixed: list[Chunk] = []
+    while queues:
+        queue = draw(st.sampled_from(queues))
+        mixed.append(queue.pop(0))
+        queues = [q for q in queues if q]
+    ends = [Chunk(choices=(ChunkChoice(index=c, finish_reason="tool_calls"),)) for c in (0, 1)]
+    return whole, [*mixed, *ends]
+
+
+@given(cut_up())
+async def test_calls_stay_intact_however_they_are_cut_and_mixed(
+    given: tuple[dict[tuple[int, int], str], list[Chunk]],
+) -> None:
+    whole, chunks = given
+    judge = Judge()
+    found = {
+        (choice.index, call.index): call.arguments
+        for chunk in await passed(*chunks, judge=judge)
+        for choice in chunk.choices
+        for call in choice.tool_calls
+    }
+    judged = {
+        (choice.index, at): call.arguments
+        for answer in judge.seen
+        for choice in answer.choices
+        for at, call in enumerate(choice.tool_calls)
+    }
+
+    assert found == judged == whole
