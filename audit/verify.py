@@ -97,6 +97,7 @@ class Key:
             raise Finding(UNTRUSTED, "the key is not base64") from None
         if len(raw) != 33 or raw[0] != 1:
             raise Finding(UNTRUSTED, "the key is not an Ed25519 key")
+        self.spelled = text.strip()
         self.id = hashlib.sha256(self.name.encode() + b"\n" + raw).digest()[:4]
         if self.id.hex() != parts[1]:
             raise Finding(UNTRUSTED, "the key's id does not match the key")
@@ -104,6 +105,10 @@ class Key:
 
     def open(self, note: str, what: str) -> tuple[int, bytes]:
         """(size, root) of a checkpoint this key has signed."""
+        return self.parse(self.text_of(note, what), what)
+
+    def text_of(self, note: str, what: str) -> str:
+        """The text of a note this key has signed."""
         head, gap, tail = note.rpartition("\n\n")
         if not gap or not tail.endswith("\n"):
             raise Finding(TAMPERED, f"{what} is not a signed note")
@@ -125,9 +130,9 @@ class Key:
         if not is_signed:
             status = UNTRUSTED if text.split("\n")[0] != self.name else TAMPERED
             raise Finding(status, f"{what} is not signed by {self.name}")
-        return self._parse(text, what)
+        return text
 
-    def _parse(self, text: str, what: str) -> tuple[int, bytes]:
+    def parse(self, text: str, what: str) -> tuple[int, bytes]:
         lines = text.split("\n")
         try:
             if len(lines) != 4 or lines[3] or lines[0] != self.name:
@@ -184,7 +189,9 @@ def _check_profile(index: int, value: object) -> None:
 class Story:
     """What entries say of one another: decisions, permits, attempts, outcomes, bundles."""
 
-    def __init__(self) -> None:
+    def __init__(self, key: Key) -> None:
+        self.key = key
+        self.continues: str | None = None
         self.permits: dict[tuple[str, int], str] = {}
         self.closed: set[tuple[str, int]] = set()
         self.decisions: set[str] = set()
@@ -201,6 +208,8 @@ class Story:
                 raise Finding(TAMPERED, f"entry {index} founds a log that was founded before")
             if kind == "policy.activated" and entry.get("parent") != self.active:
                 raise Finding(TAMPERED, f"entry {index} activates against another parent")
+            if "continues" in entry:
+                self._continue(index, entry)
             self.active = str(entry.get("bundle_digest"))
             self.blobs.setdefault(self.active, index)
         if kind == "decision":
@@ -218,6 +227,24 @@ class Story:
         listed = entry.get("sd", [])
         for digest in listed if isinstance(listed, list) else []:
             self.disclosed[str(digest)] = index
+
+    def _continue(self, index: int, entry: dict[str, object]) -> None:
+        """A genesis after a lost log: that log's key signed where it stood and who follows it."""
+        given, what = entry["continues"], f"the succession in entry {index}"
+        if entry["kind"] != "policy.genesis" or not isinstance(given, dict):
+            raise Finding(TAMPERED, f"entry {index} continues another log and is no genesis")
+        try:
+            lost = Key(str(given.get("key")))
+            lines = lost.text_of(str(given.get("note")), what).split("\n")
+        except Finding as finding:  # whatever it is, this log's own key signed the entry
+            raise Finding(TAMPERED, finding.message) from None
+        if len(lines) != 9 or lines[0] != "transire-succession/v1" or lines[8]:
+            raise Finding(TAMPERED, f"{what} is not one")
+        lost.parse("\n".join(lines[1:4]) + "\n", what)
+        founded = [f"bundle {entry.get('bundle_digest')}", f"mode {entry.get('mode')}"]
+        if lines[4:6] != founded or lines[7] != self.key.spelled:
+            raise Finding(TAMPERED, f"{what} is for another bundle, mode or log")
+        self.continues = f"{lines[1]} from its size {lines[2]}"
 
     def _permit(
         self, index: int, kind: str, entry: dict[str, object], permit: dict[str, object]
@@ -366,7 +393,7 @@ def _as_bytes(value: object) -> bytes:
 
 def verify(log: "SqliteLog | TilesLog", key: Key) -> dict[str, object]:
     """Check everything; returns a summary, or raises the first Finding."""
-    notes, story, tree = log.checkpoints(), Story(), Tree()
+    notes, story, tree = log.checkpoints(), Story(key), Tree()
     if not notes:
         raise Finding(INCOMPLETE, "there is no checkpoint")
     signed = []
@@ -409,6 +436,7 @@ def verify(log: "SqliteLog | TilesLog", key: Key) -> dict[str, object]:
         "open_permits": len(set(story.permits) - story.closed),
         "erased_fields": erased,
         "active_bundle": story.active,
+        "continues": story.continues,
         "kinds": dict(sorted(story.kinds.items())),
     }
 
@@ -485,6 +513,8 @@ def main() -> int:
         f"{summary['permits']} permits, each recorded under the bundle active at its time"
     )
     print(f"root {summary['root']} at size {summary['entries']}, signed by {key.name}")
+    if summary["continues"]:
+        print(f"continues the lost log {summary['continues']}; hold its key against your own copy")
     if not is_pinned:
         print(
             "note: the key was read from log.pub beside the log; pass --key to trust your own copy"

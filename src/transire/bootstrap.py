@@ -45,6 +45,7 @@ from transire.record.log import LogWriter
 from transire.record.opening import create_log, has_log, open_log
 from transire.record.query import Projection
 from transire.record.recorder import LogRecorder
+from transire.record.renewal import read_predecessor
 from transire.review.queue import ReviewQueue
 from transire.router import Router
 from transire.score.health import FleetHealth
@@ -333,13 +334,18 @@ async def _found(installation: Installation) -> None:
     if installation.log.peek(ACTIVE_KEY) is not None:
         return
     files = read_folder(governance.policies)
-    first = governance.first_person or _founder(files, solo=governance.mode == "solo")
+    continues = read_predecessor(installation.settings.data)
+    mode = governance.mode
+    if continues is not None:  # a lost log's mode is kept, whatever the settings say now
+        mode = "solo" if continues.mode == "solo" else "team"
+    first = governance.first_person or _founder(files, solo=mode == "solo")
     compiled = await genesis(
         installation.log,
         files,
-        mode=governance.mode,
+        mode=mode,
         by=PersonId(first),
         now=installation.clock.now(),
+        continues=continues,
     )
     await installation.steering.follow(compiled)
     installation.first_credential = await installation.people.write_first(

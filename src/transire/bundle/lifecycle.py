@@ -32,11 +32,11 @@ from transire.bundle.proposal import (
     demand_evidence,
     proposal_key,
 )
-from transire.bundle.quarantine import fresh_quarantine
+from transire.bundle.quarantine import fresh_quarantine, kept_quarantine
 from transire.bundle.source import archive, unarchive
 from transire.bundle.sweep import demand_sound
 from transire.domain.ids import BundleDigest, PersonId
-from transire.domain.log import Change, Condition, DecisionLog, Item
+from transire.domain.log import Change, Condition, Continuation, DecisionLog, Item
 from transire.errors import AccessError, BundleError, ConflictError, NotFoundError
 
 __all__ = [
@@ -54,27 +54,54 @@ Mode = Literal["solo", "team"]
 
 
 async def genesis(
-    log: DecisionLog, files: Mapping[str, bytes], *, mode: Mode, by: PersonId, now: datetime
+    log: DecisionLog,
+    files: Mapping[str, bytes],
+    *,
+    mode: Mode,
+    by: PersonId,
+    now: datetime,
+    continues: Continuation | None = None,
 ) -> CompiledBundle:
     """The first activation, on a log that has none; it fixes the mode.
 
+    Args:
+        continues: The log replaces a lost one: only its bundle and its mode may be founded, and
+            what it had blocked stays blocked.
+
     Raises:
-        BundleError: the bundle is not sound, or does not know the founder.
+        BundleError: the bundle is not sound, does not know the founder, or is not the lost log's.
         ConflictError: some bundle is active already.
     """
     compiled = await _vet(files, now, solo=mode == "solo")
     if by not in compiled.bundle.catalog.people:
         raise BundleError([f"catalog: the founder `{by}` must stand under `people`"])
+    if continues is not None and (compiled.digest, mode) != (
+        continues.bundle_digest,
+        continues.mode,
+    ):
+        raise BundleError(
+            [
+                f"policies: this log continues one that ended under bundle "
+                f"{continues.bundle_digest} in {continues.mode} mode, and may start with nothing "
+                f"else; these files are {compiled.digest}: put the earlier ones back"
+            ]
+        )
+    continued = {"key": continues.key, "note": continues.note} if continues is not None else None
     nothing = (Condition(key=ACTIVE_KEY, equals=None), Condition(key=MODE_KEY, equals=None))
     await log.append(
         Item(
             kind="policy.genesis",
-            fields={"bundle_digest": compiled.digest, "mode": mode, "by": by},
+            fields={
+                "bundle_digest": compiled.digest,
+                "mode": mode,
+                "by": by,
+                **({"continues": continued} if continued else {}),
+            },
             conditions=nothing,
             changes=(
                 Change(key=ACTIVE_KEY, value=compiled.digest),
                 Change(key=MODE_KEY, value=mode),
-                *fresh_quarantine(),
+                *(kept_quarantine(continues.quarantine) if continues else fresh_quarantine()),
             ),
             blobs={compiled.digest: archive(files)},
         )

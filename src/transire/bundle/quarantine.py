@@ -32,6 +32,7 @@ __all__ = [
     "Quarantined",
     "fresh_quarantine",
     "impose",
+    "kept_quarantine",
     "lift",
     "list_quarantined",
     "quarantine_at",
@@ -92,6 +93,16 @@ class _State:
 def fresh_quarantine() -> tuple[Change, ...]:
     """What genesis writes: nothing blocked, version 0."""
     return _changes(0, {})
+
+
+def kept_quarantine(text: str) -> tuple[Change, ...]:
+    """What the genesis of a log that continues another writes: everything stays blocked.
+
+    Raises:
+        IntegrityError: the text is no quarantine.
+    """
+    state = _parse(text)
+    return _changes(state.version, state.items)
 
 
 async def read_quarantine(log: DecisionLog) -> Quarantine:

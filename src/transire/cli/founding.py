@@ -1,4 +1,4 @@
-"""`transire init`: a commented starting point that is the operator's own from then on."""
+"""`transire init` and `transire renew`: a starting point, and a new one after a lost log."""
 
 import shutil
 from pathlib import Path
@@ -9,8 +9,10 @@ import typer
 from transire.bundle.limits import pack_folder
 from transire.cli.session import shown
 from transire.errors import ConflictError
+from transire.identity.digests import INSTALL_KEY_FILE
+from transire.record.renewal import renew_log
 
-__all__ = ["init"]
+__all__ = ["init", "renew"]
 
 _SETTINGS = """\
 # How this router runs. What is governed (deployments, prices, rules) stands in policies/.
@@ -64,4 +66,24 @@ def init(
         "next: edit policies/catalog/*.yaml (deployments, tenants, people), then\n"
         f"  transire bundle check {directory}/policies\n"
         f"  transire serve --config {directory}/transire.yaml"
+    )
+
+
+@shown
+def renew(
+    lost: Annotated[Path, typer.Argument(help="Data folder of the lost log; only read.")],
+    new: Annotated[Path, typer.Argument(help="Data folder to make; must be empty or new.")],
+) -> None:
+    """Open a new log that continues a lost one: same bundle, mode and quarantine, new key."""
+    succession = renew_log(lost, new)
+    shutil.copy2(lost / INSTALL_KEY_FILE, new / INSTALL_KEY_FILE)
+    digest = succession.lines[0].removeprefix("bundle ")
+    print(
+        f"{new} holds a new log that continues {succession.last.origin} from its size "
+        f"{succession.last.size}\n"
+        f"its verifier key, for your auditors: {succession.successor}\n"
+        f"next: keep {lost} for them, set `data: {new}`, put the policies of bundle\n"
+        f"  {digest}\n"
+        "back if they have changed since, and start the router; people and applications then get "
+        "new credentials"
     )

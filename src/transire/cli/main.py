@@ -34,6 +34,7 @@ app.add_typer(review.app, name="review")
 app.add_typer(audit.app, name="audit")
 app.add_typer(detect.app, name="detect")
 app.command("init")(founding.init)
+app.command("renew")(founding.renew)
 app.command("login")(people.login)
 
 SettingsFile = Annotated[

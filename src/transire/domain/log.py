@@ -6,7 +6,7 @@ from typing import Protocol
 
 from transire.domain.request import JsonValue
 
-__all__ = ["Change", "Condition", "DecisionLog", "Item", "Receipt"]
+__all__ = ["Change", "Condition", "Continuation", "DecisionLog", "Item", "Receipt"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +51,25 @@ class Item:
     changes: tuple[Change, ...] = ()
     blobs: Mapping[str, bytes] = field(default_factory=dict)
     disclosures: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Continuation:
+    """What a new log takes over from a lost one, as the lost log's own key signed it.
+
+    Attributes:
+        key: The lost log's verifier key.
+        note: The signed succession (audit/FORMAT.md).
+        bundle_digest: The only bundle the new log may be founded with.
+        mode: `solo` or `team`, kept.
+        quarantine: What was blocked and stays so, as the state value, JSON.
+    """
+
+    key: str
+    note: str
+    bundle_digest: str
+    mode: str
+    quarantine: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

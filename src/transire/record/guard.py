@@ -11,7 +11,7 @@ from typing import Final
 
 from transire.errors import IntegrityError
 
-__all__ = ["GUARD_FILE", "Guard"]
+__all__ = ["GUARD_FILE", "Guard", "write_durably"]
 
 GUARD_FILE: Final = "checkpoint"
 _INTERVAL_S: Final = 1.0
@@ -41,6 +41,10 @@ class Guard:
         if checkpoint:
             self._pending = checkpoint
 
+    def write(self, name: str, data: bytes) -> None:
+        """Replace another file beside the log."""
+        write_durably(self._path.with_name(name), data)
+
     @property
     def due(self) -> float | None:
         """Monotonic second at which a sync is due; None where nothing waits."""
@@ -59,17 +63,22 @@ class Guard:
         """
         if self._pending is None:
             return
-        temporary = self._path.with_suffix(".new")
         try:
-            with temporary.open("w", encoding="utf-8") as file:
-                file.write(self._pending)
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(self._path)
-            _sync_folder(self._path.parent)
+            write_durably(self._path, self._pending.encode())
         except OSError:
             return
         self._pending = None
+
+
+def write_durably(path: Path, data: bytes) -> None:
+    """Replace a file by atomic rename, synced; a crash leaves the old one or the new one."""
+    temporary = path.with_suffix(".new")
+    with temporary.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+    _sync_folder(path.parent)
 
 
 def _sync_folder(folder: Path) -> None:

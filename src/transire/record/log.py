@@ -33,6 +33,7 @@ from transire.record.guard import Guard
 from transire.record.pending import Job, Pending
 from transire.record.signer import Signer
 from transire.record.sql import LogStore, Reader
+from transire.record.standing import STANDING_FILE, Standing
 
 __all__ = ["LogWriter"]
 
@@ -85,6 +86,7 @@ class LogWriter:
         self._linger_s = linger_s
         self._mirror: dict[str, str] = store.values()
         self._known_blobs: set[str] = set()
+        self._standing: Standing | None = None
         self._pending = Pending(clock, size=queue_size)
         self._reads = ThreadPoolExecutor(max_workers=1, thread_name_prefix="log-reader")
         self._thread = threading.Thread(target=self._run, name="log-writer", daemon=True)
@@ -207,6 +209,7 @@ class LogWriter:
 
     def _run(self) -> None:
         """The writer thread's life."""
+        self._stand()  # an earlier boot may have died between a commit and its standing
         while (batch := self._pending.take(_MAX_BATCH, self._guard.due)) is not None:
             if batch:
                 self._commit(batch)
@@ -229,8 +232,26 @@ class LogWriter:
             self._isolate(jobs)
         else:
             self._recover(jobs)
+            self._stand()
             self._guard.note(note)
             self._resolve(jobs, results, note=note, size=size)
+
+    def _stand(self) -> None:
+        """Keep what governs outside the database, before whoever changed it hears of it.
+
+        Where the file cannot be written, it lags: the entries are durable, and the next commit
+        tries again.
+        """
+        standing = Standing.of(self._mirror)
+        if standing is None or standing == self._standing:
+            return
+        note = self._signer.sign_text(standing.text(self.origin))
+        try:
+            self._guard.write(STANDING_FILE, standing.to_file(note))
+        except OSError as error:
+            operational_log().error("log.standing_unwritten", error_type=type(error).__name__)
+        else:
+            self._standing = standing
 
     def _isolate(self, jobs: list[Job]) -> None:
         """An item broke the batch, not the disk: find it by writing each one alone."""

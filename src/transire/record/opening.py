@@ -20,15 +20,15 @@ from transire.domain.ports import Clock
 from transire.errors import IntegrityError
 from transire.record.checkpoint import Checkpoint
 from transire.record.draft import Names
-from transire.record.guard import GUARD_FILE, Guard
+from transire.record.guard import GUARD_FILE, Guard, write_durably
 from transire.record.log import LogWriter
 from transire.record.merkle import EMPTY_ROOT
-from transire.record.note import open_note
+from transire.record.note import VerifierKey, open_note
 from transire.record.signer import KEY_FILE, Signer
 from transire.record.sql import LogStore, Reader
 from transire.storage.sqlite import LOG_FILE, open_reader, open_writer
 
-__all__ = ["create_log", "has_log", "open_log"]
+__all__ = ["create_log", "has_log", "hold", "is_whole", "open_log"]
 
 _LOCK_FILE: Final = "lock"
 _PARTS: Final = (LOG_FILE, KEY_FILE, GUARD_FILE)
@@ -41,12 +41,20 @@ def has_log(directory: Path) -> bool:
 
 
 def create_log(
-    directory: Path, *, origin: str, entropy: Callable[[int], bytes] = os.urandom
+    directory: Path,
+    *,
+    origin: str,
+    entropy: Callable[[int], bytes] = os.urandom,
+    predecessor: Callable[[VerifierKey], tuple[str, bytes]] | None = None,
 ) -> None:
     """Make the key pair, the empty database and the guard of a new log.
 
     The guard holds a signed checkpoint of size 0, so that an empty database without a guard is
     known to have lost something. A crash in between leaves a folder that `open_log` refuses.
+
+    Args:
+        predecessor: For a log that continues another: the file that says so, made for its key and
+            written before the log can be opened.
 
     Raises:
         IntegrityError: part of a log exists already; deleting one file is no way around it.
@@ -55,6 +63,9 @@ def create_log(
         raise IntegrityError(f"`{directory}` holds part of a log already; {_ADVICE}")
     directory.mkdir(parents=True, exist_ok=True, mode=0o700)
     signer = Signer.create(directory, origin, entropy(32))
+    if predecessor is not None:
+        name, content = predecessor(signer.key)
+        write_durably(directory / name, content)
     LogStore(open_writer(directory / LOG_FILE)).close()
     guard = Guard(directory)
     guard.note(signer.sign(Checkpoint(origin, 0, EMPTY_ROOT)))
@@ -80,7 +91,7 @@ def open_log(
         if not (directory / name).exists():
             raise IntegrityError(f"`{directory / name}` is missing; restore it, or {_ADVICE}")
     with ExitStack() as undo:
-        lock = _lock(directory)
+        lock = hold(directory)
         undo.callback(lock.close)
         signer, guard = Signer.load(directory), Guard(directory)
         try:
@@ -109,7 +120,26 @@ def open_log(
     )
 
 
-def _lock(directory: Path) -> IO[str]:
+def is_whole(directory: Path) -> bool:
+    """Whether `open_log` would accept what is there; whoever asks holds the directory.
+
+    Raises:
+        IntegrityError, SQLAlchemyError: it would not.
+    """
+    if not all((directory / name).exists() for name in _PARTS):
+        return False
+    signer = Signer.load(directory)
+    reader = Reader(open_reader(directory / LOG_FILE))
+    try:
+        with reader.snapshot():
+            _check_head(reader, signer)
+            _check_guard(Guard(directory), reader, signer)
+    finally:
+        reader.close()
+    return True
+
+
+def hold(directory: Path) -> IO[str]:
     """Take the directory; the kernel gives it free when the process ends, however it ends."""
     lock = (directory / _LOCK_FILE).open("a", encoding="utf-8")
     try:

@@ -87,9 +87,14 @@ class ReadOnlyLog:
             "the given key" if trusted else f"{PUBLIC_FILE} beside the log (the operator's word)"
         )
         erased = f", {report.erased_fields} fields erased" if report.erased_fields else ""
+        continues = (
+            f", continuing {report.continues.origin} from its size {report.continues.size}"
+            if report.continues
+            else ""
+        )
         return (
             f"ok: {report.size} entries, {report.checkpoints} checkpoints, "
-            f"{report.open_permits} permits without outcome{erased}, trusting {trust}"
+            f"{report.open_permits} permits without outcome{erased}{continues}, trusting {trust}"
         )
 
 

@@ -40,7 +40,10 @@ class Signer:
 
     def sign(self, checkpoint: Checkpoint) -> str:
         """The signed note."""
-        text = checkpoint.text()
+        return self.sign_text(checkpoint.text())
+
+    def sign_text(self, text: str) -> str:
+        """A signed note of any text; what kind it is must show in the text itself."""
         signature = self._private.sign(text.encode())
         return f"{text}\n{sign_line(self.key.name, self._key_id, signature)}"
 

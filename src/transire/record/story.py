@@ -1,16 +1,19 @@
 """What entries say of one another, told entry by entry. Pure.
 
-The rules (audit/FORMAT.md, "Rules across entries"): a log is founded once, and an activation names
-the bundle active before it; a decision's id is its own; a permit has its decision, is numbered
-1, 2, 3 …, and was recorded under the bundle active at its place; an outcome names one earlier
-permit, its deployment, and is its only one. Blobs and disclosures that entries name are collected,
-for whoever can look them up.
+The rules (audit/FORMAT.md, "Rules across entries"): a log is founded once, with a lost log's bundle
+and mode where it continues one; an activation names the bundle active before it; a decision's id is
+its own; a permit has its decision, is numbered 1, 2, 3 …, and was recorded under the bundle active
+at its place; an outcome names one earlier permit, its deployment, and is its only one. Blobs and
+disclosures that entries name are collected, for whoever can look them up.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from transire.errors import IntegrityError
+from transire.record.checkpoint import Checkpoint
+from transire.record.note import VerifierKey
+from transire.record.standing import check_continuation
 
 __all__ = ["Story"]
 
@@ -24,9 +27,15 @@ class Story:
         blobs: Digest of side data → index of the first entry that names it.
         disclosed: Digest of a disclosure → index of its entry.
         open_permits: (decision id, attempt) → deployment, without an outcome so far.
+        continues: The last checkpoint of the lost log that this one continues.
+
+    Args:
+        keys: The log's own; a genesis that continues another log must name one of them.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, keys: Sequence[VerifierKey] = ()) -> None:
+        self._keys = keys
+        self.continues: Checkpoint | None = None
         self.blobs: dict[str, int] = {}
         self.disclosed: dict[str, int] = {}
         self.open_permits: dict[tuple[str, int], str] = {}
@@ -63,6 +72,10 @@ class Story:
             raise IntegrityError(f"entry {index} founds a log that was founded before")
         if not is_genesis and (self._active is None or entry.get("parent") != self._active):
             raise IntegrityError(f"entry {index} activates against another parent")
+        if "continues" in entry:
+            if not is_genesis:
+                raise IntegrityError(f"entry {index} continues another log and is no genesis")
+            self.continues = check_continuation(entry, self._keys).last
         digest = str(entry.get("bundle_digest"))
         self._active = digest
         self.blobs.setdefault(digest, index)

@@ -48,6 +48,7 @@ class Report:
     root: bytes
     open_permits: int
     erased_fields: int
+    continues: Checkpoint | None = None
 
 
 def verify_log(source: Source, keys: Sequence[VerifierKey]) -> Report:
@@ -62,7 +63,7 @@ def verify_log(source: Source, keys: Sequence[VerifierKey]) -> Report:
     signed = [_open(size, note, keys) for size, note in source.checkpoints()]
     if not signed:
         raise IntegrityError("there is no checkpoint")
-    tree, story = _read_entries(source, signed)
+    tree, story = _read_entries(source, signed, keys)
     head = source.head()
     if (head.size, head.hashes) != (tree.size, tree.hashes):
         raise IntegrityError("the stored head is not that of the entries")
@@ -73,6 +74,7 @@ def verify_log(source: Source, keys: Sequence[VerifierKey]) -> Report:
         root=tree.root(),
         open_permits=len(story.open_permits),
         erased_fields=_count_erased(source, story),
+        continues=story.continues,
     )
 
 
@@ -86,8 +88,10 @@ def _open(size: int, note: str, keys: Sequence[VerifierKey]) -> Checkpoint:
     return checkpoint
 
 
-def _read_entries(source: Source, signed: Sequence[Checkpoint]) -> tuple[CompactRange, Story]:
-    tree, story, following = CompactRange(), Story(), iter(signed)
+def _read_entries(
+    source: Source, signed: Sequence[Checkpoint], keys: Sequence[VerifierKey]
+) -> tuple[CompactRange, Story]:
+    tree, story, following = CompactRange(), Story(keys), iter(signed)
     upcoming = next(following, None)
     for index, leaf, stored in source.rows():
         if index != tree.size:
