@@ -20,7 +20,7 @@ from transire.api.decisions import AdviceEndpoint
 from transire.api.errors import openai_error, problem
 from transire.api.openapi import hot_paths
 from transire.api.people import add_keys, add_people
-from transire.api.policies import add_bundles, add_quarantine
+from transire.api.policies import add_bundles, add_mode, add_quarantine
 from transire.api.reviews import add_reviews
 from transire.bootstrap import Installation
 from transire.errors import GovernanceUnavailable, NotFoundError, RequestError, TransireError
@@ -97,6 +97,7 @@ def _build_rest(installation: Installation) -> FastAPI:
         add_people,
         add_keys,
         add_bundles,
+        add_mode,
         add_quarantine,
         add_reviews,
         add_audit,

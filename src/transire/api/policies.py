@@ -1,4 +1,4 @@
-"""Governed change: bundles and quarantine. Each act asks Cedar, and its entry is what counts."""
+"""Governed change: bundles, mode, quarantine. Each act asks Cedar, and its entry counts."""
 
 import base64
 import binascii
@@ -10,7 +10,7 @@ from pydantic import Field
 
 from transire.api.intake import StrictBody, person_of
 from transire.bootstrap import Installation
-from transire.bundle import lifecycle, quarantine
+from transire.bundle import lifecycle, mode, quarantine
 from transire.bundle.acts import Act, format_moment, is_solo
 from transire.bundle.proposal import Proposal
 from transire.bundle.quarantine import Kind
@@ -18,7 +18,7 @@ from transire.domain.ids import BundleDigest, PersonId
 from transire.errors import RequestError
 from transire.record.query import LogEntries
 
-__all__ = ["BundleBody", "QuarantineBody", "add_bundles", "add_quarantine"]
+__all__ = ["BundleBody", "QuarantineBody", "add_bundles", "add_mode", "add_quarantine"]
 
 
 class BundleBody(StrictBody):
@@ -82,6 +82,38 @@ def add_bundles(router: APIRouter, it: Installation) -> None:
         )
         await it.steering.follow(compiled)
         return {"active": compiled.digest}
+
+
+def add_mode(router: APIRouter, it: Installation) -> None:
+    """How many people a change takes, and how that changes."""
+
+    async def shown() -> dict[str, Any]:
+        asker = await mode.solo_asker(it.log, it.clock.now())
+        return {"mode": "solo" if await is_solo(it.log) else "team", "solo_asked_by": asker}
+
+    @router.get("/v1/policies/mode", tags=["policies"])
+    async def show(request: Request) -> dict[str, Any]:
+        """Solo or team, and who asked for solo."""
+        person_of(it, request)
+        return await shown()
+
+    @router.post("/v1/policies/mode/team", tags=["policies"])
+    async def team(request: Request) -> dict[str, Any]:
+        """From now on every change takes two people; one person suffices."""
+        await mode.make_team(it.log, _act(it, request))
+        return await shown()
+
+    @router.post("/v1/policies/mode/solo/ask", tags=["policies"])
+    async def ask_solo(request: Request) -> dict[str, Any]:
+        """Ask that one person may change everything; another must grant it."""
+        await mode.ask_solo(it.log, _act(it, request))
+        return await shown()
+
+    @router.post("/v1/policies/mode/solo/grant", tags=["policies"])
+    async def grant_solo(request: Request) -> dict[str, Any]:
+        """Grant what another person asked within seven days."""
+        await mode.grant_solo(it.log, _act(it, request))
+        return await shown()
 
 
 def add_quarantine(router: APIRouter, it: Installation) -> None:

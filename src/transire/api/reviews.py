@@ -1,7 +1,7 @@
 """Held requests, as reviewers and requesters reach them. Each act asks Cedar."""
 
 from dataclasses import asdict
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal, TypeAlias
 
 from fastapi import APIRouter, Query, Request
 from pydantic import Field
@@ -15,6 +15,11 @@ from transire.errors import AccessError, NotFoundError
 from transire.review.states import Review
 
 __all__ = ["DecideBody", "add_reviews"]
+
+State: TypeAlias = Literal[
+    "pending", "claimed", "approved", "denied", "expired", "cancelled", "spent"
+]
+"""A review's states; another word is refused rather than matched by nothing."""
 
 
 class DecideBody(StrictBody):
@@ -35,7 +40,7 @@ def add_reviews(router: APIRouter, it: Installation) -> None:
 
     @router.get("/v1/reviews", tags=["reviews"])
     async def list_reviews(
-        request: Request, state: str | None = None, queue: str | None = None
+        request: Request, state: State | None = None, queue: str | None = None
     ) -> dict[str, Any]:
         """The tenant's reviews that this person may release, look into or audit, oldest first."""
         principal = person_of(it, request)

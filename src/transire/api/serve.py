@@ -19,7 +19,7 @@ from fastapi import FastAPI
 from transire.api.app import FrontDoor, build_admin, build_app
 from transire.bootstrap import Installation, open_installation
 from transire.bundle.source import bundle_digest, read_folder
-from transire.errors import TransireError
+from transire.errors import ConflictError, TransireError
 from transire.settings import Settings
 
 __all__ = ["Listening", "serve"]
@@ -48,7 +48,7 @@ async def serve(
 
     Raises:
         TransireError: the installation cannot be opened.
-        OSError: a port is taken.
+        ConflictError: a port is taken.
     """
     server = settings.server
     public = _bind(server.host, server.port)
@@ -99,9 +99,12 @@ def _bind(host: str, port: int) -> socket.socket:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))
-    except OSError:
+    except OSError as error:
         listener.close()
-        raise
+        reason = (error.strerror or "no such address").lower()
+        raise ConflictError(
+            f"cannot listen on `{host}:{port}`: {reason}; set `server.port` or `server.admin_port`"
+        ) from None
     listener.setblocking(False)  # noqa: FBT003 - the socket API
     return listener
 

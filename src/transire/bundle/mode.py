@@ -24,7 +24,7 @@ from transire.domain.ids import PersonId
 from transire.domain.log import Change, Condition, DecisionLog, Item
 from transire.errors import ConflictError, IntegrityError
 
-__all__ = ["ask_solo", "grant_solo", "make_team"]
+__all__ = ["ask_solo", "grant_solo", "make_team", "solo_asker"]
 
 _ASK_KEY: Final = "bundle/mode/ask"
 _ASK_LIFETIME: Final = timedelta(days=7)
@@ -76,13 +76,17 @@ async def grant_solo(log: DecisionLog, act: Act) -> None:
     resource = policy_bundle(act.active.digest, act.person)
     act.require("activate", resource, solo=False)
     stored = await log.get(_ASK_KEY)
-    by, at = _read(stored)
-    is_fresh = at is not None and at <= act.now < at + _ASK_LIFETIME
-    if by is None or not is_fresh or by == act.person:
+    by = _asker(stored, act.now)
+    if by is None or by == act.person:
         raise ConflictError("another person must have asked for it within the last 7 days")
     if not act.allows(by, "activate", resource, solo=False):
         raise ConflictError("who asked for it may not activate bundles any more")
     await _change(log, act, was="team", becomes="solo", fields={"asked_by": by}, ask=stored)
+
+
+async def solo_asker(log: DecisionLog, now: datetime) -> PersonId | None:
+    """Who asked for a solo installation, while that still counts; None where nobody did."""
+    return _asker(await log.get(_ASK_KEY), now)
 
 
 async def _must_be_team(log: DecisionLog) -> None:
@@ -110,6 +114,11 @@ async def _change(
             changes=(Change(key=MODE_KEY, value=becomes), Change(key=_ASK_KEY, value=None)),
         )
     )
+
+
+def _asker(stored: str | None, now: datetime) -> PersonId | None:
+    by, at = _read(stored)
+    return by if at is not None and at <= now < at + _ASK_LIFETIME else None
 
 
 def _read(stored: str | None) -> tuple[PersonId | None, datetime | None]:

@@ -1,12 +1,17 @@
 """`transire audit …`: reads the files themselves; needs neither server nor credential."""
 
 import json
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
+from sqlalchemy.exc import SQLAlchemyError
 
 from transire.cli.session import emit, shown
+from transire.errors import IntegrityError, NotFoundError
 from transire.record.export import export_tiles
 from transire.record.reading import ReadOnlyLog
 
@@ -20,6 +25,8 @@ __all__ = [
 
 app = typer.Typer(help="Read and verify the decision log.", no_args_is_help=True)
 Data = Annotated[Path, typer.Argument(help="The data folder, or its log.sqlite.")]
+_WHICH: Final = re.compile(r"[0-9]{1,18}|[a-z]+_[0-9A-Za-z]+")
+"""An index that SQLite can count to, or an id of an entry."""
 
 
 @app.command()
@@ -29,16 +36,18 @@ def verify(
     key: Annotated[str, typer.Option(help="The verifier key, got from elsewhere.")] = "",
 ) -> None:
     """Check every entry, root, signature and blob. For an independent check: audit/verify.py."""
-    with ReadOnlyLog(data) as log:
+    with _opened(data) as log:
         report = log.verify(key or None)
     print(report)
 
 
 @app.command()
 @shown
-def tail(data: Data, count: Annotated[int, typer.Option("-n", help="How many.")] = 10) -> None:
+def tail(
+    data: Data, count: Annotated[int, typer.Option("-n", min=1, help="How many.")] = 10
+) -> None:
     """The newest entries, one JSON line each."""
-    with ReadOnlyLog(data) as log:
+    with _opened(data) as log:
         for index, entry in log.tail(count):
             print(json.dumps({"index": index, **entry}, ensure_ascii=False))
 
@@ -50,7 +59,9 @@ def show(
     which: Annotated[str, typer.Argument(help="An index, or a decision id.")],
 ) -> None:
     """One entry, or every entry of a decision."""
-    with ReadOnlyLog(data) as log:
+    if _WHICH.fullmatch(which) is None:
+        raise NotFoundError("no such entry; it takes an index, or a decision id `dec_…`")
+    with _opened(data) as log:
         emit([{"index": index, **entry} for index, entry in log.find(which)])
 
 
@@ -61,6 +72,18 @@ def export(
     directory: Annotated[Path, typer.Argument(help="Where to write the tiles; new or empty.")],
 ) -> None:
     """Write the log as a tlog-tiles directory (c2sp.org/tlog-tiles)."""
-    with ReadOnlyLog(data) as log:
+    with _opened(data) as log:
         size = export_tiles(log, directory)
     print(f"wrote {size} entries to {directory}")
+
+
+@contextmanager
+def _opened(data: Path) -> Iterator[ReadOnlyLog]:
+    """The log, whose damage is told and not shown: a database's error quotes what it read."""
+    try:
+        with ReadOnlyLog(data) as log:
+            yield log
+    except (SQLAlchemyError, json.JSONDecodeError):
+        raise IntegrityError(
+            f"`{data}` is no readable log; restore it, or look with audit/verify.py"
+        ) from None

@@ -9,8 +9,9 @@ import typer
 from transire.authorize.cedar import CedarAuthorizer
 from transire.bundle.compile import compile_bundle
 from transire.bundle.source import read_folder
-from transire.cli.session import Url, api, emit, shown
+from transire.cli.session import Url, api, emit, named, shown
 from transire.clock import SystemClock
+from transire.errors import NotFoundError
 from transire.workbench.check import check_files
 from transire.workbench.test import run_tests
 
@@ -24,6 +25,7 @@ __all__ = [
     "list_quarantined",
     "propose",
     "quarantine",
+    "ratify",
     "show",
 ]
 
@@ -75,14 +77,14 @@ def propose(
 @shown
 def approve(digest: Digest, url: Url = _LOCAL) -> None:
     """Approve somebody else's proposal."""
-    emit(api(url, "POST", f"/v1/policies/bundles/{digest}/approve"))
+    emit(api(url, "POST", f"/v1/policies/bundles/{named(digest)}/approve"))
 
 
 @app.command()
 @shown
 def activate(digest: Digest, url: Url = _LOCAL) -> None:
     """Make an approved proposal active."""
-    emit(api(url, "POST", f"/v1/policies/bundles/{digest}/activate"))
+    emit(api(url, "POST", f"/v1/policies/bundles/{named(digest)}/activate"))
 
 
 @app.command("list")
@@ -100,8 +102,10 @@ def show(
     url: Url = _LOCAL,
 ) -> None:
     """A bundle's files."""
-    bundle = api(url, "GET", f"/v1/policies/bundles/{digest}")
+    bundle = api(url, "GET", f"/v1/policies/bundles/{named(digest)}")
     if file:
+        if file not in bundle["files"]:
+            raise NotFoundError(f"no such file; it holds {', '.join(sorted(bundle['files']))}")
         print(base64.b64decode(bundle["files"][file]).decode(), end="")
         return
     emit({"digest": bundle["digest"], "files": sorted(bundle["files"])})
@@ -135,10 +139,21 @@ for _kind in ("deployment", "provider", "tenant"):
 
 @quarantine.command()
 @shown
+def ratify(
+    kind: Annotated[str, typer.Argument(help="deployment, provider or tenant.")],
+    name: Annotated[str, typer.Argument(help="Its id.")],
+    url: Url = _LOCAL,
+) -> None:
+    """Confirm, as a second person, what another imposed; ends its alarm."""
+    emit(api(url, "POST", f"/v1/policies/quarantine/{named(kind)}/{named(name)}/ratify"))
+
+
+@quarantine.command()
+@shown
 def lift(
     kind: Annotated[str, typer.Argument(help="deployment, provider or tenant.")],
     name: Annotated[str, typer.Argument(help="Its id.")],
     url: Url = _LOCAL,
 ) -> None:
     """Ask to lift, or, as a second person, lift."""
-    emit(api(url, "DELETE", f"/v1/policies/quarantine/{kind}/{name}"))
+    emit(api(url, "DELETE", f"/v1/policies/quarantine/{named(kind)}/{named(name)}"))

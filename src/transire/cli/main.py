@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from transire.cli import audit, bundle, detect, founding, people, review
+from transire.cli import audit, bundle, detect, founding, mode, people, review
 from transire.cli.session import shown
 from transire.settings import Settings, load_settings
 
@@ -28,6 +28,7 @@ config = typer.Typer(help="How the router runs.", no_args_is_help=True)
 app.add_typer(config, name="config")
 app.add_typer(bundle.app, name="bundle")
 app.add_typer(bundle.quarantine, name="quarantine")
+app.add_typer(mode.app, name="mode")
 app.add_typer(people.keys, name="keys")
 app.add_typer(people.people, name="people")
 app.add_typer(review.app, name="review")
@@ -47,7 +48,9 @@ SettingsFile = Annotated[
 def serve(
     config_file: SettingsFile = None,
     host: Annotated[str | None, typer.Option(help="Overrides server.host.")] = None,
-    port: Annotated[int | None, typer.Option(help="Overrides server.port.")] = None,
+    port: Annotated[
+        int | None, typer.Option(min=0, max=65535, help="Overrides server.port.")
+    ] = None,
 ) -> None:
     """Serve the operator's own catalog."""
     from transire.api.serve import Listening
@@ -75,7 +78,9 @@ def serve(
 def demo(
     once: Annotated[bool, typer.Option("--once", help="Exit instead of serving.")] = False,
     data: Annotated[Path | None, typer.Option("--data", help="Keep all state there.")] = None,
-    port: Annotated[int, typer.Option("--port", help="Port of the router; 0 picks one.")] = 0,
+    port: Annotated[
+        int, typer.Option("--port", min=0, max=65535, help="Port of the router; 0 picks one.")
+    ] = 0,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON line before serving.")
     ] = False,

@@ -7,9 +7,12 @@ from typing import Annotated
 
 import typer
 
-from transire.cli.session import Url, api, emit, shown
-from transire.errors import ConflictError, RequestError
-from transire.identity.store import remember
+from transire.cli.session import Url, api, emit, named, server_root, shown
+from transire.domain.ids import ID_PATTERN
+from transire.errors import ConflictError, GovernanceUnavailable, NotFoundError, RequestError
+from transire.identity.credentials import parse
+from transire.identity.store import credentials_file, kept_credentials, remember
+from transire.outbound.caller import call
 
 __all__ = [
     "add",
@@ -55,7 +58,7 @@ def list_keys(url: Url = _LOCAL) -> None:
 @shown
 def revoke(key_id: Annotated[str, typer.Argument(help="The key's id.")], url: Url = _LOCAL) -> None:
     """Revoke a key at once."""
-    emit(api(url, "DELETE", f"/v1/keys/{key_id}"))
+    emit(api(url, "DELETE", f"/v1/keys/{named(key_id)}"))
 
 
 @people.command()
@@ -65,7 +68,7 @@ def invite(
     url: Url = _LOCAL,
 ) -> None:
     """A one-use token for them; hand it over in person."""
-    emit(api(url, "POST", f"/v1/people/{person}/invite"))
+    emit(api(url, "POST", f"/v1/people/{named(person)}/invite"))
 
 
 @people.command("revoke")
@@ -74,7 +77,7 @@ def revoke_person(
     person: Annotated[str, typer.Argument(help="Whose credential.")], url: Url = _LOCAL
 ) -> None:
     """Void a credential at once."""
-    emit(api(url, "DELETE", f"/v1/people/{person}/credential"))
+    emit(api(url, "DELETE", f"/v1/people/{named(person)}/credential"))
 
 
 @people.command()
@@ -94,6 +97,8 @@ def add(
     folder: Annotated[Path, typer.Option(help="The policies folder.")] = Path("policies"),
 ) -> None:
     """Write a proposal: the person is added to the folder, and exists once it is activated."""
+    if ID_PATTERN.fullmatch(person) is None:
+        raise RequestError(f"a person's id is `{ID_PATTERN.pattern}`")
     target = folder / "catalog" / f"people-{person}.yaml"
     if not (folder / "catalog").is_dir():
         raise RequestError(f"no catalog in `{folder}`")
@@ -118,7 +123,12 @@ def first(
     import asyncio
 
     from transire.bootstrap import open_installation
+    from transire.record.opening import has_log
     from transire.settings import load_settings
+
+    if not has_log(data):
+        # Opening would found a new installation there.
+        raise NotFoundError(f"no log in `{data}`; `transire serve` founds one")
 
     async def reissue() -> Path:
         settings = load_settings(None, data=data, governance={"policies": policies})
@@ -144,16 +154,27 @@ def login(
     ] = None,
 ) -> None:
     """Trade a one-use token for a personal credential, kept in your configuration folder."""
-    from transire.outbound.caller import call
-
-    if token_file is not None:
-        token = token_file.read_text().split()[-1]
-    else:
-        token = getpass.getpass("one-use token: ").strip()
-    answer = call(
-        "POST", f"{url.rstrip('/')}/v1/people/redeem", credential=None, body={"token": token}
-    )
-    path = remember(url, answer["person"], answer["credential"])
+    root = server_root(url)
+    token = _token(token_file)
+    # A token is good once: whatever may keep us from writing its credential down comes before.
+    kept_credentials()
+    credentials_file().parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    answer = call("POST", f"{root}/v1/people/redeem", credential=None, body={"token": token})
+    if not {"person", "credential"} <= answer.keys():
+        raise GovernanceUnavailable(f"what answers at `{root}` is not a router of ours")
+    path = remember(root, answer["person"], answer["credential"])
     if token_file is not None and token_file.name == "first-credential":
         token_file.unlink(missing_ok=True)
-    print(f"logged in to {url} as {answer['person']}; the credential is in {path}")
+    print(f"logged in to {root} as {answer['person']}; the credential is in {path}")
+
+
+def _token(file: Path | None) -> str:
+    try:
+        text = getpass.getpass("one-use token: ") if file is None else file.read_text("utf-8")
+    except (UnicodeDecodeError, EOFError):
+        text = ""
+    credential = parse(text.split()[-1]) if text.split() else None
+    if credential is None or credential.prefix != "tsi":
+        place = "this" if file is None else f"`{file}`"
+        raise RequestError(f"{place} is no one-use token (`tsi_…`); ask an operator to invite you")
+    return credential.text()

@@ -1,10 +1,11 @@
 """`transire review …`."""
 
 from typing import Annotated
+from urllib.parse import urlencode
 
 import typer
 
-from transire.cli.session import Url, api, emit, shown
+from transire.cli.session import Url, api, emit, named, shown
 
 __all__ = [
     "app",
@@ -28,7 +29,7 @@ def list_reviews(
     url: Url = _LOCAL,
 ) -> None:
     """Reviews of your tenant, oldest first."""
-    emit(api(url, "GET", f"/v1/reviews{f'?state={state}' if state else ''}"))
+    emit(api(url, "GET", f"/v1/reviews{'?' + urlencode({'state': state}) if state else ''}"))
 
 
 @app.command()
@@ -39,14 +40,14 @@ def show(
     url: Url = _LOCAL,
 ) -> None:
     """One review; with --content the held request, which is recorded."""
-    emit(api(url, "GET", f"/v1/reviews/{review_id}{'/content' if content else ''}"))
+    emit(api(url, "GET", f"/v1/reviews/{named(review_id)}{'/content' if content else ''}"))
 
 
 @app.command()
 @shown
 def claim(review_id: Id, url: Url = _LOCAL) -> None:
     """Take it for a quarter of an hour."""
-    emit(api(url, "POST", f"/v1/reviews/{review_id}/claim"))
+    emit(api(url, "POST", f"/v1/reviews/{named(review_id)}/claim"))
 
 
 @app.command()
@@ -59,11 +60,11 @@ def approve(
 ) -> None:
     """Release it."""
     body = {"comment": comment, "queue": queue}
-    emit(api(url, "POST", f"/v1/reviews/{review_id}/approve", body))
+    emit(api(url, "POST", f"/v1/reviews/{named(review_id)}/approve", body))
 
 
 @app.command()
 @shown
 def deny(review_id: Id, comment: Why, url: Url = _LOCAL) -> None:
     """Deny it for good."""
-    emit(api(url, "POST", f"/v1/reviews/{review_id}/deny", {"comment": comment}))
+    emit(api(url, "POST", f"/v1/reviews/{named(review_id)}/deny", {"comment": comment}))

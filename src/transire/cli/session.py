@@ -1,20 +1,23 @@
 """What every command shares: where the server is, who asks, how results and errors are shown.
 
-Results go to stdout, diagnostics to stderr. Exit codes: 0 done, 1 failed, 2 denied by policy,
-3 not valid, 4 waits for a review, 64 wrong usage.
+Results go to stdout, diagnostics to stderr. Exit codes: 0 done, 1 failed, 2 denied by policy or
+wrong options, 3 not valid, 4 waits for a review, 64 wrong input, 70 our own mistake. An error is
+one sentence that says what to do: never a traceback, and never text that an exception carried.
 """
 
 import json
+import re
 import sys
 from collections.abc import Callable
 from functools import wraps
-from typing import Annotated, Any, ParamSpec, TypeVar
+from pathlib import Path
+from typing import Annotated, Any, Final, ParamSpec, TypeVar
+from urllib.parse import urlsplit
 
 import typer
 
 from transire.errors import (
     AccessError,
-    AuthenticationError,
     BundleError,
     PolicyDenied,
     RequestError,
@@ -24,22 +27,54 @@ from transire.errors import (
 from transire.identity.store import credential_for
 from transire.outbound.caller import call
 
-__all__ = ["Url", "api", "emit", "shown"]
+__all__ = ["Url", "api", "emit", "named", "server_root", "shown"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 Url = Annotated[str, typer.Option("--url", envvar="TRANSIRE_URL", help="Where the router is.")]
+_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+_INTERNAL: Final = 70
+"""sysexits(3) `EX_SOFTWARE`."""
 
 
 def api(url: str, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
-    """Call the server as the person whose credential is kept for it."""
-    credential = credential_for(url)
-    if credential is None:
-        raise AuthenticationError(
-            f"not logged in to `{url}`: run `transire login {url}` with a one-use token"
-        )
-    return call(method, f"{url.rstrip('/')}{path}", credential=credential, body=body)
+    """Call the server as the person whose credential is kept for it.
+
+    Raises:
+        TransireError: not logged in, no server, or what the server refused.
+    """
+    root = server_root(url)
+    return call(method, f"{root}{path}", credential=credential_for(root), body=body)
+
+
+def server_root(url: str) -> str:
+    """The address of a server in its one spelling, without the `/v1` that SDKs want.
+
+    Raises:
+        RequestError: it is no address; it may hold a password and is not repeated.
+    """
+    expected = "the router's address is `http://HOST:PORT`, without a name or password in it"
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError:
+        raise RequestError(expected) from None
+    usual = parts.scheme in ("http", "https") and parts.hostname and "@" not in parts.netloc
+    if not usual or parts.query or parts.fragment or not url.isascii() or not url.isprintable():
+        raise RequestError(expected)
+    return url.rstrip("/").removesuffix("/v1").rstrip("/")
+
+
+def named(identifier: str) -> str:
+    """An id as it may stand in a path: `revoke ../people/ben` must not reach another route.
+
+    Raises:
+        RequestError: it is none.
+    """
+    if _NAME.fullmatch(identifier) is None:
+        raise RequestError("an id holds only letters, digits, `.`, `_` and `-`")
+    return identifier
 
 
 def emit(document: Any) -> None:
@@ -48,24 +83,35 @@ def emit(document: Any) -> None:
 
 
 def shown(command: Callable[P, R]) -> Callable[P, R]:
-    """Turn our errors into one line on stderr and an exit code."""
+    """Turn errors into one line on stderr and an exit code."""
 
     @wraps(command)
     def run(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
             return command(*args, **kwargs)
+        except (typer.Exit, typer.Abort, typer.BadParameter, BrokenPipeError):
+            raise
         except BundleError as error:
             for problem in error.problems:
-                print(problem, file=sys.stderr)
+                _say(problem)
             raise typer.Exit(3) from None
         except TransireError as error:
-            print(f"transire: {error.message}", file=sys.stderr)
-            problems = error.facts.get("problems")
-            for problem in problems if isinstance(problems, list) else []:
-                print(problem, file=sys.stderr)
+            _say(f"transire: {error.message}")
             raise typer.Exit(_code(error)) from None
+        except OSError as error:
+            reason = (error.strerror or type(error).__name__).lower()
+            _say(f"transire: {reason}{f': `{error.filename}`' if error.filename else ''}")
+            raise typer.Exit(1) from None
+        except Exception as error:  # noqa: BLE001 - its text may hold a secret; its place does not
+            _say(f"transire: this is our mistake, please report it: {_place(error)}")
+            raise typer.Exit(_INTERNAL) from None
 
     return run
+
+
+def _say(line: str) -> None:
+    """One line; a foreign server's message moves no cursor."""
+    print("".join(c if c.isprintable() else "�" for c in line), file=sys.stderr)
 
 
 def _code(error: TransireError) -> int:
@@ -74,3 +120,11 @@ def _code(error: TransireError) -> int:
     if isinstance(error, ReviewRequired):
         return 4
     return 64 if type(error) is RequestError else 1
+
+
+def _place(error: Exception) -> str:
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    where = f" at {Path(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno}" if trace else ""
+    return f"{type(error).__name__}{where}"

@@ -9,11 +9,13 @@ import httpx
 from transire.errors import (
     AccessError,
     AuthenticationError,
+    BundleError,
     ConflictError,
     GovernanceUnavailable,
     NotFoundError,
     PolicyDenied,
     RequestError,
+    ThrottledError,
     TransireError,
 )
 
@@ -57,7 +59,7 @@ def exchange(
     try:
         with httpx.Client(trust_env=False, timeout=_TIMEOUT_S) as client:
             reply = client.request(method, url, headers=sent, json=body)
-    except httpx.HTTPError:
+    except (httpx.HTTPError, httpx.InvalidURL):
         raise GovernanceUnavailable(
             f"no answer from `{url}`; is `transire serve` running?"
         ) from None
@@ -80,9 +82,24 @@ def call(
     answer = exchange(method, url, credential=credential, body=body)
     if 200 <= answer.status < 300:
         return answer.document
+    raise _refused(answer)
+
+
+def _refused(answer: Answer) -> TransireError:
     inner = answer.document.get("error", answer.document)
+    if not isinstance(inner, dict):
+        inner = {}
     message = str(inner.get("detail") or inner.get("message") or f"status {answer.status}")
-    kind = _BY_STATUS.get(answer.status, RequestError)
-    if inner.get("code") == "policy_denied":
-        kind = PolicyDenied
-    raise kind(message, facts={k: v for k, v in inner.items() if k == "problems"})
+    problems = inner.get("problems")
+    if inner.get("code") == BundleError.code and isinstance(problems, list):
+        return BundleError([str(problem) for problem in problems] or [message])
+    if inner.get("code") == PolicyDenied.code:
+        return PolicyDenied(message)
+    if answer.status == ThrottledError.status:
+        return ThrottledError(message, retry_after_s=_seconds(answer.headers.get("retry-after")))
+    otherwise = RequestError if answer.status < 500 else GovernanceUnavailable
+    return _BY_STATUS.get(answer.status, otherwise)(message)
+
+
+def _seconds(header: str | None) -> float:
+    return float(header) if header and header.isascii() and header.isdigit() else 1.0
