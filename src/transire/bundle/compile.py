@@ -71,6 +71,7 @@ def _bundle(files: Mapping[str, bytes], registry: Registry, rules: list[Rule]) -
         detector=registry.detector,
         annotations={PolicyId(rule.id): dict(rule.node.annotations) for rule in rules},
         files=dict(sorted(files.items())),
+        recognizers=registry.recognizers,
     )
 
 

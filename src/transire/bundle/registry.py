@@ -5,10 +5,12 @@ from dataclasses import dataclass
 
 from transire.bundle.catalog import to_catalog, to_routing, to_taxonomy
 from transire.bundle.documents import CatalogDocument, RoutingDocument, TaxonomyDocument
+from transire.bundle.recognizers.read import read_pack
 from transire.bundle.references import References
 from transire.bundle.yamlread import parse_model, read_yaml
 from transire.domain.bundle import DetectorRules, RoutingRules
 from transire.domain.deployment import Catalog
+from transire.domain.pack import Pack
 from transire.domain.taxonomy import Taxonomy
 from transire.errors import BundleError
 
@@ -23,6 +25,7 @@ class Registry:
     catalog: Catalog
     routing: RoutingRules
     detector: DetectorRules
+    recognizers: Pack
 
 
 def read_registry(files: Mapping[str, bytes]) -> Registry:
@@ -52,7 +55,8 @@ def read_registry(files: Mapping[str, bytes]) -> Registry:
         languages=tuple(taxonomy.detector.languages),
         **taxonomy.detector.model_dump(exclude={"languages"}),
     )
-    return Registry(words, catalog, to_routing(routing), detector)
+    pack = read_pack(files, words.entities, detector.languages)
+    return Registry(words, catalog, to_routing(routing), detector, pack)
 
 
 def _refuse(problems: list[str]) -> None:

@@ -10,6 +10,7 @@ from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from typing import Final
 
+from transire.bundle.recognizers.matchers import Allowed, probes
 from transire.classify.cache import FindingsCache
 from transire.classify.cues import CueReader, last_user_text
 from transire.classify.digest import content_digest
@@ -18,6 +19,7 @@ from transire.classify.mapping import failed_classes, findings_of
 from transire.classify.names.finder import LANGUAGES, NameFinder
 from transire.classify.names.spans import PERSON
 from transire.classify.normalize import rebuild_with
+from transire.classify.operators import operator_recognizers
 from transire.classify.pool import ScanPool
 from transire.classify.recognizer import Hit, Recognizer
 from transire.classify.recognizers import MESSAGE_LEVEL, select
@@ -77,7 +79,11 @@ class EngineDetector:
         self._clock = clock
         self._pool = pool
         self._inline_max_chars = inline_max_chars
-        self._recognizers = tuple(select(self._entities) if recognizers is None else recognizers)
+        self._pack = bundle.recognizers
+        self._allowed = Allowed(self._pack)
+        self._message_level = MESSAGE_LEVEL | self._pack.message_level
+        installed = select(self._entities) if recognizers is None else tuple(recognizers)
+        self._recognizers = (*installed, *operator_recognizers(self._pack))
         self._cues = CueReader(bundle.routing, bundle.taxonomy)
         self._languages = LanguageJudge(bundle.detector.languages)
         self._personal = self._known({*self._taxonomy.personal, _CREDENTIAL})
@@ -119,7 +125,7 @@ class EngineDetector:
         namer = placeholder_namer(self._keyed.digest, request.principal.tenant, session)
         body, judged, count = request.body, classification, 0
         for _ in range(_REDACTION_ROUNDS):
-            texts, replaced = replacements(body.parts, judged.findings, namer)
+            texts, replaced = replacements(body.parts, judged.findings, namer, self._message_level)
             if not replaced:
                 break
             count += replaced
@@ -149,7 +155,7 @@ class EngineDetector:
     def _residual(self, raw: Classification, redacted: Classification) -> Classification:
         """What is known of the redacted body: nothing that was unknown has become known."""
         rules = self._taxonomy.entities
-        kept = {rules[f.entity].data_class for f in raw.findings if f.entity in MESSAGE_LEVEL}
+        kept = {rules[f.entity].data_class for f in raw.findings if f.entity in self._message_level}
         gaps = dict(raw.uncovered)
         for name, modalities in redacted.uncovered.items():
             gaps[name] = gaps.get(name, frozenset()) | modalities
@@ -214,10 +220,20 @@ class EngineDetector:
         budget_ms = self._rules.base_deadline_ms + self._rules.deadline_ms_per_kchar * chars / 1_000
         deadline = self._clock.monotonic() + budget_ms / 1_000
         scans = await self._patterns(texts, chars, budget_ms / 1_000)
-        if self._names is None or not texts:
+        if self._names is not None and texts:
+            names = await self._names.find(texts, deadline - self._clock.monotonic())
+            scans = [self._with_names(*pair) for pair in zip(scans, names, strict=True)]
+        return self._without_jargon(texts, scans)
+
+    def _without_jargon(self, texts: Sequence[str], scans: Sequence[Scan]) -> Sequence[Scan]:
+        """Without the hits that an allow-list of the bundle calls no finding."""
+        if not self._allowed:
             return scans
-        names = await self._names.find(texts, deadline - self._clock.monotonic())
-        return [self._with_names(*pair) for pair in zip(scans, names, strict=True)]
+        holds = self._allowed.holds
+        return [
+            Scan(tuple(h for h in s.hits if not holds(h.entity, text[h.start : h.end])), s.failed)
+            for text, s in zip(texts, scans, strict=True)
+        ]
 
     def _with_names(self, scan: Scan, names: Scan) -> Scan:
         """Names beside what patterns found; the `bob` of a mail address belongs to the address.
@@ -239,7 +255,7 @@ class EngineDetector:
     async def _patterns(self, texts: list[str], chars: int, seconds: float) -> Sequence[Scan]:
         if self._pool is None or chars <= self._inline_max_chars:
             return self.scan_inline(texts, seconds)
-        answer = await self._pool.scan(texts, seconds, self._entities)
+        answer = await self._pool.scan(texts, seconds, self._entities, self._pack)
         return [Scan((), (answer,))] * len(texts) if isinstance(answer, str) else answer
 
     def _uncovered(self, parts: tuple[Part, ...]) -> dict[DataClass, frozenset[str]]:
@@ -276,16 +292,23 @@ def canaries(detector: EngineDetector) -> frozenset[DataClass]:
     An entity without an installed recognizer, or without a canary, is missed too.
     """
     rules = detector._taxonomy.entities  # noqa: SLF001 - the same module
-    texts = [CANARIES.get(entity, "") for entity in rules]
+    own = probes(detector._pack)  # noqa: SLF001 - the same module
+    covered = {entity for entity, _ in own}
+    pairs = [(e, CANARIES.get(e, "")) for e in rules if e in CANARIES or e not in covered]
+    pairs += own
+    texts = [text for _, text in pairs]
     scans = detector.scan_inline(texts, _CANARY_S)
     if detector._names is not None:  # noqa: SLF001 - the same module
         named = detector._names.find_now(texts, _CANARY_S)  # noqa: SLF001
         both = zip(scans, named, strict=True)
         scans = [detector._with_names(*pair) for pair in both]  # noqa: SLF001
+    scans = list(detector._without_jargon(texts, scans))  # noqa: SLF001
     return frozenset(
-        rule.data_class
-        for (entity, rule), scan in zip(rules.items(), scans, strict=True)
-        if not any(h.entity == entity and h.score_pct >= rule.min_score_pct for h in scan.hits)
+        rules[entity].data_class
+        for (entity, _), scan in zip(pairs, scans, strict=True)
+        if not any(
+            h.entity == entity and h.score_pct >= rules[entity].min_score_pct for h in scan.hits
+        )
     )
 
 

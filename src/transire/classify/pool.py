@@ -16,6 +16,7 @@ from multiprocessing.context import ForkServerContext
 from typing import Any, Final
 
 from transire.classify.scan import Scan, scan_texts
+from transire.domain.pack import NO_PACK, Pack
 
 __all__ = ["POOL_BROKEN", "POOL_FULL", "POOL_LATE", "ScanPool"]
 
@@ -29,7 +30,8 @@ _GRACE_S: Final = 1.0
 _START_S: Final = 30.0
 """A fresh worker imports Presidio before it answers (two seconds on a quiet machine)."""
 
-Work = Callable[[Sequence[str], float, frozenset[str]], Sequence[Scan]]
+Work = Callable[[Sequence[str], float, frozenset[str], Pack], Sequence[Scan]]
+Job = tuple[tuple[str, ...], float, frozenset[str], Pack]
 
 
 class ScanPool:
@@ -64,13 +66,18 @@ class ScanPool:
         await asyncio.gather(*(self.scan(("",), _START_S, frozenset()) for _ in list(self._idle)))
 
     async def scan(
-        self, texts: Sequence[str], seconds: float, entities: frozenset[str]
+        self,
+        texts: Sequence[str],
+        seconds: float,
+        entities: frozenset[str],
+        pack: Pack = NO_PACK,
     ) -> tuple[Scan, ...] | str:
         """Scan in a worker; one result per text, or the reason why there is none.
 
         Args:
             seconds: Budget of the scan itself. Waiting for a worker is bounded by the same again
                 for each scan in front.
+            pack: The bundle's own recognizers; sent to a worker once, not with each scan.
         """
         if self._is_closed:
             return POOL_BROKEN
@@ -84,7 +91,7 @@ class ScanPool:
             return POOL_LATE
         else:
             try:
-                return await self._serve(tuple(texts), seconds, entities)
+                return await self._serve((tuple(texts), seconds, entities, pack))
             finally:
                 self._free.release()
         finally:
@@ -97,18 +104,15 @@ class ScanPool:
             worker.kill()
         self._threads.shutdown(wait=False, cancel_futures=True)
 
-    async def _serve(
-        self, texts: tuple[str, ...], seconds: float, entities: frozenset[str]
-    ) -> tuple[Scan, ...] | str:
+    async def _serve(self, job: Job) -> tuple[Scan, ...] | str:
         if self._is_closed:
             return POOL_BROKEN
         worker = self._idle.pop()
         self._busy.add(worker)
-        limit = seconds + _GRACE_S + (0.0 if worker.is_warm else _START_S)
+        _, seconds, _, pack = job
+        limit = seconds + _GRACE_S + (0.0 if worker.is_warm_for(pack) else _START_S)
         try:
-            call = asyncio.get_running_loop().run_in_executor(
-                self._threads, worker.ask, (texts, seconds, entities)
-            )
+            call = asyncio.get_running_loop().run_in_executor(self._threads, worker.ask, job)
             async with asyncio.timeout(limit):
                 return await call
         except TimeoutError:
@@ -136,20 +140,27 @@ class _Worker:
         self._work = work
         self._process: Any = None
         self._pipe: Connection | None = None
-        self.is_warm = False
+        self._is_warm = False
+        self._pack = NO_PACK.digest
         self.is_dead = False
 
-    def ask(self, job: tuple[tuple[str, ...], float, frozenset[str]]) -> tuple[Scan, ...]:
+    def is_warm_for(self, pack: Pack) -> bool:
+        """Whether it has answered before, and holds these recognizers already."""
+        return self._is_warm and self._pack == pack.digest
+
+    def ask(self, job: Job) -> tuple[Scan, ...]:
         """Blocks its thread until the answer; `EOFError` or `OSError` when the process dies."""
         pipe = self._pipe or self._start()
         if self.is_dead:  # killed while it started; `kill` may not have seen the process yet
             self.kill()
             raise EOFError
-        pipe.send(job)
+        texts, seconds, entities, pack = job
+        pipe.send((texts, seconds, entities, None if pack.digest == self._pack else pack))
+        self._pack = pack.digest
         answer: tuple[Scan, ...] | None = pipe.recv()
         if answer is None:
             raise EOFError
-        self.is_warm = True
+        self._is_warm = True
         return answer
 
     def kill(self) -> None:
@@ -169,11 +180,13 @@ class _Worker:
 
 def _serve(pipe: Connection, work: Work) -> None:
     """A worker's life: a job, its answer, the next one; ends with the pipe."""
+    pack = NO_PACK
     with suppress(EOFError, OSError, KeyboardInterrupt):
         while True:
-            texts, seconds, entities = pipe.recv()
+            texts, seconds, entities, sent = pipe.recv()
+            pack = pack if sent is None else sent
             try:
-                answer: tuple[Scan, ...] | None = tuple(work(texts, seconds, entities))
+                answer: tuple[Scan, ...] | None = tuple(work(texts, seconds, entities, pack))
             except Exception:  # noqa: BLE001 - its text could carry content; the parent fails closed
                 answer = None
             pipe.send(answer)

@@ -39,19 +39,26 @@ def placeholder_namer(
     return name
 
 
-def redactable(parts: Sequence[Part], findings: Iterable[Finding]) -> tuple[Finding, ...]:
+def redactable(
+    parts: Sequence[Part],
+    findings: Iterable[Finding],
+    message_level: frozenset[str] = MESSAGE_LEVEL,
+) -> tuple[Finding, ...]:
     """Findings whose text can be replaced in place, and whose matter goes with the text."""
     return tuple(
-        f for f in findings if parts[f.part].is_redactable and f.entity not in MESSAGE_LEVEL
+        f for f in findings if parts[f.part].is_redactable and f.entity not in message_level
     )
 
 
 def replacements(
-    parts: Sequence[Part], findings: Iterable[Finding], name: Callable[[str, str], str]
+    parts: Sequence[Part],
+    findings: Iterable[Finding],
+    name: Callable[[str, str], str],
+    message_level: frozenset[str] = MESSAGE_LEVEL,
 ) -> tuple[dict[Pointer, str], int]:
     """New texts by pointer, and how many spans were replaced; parts that cannot be are left."""
     spans: dict[int, list[Finding]] = {}
-    for finding in redactable(parts, findings):
+    for finding in redactable(parts, findings, message_level):
         spans.setdefault(finding.part, []).append(finding)
     texts: dict[Pointer, str] = {}
     count = 0

@@ -11,9 +11,11 @@ from typing import Final
 
 import regex
 
+from transire.classify.operators import operator_recognizers
 from transire.classify.recognizer import Hit, Recognizer
 from transire.classify.recognizers import select
 from transire.classify.traits import traits_of
+from transire.domain.pack import NO_PACK, Pack
 
 __all__ = ["MAX_HITS", "OPAQUE", "Scan", "has_blob", "joined", "run", "scan_texts"]
 
@@ -57,10 +59,13 @@ def _order(hit: Hit) -> tuple[int, int, str, int]:
     return hit.start, hit.end, hit.entity, hit.score_pct
 
 
-def scan_texts(texts: Sequence[str], seconds: float, entities: frozenset[str]) -> tuple[Scan, ...]:
+def scan_texts(
+    texts: Sequence[str], seconds: float, entities: frozenset[str], pack: Pack = NO_PACK
+) -> tuple[Scan, ...]:
     """Scan texts one after another inside one shared deadline; one result each."""
+    # Compiling a new pack is no part of a scan's time.
+    recognizers = (*select(entities), *operator_recognizers(pack))
     deadline = time.monotonic() + seconds
-    recognizers = select(entities)
     return tuple(run(text, deadline, recognizers) for text in texts)
 
 

@@ -12,6 +12,7 @@ from transire.domain.ids import (
     Stakes,
     TenantId,
 )
+from transire.domain.pack import NO_PACK, Pack
 from transire.domain.taxonomy import Taxonomy
 
 __all__ = ["Bundle", "Cue", "DetectorRules", "Quarantine", "RoutingRules"]
@@ -103,6 +104,7 @@ class Bundle:
     detector: DetectorRules
     annotations: Mapping[PolicyId, Mapping[str, str]]
     files: Mapping[str, bytes] = field(repr=False)
+    recognizers: Pack = NO_PACK
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -25,6 +25,7 @@ from transire.classify.scan import OPAQUE, Scan
 from transire.domain.bundle import Cue, DetectorRules
 from transire.domain.decision import PartState
 from transire.domain.ids import DataClass
+from transire.domain.pack import NO_PACK, Pack
 from transire.domain.request import Assertions, PartKind
 from transire.domain.taxonomy import EntityRule
 from transire.errors import RequestError, TooLargeError
@@ -41,7 +42,11 @@ class FullPool(ScanPool):
         self.asked: list[Sequence[str]] = []
 
     async def scan(
-        self, texts: Sequence[str], seconds: float, entities: frozenset[str]
+        self,
+        texts: Sequence[str],
+        seconds: float,
+        entities: frozenset[str],
+        pack: Pack = NO_PACK,
     ) -> tuple[Scan, ...] | str:
         self.asked.append(texts)
         return self.answer

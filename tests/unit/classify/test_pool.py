@@ -10,11 +10,14 @@ import pytest
 from transire.classify.pool import POOL_BROKEN, POOL_FULL, POOL_LATE, ScanPool
 from transire.classify.recognizer import Hit
 from transire.classify.scan import Scan
+from transire.domain.pack import NO_PACK, Pack
 
 ENTITIES = frozenset({"EMAIL_ADDRESS"})
 
 
-def obey(texts: Sequence[str], _seconds: float, _entities: frozenset[str]) -> list[Scan]:
+def obey(
+    texts: Sequence[str], _seconds: float, _entities: frozenset[str], _pack: Pack = NO_PACK
+) -> list[Scan]:
     """Does what its text says, in a worker; answers with its process id and the text's size."""
     (text,) = texts
     if text.startswith("sleep"):

@@ -10,6 +10,7 @@ from typing import Any, Final
 import orjson
 
 from transire import __version__
+from transire.bundle import recognizers
 from transire.domain.bundle import Bundle
 from transire.domain.ids import DataClass
 
@@ -28,6 +29,7 @@ def detector_fingerprint(bundle: Bundle, missing: frozenset[DataClass], models: 
         "transire": __version__,
         "code": _code(),
         "libraries": {name: version(name) for name in _LIBRARIES},
+        "recognizers": bundle.recognizers.digest,
         "missing": sorted(missing),
         "models": models,
         "entities": _plain(bundle.taxonomy.entities),
@@ -42,12 +44,16 @@ def detector_fingerprint(bundle: Bundle, missing: frozenset[DataClass], models: 
 
 @cache
 def _code() -> str:
-    """Over the source of this stage: a changed pattern is another detector, release or not."""
+    """Over the source of this stage and of operators' matchers.
+
+    A changed pattern is another detector, release or not.
+    """
     digest = hashlib.sha256()
-    folder = Path(__file__).parent.parent
-    for path in sorted(folder.rglob("*.py")):
-        digest.update(f"{path.relative_to(folder).as_posix()}\0{path.stat().st_size}\0".encode())
-        digest.update(path.read_bytes())
+    for folder in (Path(__file__).parent.parent, Path(str(recognizers.__file__)).parent):
+        for path in sorted(folder.rglob("*.py")):
+            name = path.relative_to(folder).as_posix()
+            digest.update(f"{name}\0{path.stat().st_size}\0".encode())
+            digest.update(path.read_bytes())
     return digest.hexdigest()
 
 
