@@ -33,6 +33,7 @@ def findings_of(
             entity=hit.entity,
             data_class=rule.data_class,
             score_pct=hit.score_pct,
+            via=hit.via,
         )
         for part, hit, rule in accepted
         if counts[hit.entity] >= rule.min_count

@@ -30,12 +30,17 @@ _CONTEXT_FLOOR: Final = 40
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """A raw match before thresholds."""
+    """A raw match before thresholds.
+
+    Attributes:
+        via: The views it was read through (`base64`, `html+invisible`), or None.
+    """
 
     start: int
     end: int
     entity: str
     score_pct: int
+    via: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

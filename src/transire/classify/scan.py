@@ -1,7 +1,8 @@
-"""The fail-closed loop: every chosen recognizer on one text, inside one deadline.
+"""The fail-closed loop: every chosen recognizer on one text and its views, inside one deadline.
 
 Runs the same in the event loop's process and in a worker. A recognizer that raises or runs out of
-time is named; a text that holds an opaque blob fails for everything that was promised.
+time is named; a text that holds an opaque blob, or something in too many disguises, fails for
+everything that was promised. What a view shows is reported where it stands in the text itself.
 """
 
 import time
@@ -14,13 +15,16 @@ import regex
 from transire.classify.operators import operator_recognizers
 from transire.classify.recognizer import Hit, Recognizer
 from transire.classify.recognizers import select
-from transire.classify.traits import traits_of
+from transire.classify.traits import Traits, traits_of
+from transire.classify.views import View, is_credible, is_text, views_of
 from transire.domain.pack import NO_PACK, Pack
 
-__all__ = ["MAX_HITS", "OPAQUE", "Scan", "has_blob", "joined", "run", "scan_texts"]
+__all__ = ["DISGUISED", "MAX_HITS", "OPAQUE", "Scan", "has_blob", "joined", "run", "scan_texts"]
 
 OPAQUE: Final = "opaque_blob"
 """The name under which an unreadable run of characters is reported as failed."""
+DISGUISED: Final = "disguise_not_read"
+"""The same for disguises nested too deep, too large, or too slow to undo."""
 MAX_HITS: Final = 20_000
 """Hits kept for one text; a recognizer that finds more has failed."""
 BLOB_CHARS: Final = 4_096
@@ -55,8 +59,8 @@ def joined(scans: Iterable[Scan]) -> Scan:
     return Scan(tuple(sorted(hits, key=_order)), tuple(sorted(failed)))
 
 
-def _order(hit: Hit) -> tuple[int, int, str, int]:
-    return hit.start, hit.end, hit.entity, hit.score_pct
+def _order(hit: Hit) -> tuple[int, int, str, int, str]:
+    return hit.start, hit.end, hit.entity, hit.score_pct, hit.via or ""
 
 
 def scan_texts(
@@ -81,18 +85,55 @@ def run(
         deadline: On `monotonic`; what is not finished by then is failed, by entity.
     """
     traits = traits_of(text)
+    hits, failed = _read(traits, deadline, recognizers, monotonic)
+    try:
+        for view in views_of(traits):
+            found, broken = _read(traits_of(view.text), deadline, recognizers, monotonic)
+            failed |= broken
+            hits += _revealed(view, found, hits)
+            if len(hits) > MAX_HITS:
+                raise OverflowError
+    except Exception:  # noqa: BLE001 - a disguise that was not undone is a failure, never silence
+        failed.add(DISGUISED)
+    ordered = sorted(set(hits[:MAX_HITS]), key=_order)
+    return Scan(tuple(ordered), tuple(sorted(failed)))
+
+
+def _read(
+    traits: Traits,
+    deadline: float,
+    recognizers: Sequence[Recognizer],
+    monotonic: Callable[[], float],
+) -> tuple[list[Hit], set[str]]:
+    """What stands in one reading, and what failed on it."""
     hits: list[Hit] = []
     failed: set[str] = set()
     for recognizer in recognizers:
         try:
             if recognizer.gate(traits):
-                _collect(hits, recognizer, text, deadline, monotonic)
+                _collect(hits, recognizer, traits.text, deadline, monotonic)
         except Exception:  # noqa: BLE001 - a time-out or a bug is a failed class, never silence
             failed.add(recognizer.entity)
-    if len(text) >= BLOB_CHARS and has_blob(text):
+    if len(traits.text) >= BLOB_CHARS and has_blob(traits.text):
         failed.add(OPAQUE)
-    ordered = sorted(set(hits), key=_order)
-    return Scan(tuple(ordered), tuple(sorted(failed)))
+    return hits, failed
+
+
+def _revealed(view: View, found: Iterable[Hit], known: Iterable[Hit]) -> list[Hit]:
+    """Hits of a view at their places in the text, but for those that are known there already."""
+    best: dict[tuple[int, int, str], int] = {}
+    for hit in known:
+        key = (hit.start, hit.end, hit.entity)
+        best[key] = max(best.get(key, 0), hit.score_pct)
+    revealed = []
+    for hit in found:
+        place = view.source(hit.start, hit.end)
+        if place is None or not is_credible(hit.entity, hit.score_pct, place[2]):
+            continue
+        start, end, via = place
+        if best.get((start, end, hit.entity), -1) < hit.score_pct:
+            revealed.append(Hit(start, end, hit.entity, hit.score_pct, via))
+    return revealed
 
 
 def _collect(
@@ -115,7 +156,10 @@ def _collect(
 
 
 def has_blob(text: str) -> bool:
-    """Whether the text holds a long run of encoded data, in one line or folded."""
+    """Whether the text holds a long run of encoded data, in one line or folded, that is no text.
+
+    What decodes to text is read as a view, and judged by what it says.
+    """
     runs = [match.group() for match in _UNBROKEN.finditer(text)]
     runs += [m.group() for m in _FOLDED.finditer(text) if len(m.group()) >= BLOB_CHARS]
-    return any(len(set(found)) >= _MIN_VARIETY for found in runs)
+    return any(len(set(found)) >= _MIN_VARIETY and not is_text(found) for found in runs)

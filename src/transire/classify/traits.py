@@ -12,6 +12,10 @@ __all__ = ["Traits", "traits_of"]
 _WORD: Final = re.compile(r"[^\W\d_]+")
 _DIGIT: Final = re.compile(r"\d")
 _CAPITALS: Final = re.compile(r"[A-Z]{3}")
+_INNER: Final = re.compile(r"[A-Z0-9]")
+_APART: Final = re.compile(r"(?:[^._,;|*/][._,;|*/-]){7}")
+_CODED_CHARS: Final = 11
+_FEW_SINGLES: Final = 8
 _ASCII_DIGITS: Final = b"0123456789"
 _ASCII_WORDS: Final = bytes(b if 97 <= b <= 122 else 32 for b in range(256))
 """Lower-case letters stay, everything else becomes a blank."""
@@ -27,6 +31,9 @@ class Traits:
         digits: How many digits it holds.
         longest: Characters of the longest run without a blank.
         shouts: It holds three capitals in a row, as every marking does.
+        is_coded: A word of eleven characters or more has a digit or capital inside, as bytes in
+            base64 or hex have.
+        is_spaced: Eight characters stand alone, or so many stand apart in one word.
     """
 
     text: str
@@ -35,6 +42,8 @@ class Traits:
     digits: int
     longest: int
     shouts: bool
+    is_coded: bool
+    is_spaced: bool
 
 
 def traits_of(text: str) -> Traits:
@@ -47,6 +56,11 @@ def traits_of(text: str) -> Traits:
     else:
         words = frozenset(_WORD.findall(lower))
         digits = len(_DIGIT.findall(text))
-    longest = max(map(len, text.split()), default=0)
+    runs = text.split()
+    lengths = list(map(len, runs))
+    longest = max(lengths, default=0)
     shouts = text != lower and _CAPITALS.search(text) is not None
-    return Traits(text, lower, words, digits, longest, shouts)
+    long = [run for run in runs if len(run) >= _CODED_CHARS] if longest >= _CODED_CHARS else []
+    is_spaced = lengths.count(1) >= _FEW_SINGLES or any(map(_APART.search, long))
+    is_coded = any(_INNER.search(run, 1) for run in long)
+    return Traits(text, lower, words, digits, longest, shouts, is_coded, is_spaced)

@@ -19,7 +19,9 @@ import numpy as np
 from transire.classify.names.spans import PERSON, names_in
 from transire.classify.names.tagger import Tagger, load_tagger, windows
 from transire.classify.names.wordpiece import WordPieces
+from transire.classify.recognizer import Hit
 from transire.classify.scan import Scan
+from transire.classify.views import View, folded
 from transire.errors import BundleError
 
 __all__ = ["EMBEDDED", "LANGUAGES", "NameFinder", "plan_of"]
@@ -136,7 +138,10 @@ class NameFinder:
         self, text: str, handover: float, deadline: float, is_left: threading.Event
     ) -> Scan:
         try:
-            return self._read(text, handover, deadline, is_left)
+            view = folded(text)
+            if view is None:
+                return self._read(text, handover, deadline, is_left)
+            return _unfolded(view, self._read(view.text, handover, deadline, is_left))
         except Exception:  # noqa: BLE001 - onnxruntime's errors share no base
             return _FAILED
 
@@ -155,6 +160,17 @@ class NameFinder:
         if not parts:
             return Scan((), ())
         return Scan(tuple(names_in(text, pieces, np.concatenate(parts))), ())
+
+
+def _unfolded(view: View, scan: Scan) -> Scan:
+    """Names of a text in plain writing, at their places in the text as it was sent."""
+    hits = []
+    for hit in scan.hits:
+        place = view.source(hit.start, hit.end)
+        if place is not None:
+            via = place[2] if view.is_made(hit.start, hit.end) else None
+            hits.append(Hit(place[0], place[1], hit.entity, hit.score_pct, via))
+    return Scan(tuple(hits), scan.failed)
 
 
 @lru_cache(maxsize=1)

@@ -6,6 +6,7 @@ from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
+from unicodedata import unidata_version
 
 import orjson
 
@@ -29,6 +30,7 @@ def detector_fingerprint(bundle: Bundle, missing: frozenset[DataClass], models: 
         "transire": __version__,
         "code": _code(),
         "libraries": {name: version(name) for name in _LIBRARIES},
+        "unicode": unidata_version,
         "recognizers": bundle.recognizers.digest,
         "missing": sorted(missing),
         "models": models,

@@ -1,0 +1,130 @@
+"""Other readings of a text: what is written in disguise, read as the model behind would read it.
+
+Each family of disguises is undone for itself and the result read again, at most `MAX_DEPTH`
+decodings deep and within `budget` characters; what lies deeper or passes the budget is *failed*,
+never silence (DESIGN §5). A text without a sign of any of them has no views and costs one test for
+each family; only windows around what was undone are read again.
+
+Not undone, and said so in docs/explanation/disguises.md: ciphers (rot13), reversed text, numbers in
+words, leet, pictures, archives.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Final
+
+from transire.classify.traits import Traits
+from transire.classify.views.blobs import blobs, hex_bytes
+from transire.classify.views.escapes import escaped, quoted
+from transire.classify.views.fold import folds
+from transire.classify.views.spaced import MAIL_WORDS, PROVEN, SPACED, spaced, spelled
+from transire.classify.views.view import Edit, View, edited, whole
+
+__all__ = ["MAX_DEPTH", "TooDeepError", "View", "folded", "is_credible", "is_text", "views_of"]
+
+MAX_DEPTH: Final = 3
+"""Decodings inside one another (research: detection §5)."""
+_MAX_STEPS: Final = 6
+"""Readings after one another, folds and joins included."""
+_ROOM_CHARS: Final = 8_192
+_ROOM_FACTOR: Final = 4
+"""All views together may have so many characters, and so many times the text's: each is scanned."""
+_FEW_DIGITS: Final = 7
+"""Fewer rule out hex with blanks: each printable character's code holds a digit."""
+
+_MOSTLY: Final = 0.85
+"""Share of a run that must decode for the run to be text."""
+_NEVER: Final = 101
+_SPELLED_DOTS: Final = frozenset({"dot", "punkt"})
+_BRACKETS: Final = "([{<"
+_BRACKETED: Final = tuple(f"{a}{sign}" for a in _BRACKETS for sign in ("at", " at", "@", " @"))
+
+_DECODERS: Final[tuple[Callable[[str], list[Edit]], ...]] = (escaped, blobs, hex_bytes, quoted)
+_JOINERS: Final[tuple[Callable[[str], list[Edit]], ...]] = (folds, spaced, spelled)
+
+
+class TooDeepError(Exception):
+    """Disguises are nested too deep, or take more room than there is; carries no content."""
+
+
+def views_of(traits: Traits) -> Iterator[View]:
+    """Every other reading, nearest first; nothing for a text in plain writing.
+
+    Raises:
+        TooDeepError: something was left unread.
+    """
+    first = list(_first(traits))
+    if not first:
+        return
+    root = whole(traits.text)
+    waiting = [(root, edits, is_decoding, 1) for edits, is_decoding in first]
+    room = _ROOM_CHARS + _ROOM_FACTOR * len(traits.text)
+    seen = {traits.text}
+    while waiting:
+        parent, edits, is_decoding, steps = waiting.pop(0)
+        if steps > _MAX_STEPS or parent.depth + is_decoding > MAX_DEPTH:
+            if any(parent.is_made(edit.start, edit.end) for edit in edits):
+                raise TooDeepError
+            continue
+        view = edited(parent, edits, depth=parent.depth + is_decoding)
+        if view.text in seen:
+            continue
+        seen.add(view.text)
+        room -= len(view.text)
+        if room < 0:
+            raise TooDeepError
+        yield view
+        waiting += [(view, found, kind, steps + 1) for found, kind in _next(view.text)]
+
+
+def is_text(run: str) -> bool:
+    """Whether a run of encoded characters says something in words, and is read as a view."""
+    edits = (*blobs(run), *escaped(run))
+    return sum(edit.end - edit.start for edit in edits) >= len(run) * _MOSTLY
+
+
+def is_credible(entity: str, score_pct: int, via: str) -> bool:
+    """Whether a find may be believed: characters that were pulled together need proof."""
+    names = via.split("+")
+    if MAIL_WORDS in names:
+        return entity == "EMAIL_ADDRESS"
+    return SPACED not in names or score_pct >= PROVEN.get(entity, _NEVER)
+
+
+def folded(text: str) -> View | None:
+    """The whole text with its letters in plain writing; None where it is that already."""
+    edits = folds(text)
+    return edited(whole(text), edits, depth=0, is_windowed=False) if edits else None
+
+
+def _first(traits: Traits) -> Iterator[tuple[list[Edit], bool]]:
+    """Families that can have something to undo, by what one pass over the text has told."""
+    text = traits.text
+    if "%" in text or "&" in text or "\\" in text:
+        yield from _some(escaped(text), is_decoding=True)
+    if traits.is_coded:
+        yield from _some(blobs(text), is_decoding=True)
+    if traits.digits >= _FEW_DIGITS:
+        yield from _some(hex_bytes(text), is_decoding=True)
+    if "=" in text:
+        yield from _some(quoted(text), is_decoding=True)
+    if not text.isascii():
+        yield from _some(folds(text), is_decoding=False)
+    if traits.is_spaced:
+        yield from _some(spaced(text), is_decoding=False)
+    if not _SPELLED_DOTS.isdisjoint(traits.words) or (
+        any(bracket in text for bracket in _BRACKETS)
+        and any(sign in traits.lower for sign in _BRACKETED)
+    ):
+        yield from _some(spelled(text), is_decoding=False)
+
+
+def _next(text: str) -> Iterator[tuple[list[Edit], bool]]:
+    for decode in _DECODERS:
+        yield from _some(decode(text), is_decoding=True)
+    for join in _JOINERS:
+        yield from _some(join(text), is_decoding=False)
+
+
+def _some(edits: list[Edit], *, is_decoding: bool) -> Iterator[tuple[list[Edit], bool]]:
+    if edits:
+        yield edits, is_decoding

@@ -1,0 +1,161 @@
+"""The same letters in plain ASCII: what Unicode offers for disguise, undone. Pure.
+
+Compatibility forms (NFKC, UAX #15), digits of every script, characters that show nothing (UAX #44
+`Default_Ignorable_Code_Point`, bidirectional controls, soft hyphens, tags), dashes and dots, and
+Cyrillic and Greek letters that look Latin (UTS #39) inside words that mix scripts. Only what ends
+up in ASCII, or disappears, is touched; a text in another script keeps its words.
+"""
+
+import re
+import unicodedata
+from collections.abc import Iterator
+from itertools import chain
+from typing import Final
+
+from transire.classify.views.view import Edit
+
+__all__ = ["FOLDED", "HOMOGLYPH", "INVISIBLE", "folds"]
+
+FOLDED: Final = "nfkc"
+INVISIBLE: Final = "invisible"
+HOMOGLYPH: Final = "homoglyph"
+
+_HIDDEN: Final = (
+    *(0x00AD, 0x034F, 0x061C, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x20E3, 0x3164, 0xFEFF, 0xFFA0),
+    *range(0x180B, 0x1810),
+    *range(0x200B, 0x2010),
+    *range(0x202A, 0x202F),
+    *range(0x2060, 0x2070),
+    *range(0xFE00, 0xFE10),
+    *range(0x1D173, 0x1D17B),
+    *range(0xE0000, 0xE1000),
+)
+"""Shown as nothing. U+20E3 is the box of a keycap emoji."""
+_SIGNS: Final = {
+    "\u2010": "-", "\u2011": "-", "\u2043": "-", "\u2212": "-", "\u02d7": "-", "\u30fb": ".",
+    "\u3002": ".", "\uff61": ".", "\u00b7": ".", "\u2219": ".", "\u22c5": ".", "\u0701": ".",
+    "\u06d4": ".", "\u2024": ".", "\u2215": "/", "\u2044": "/", "\u2236": ":", "\ua789": ":",
+}  # fmt: skip
+"""Signs that NFKC leaves alone; the three full stops are those of RFC 3490 §3.1."""
+_BLANKS: Final = "\u00a0\u1680\u202f\u205f\u3000" + "".join(map(chr, range(0x2000, 0x200B)))
+_BETWEEN_DIGITS: Final = {
+    **dict.fromkeys("\u2012\u2013\u2014\u2015", "-"),
+    **dict.fromkeys(_BLANKS, " "),
+}
+"""Ordinary typography, and so read as a dash or blank only beside a digit."""
+_LOOKALIKES: Final = dict(
+    zip(
+        "АВЕЅІЈКМНОРСТУХԌԚԜаеоѕіјрсухԁԛԝһӏʟɑɡ" + "ΑΒΕΖΗΙΚΜΝΟΡΤΥΧορνικυ",
+        "ABESIJKMHOPCTYXGQWaeosijpcyxdqwhllag" + "ABEZHIKMNOPTYXopviku",
+        strict=True,
+    )
+)
+_BLOCKS: Final = (range(0xA0, 0xFFFF), range(0x10000, 0x20000))
+"""Where characters with compatibility forms or decimal digits stand."""
+
+
+def _plain(character: str) -> str | None:
+    """How a character reads in ASCII; None where it does not."""
+    digit = unicodedata.decimal(character, None)
+    if digit is not None:
+        return str(digit)
+    # Accents, fractions and trade marks are ordinary writing: only one-to-one forms are disguise,
+    # and the letters, digits and signs in circles and brackets (`①`, `⑴`, `🄰`).
+    plain = unicodedata.normalize("NFKC", character)
+    inner = plain[1:-1] if plain[:1] == "(" and plain[-1:] == ")" else plain
+    # U+00AA, U+00B2 and their kin are the `ª`, `²` of ordinary prose, and read alike.
+    is_plain = inner.isascii() and 0 < len(inner) <= 2 and not inner.isspace()
+    return inner if is_plain else None
+
+
+def _table() -> dict[str, str]:
+    return {
+        character: plain
+        for character in map(chr, chain.from_iterable(_BLOCKS))
+        if not unicodedata.category(character).startswith("C")
+        and (plain := _plain(character)) is not None
+    }
+
+
+def _class(characters: str) -> str:
+    """A character class of ranges: thousands of single characters would compile slowly."""
+    codes = sorted(map(ord, characters))
+    spans: list[list[int]] = []
+    for code in codes:
+        if spans and code == spans[-1][1] + 1:
+            spans[-1][1] = code
+        else:
+            spans.append([code, code])
+    return "[" + "".join(f"\\U{a:08x}-\\U{b:08x}" for a, b in spans) + "]"
+
+
+_FORMS: Final = _table()
+_LETTERS: Final = {c: plain for c, plain in _FORMS.items() if plain.isalnum()}
+_MARKED: Final = {**{c: p for c, p in _FORMS.items() if c not in _LETTERS}, **_SIGNS}
+"""Signs, which a text in another script is full of: read beside Latin letters only."""
+_INVISIBLES: Final = frozenset(map(chr, _HIDDEN))
+_ACCENTS: Final = frozenset(map(chr, range(0x300, 0x370)))
+"""Combining marks: ordinary writing puts none on a digit or a sign."""
+_BEYOND: Final = "\U00010000-\U0001ffff\U000e0000-\U000e0fff"
+"""Taken whole: `re` compares one range after another beyond the first plane."""
+_SEEN: Final = re.compile(
+    _class(
+        "".join(
+            c
+            for c in {*_LETTERS, *_MARKED, *_BETWEEN_DIGITS, *_INVISIBLES, *_ACCENTS}
+            if c <= "\uffff"
+        )
+    ).replace("]", f"{_BEYOND}]")
+)
+_WORD: Final = re.compile(r"\w+")
+_HAS_ASCII: Final = re.compile(r"[A-Za-z0-9]")
+_HAS_LOOKALIKE: Final = re.compile(_class("".join(_LOOKALIKES)))
+_NO_WORD: Final = bytes(b for b in range(128) if not chr(b).isalnum())
+
+
+def folds(text: str) -> list[Edit]:
+    """Every character of a text that hides an ASCII one, or nothing. Linear."""
+    if text.isascii():
+        return []
+    edits = []
+    for match in _SEEN.finditer(text):
+        at = match.start()
+        plain = _reading(text, at, text[at])
+        if plain is not None:
+            edits.append(Edit(at, at + 1, plain, FOLDED if plain else INVISIBLE))
+    if text.encode("ascii", "ignore").translate(None, _NO_WORD) and _HAS_LOOKALIKE.search(text):
+        edits += _lookalikes(text)
+        edits.sort()
+    return edits
+
+
+def _reading(text: str, at: int, character: str) -> str | None:
+    if character in _LETTERS:
+        return _LETTERS[character]
+    if character in _INVISIBLES:
+        return ""
+    before, after = text[at - 1 : at], text[at + 1 : at + 2]
+    if character in _MARKED:
+        return _MARKED[character] if _is_latin(before) or _is_latin(after) else None
+    if character in _BETWEEN_DIGITS:
+        near_digit = before.isdecimal() or after.isdecimal()
+        return _BETWEEN_DIGITS[character] if near_digit else None
+    is_odd = before in _ACCENTS or before.isdecimal() or (before < "A" and bool(before))
+    return "" if character in _ACCENTS and is_odd else None
+
+
+def _is_latin(character: str) -> bool:
+    return character in _LETTERS or (character.isascii() and character.isalnum())
+
+
+def _lookalikes(text: str) -> Iterator[Edit]:
+    """In words that hold ASCII letters too; beside digits only where nothing else is foreign."""
+    for match in _WORD.finditer(text):
+        word = match.group()
+        if word.isascii() or _HAS_ASCII.search(word) is None:
+            continue
+        has_latin = any(c.isascii() and c.isalpha() for c in word)
+        if has_latin or all(c.isascii() or c in _LOOKALIKES or c in _LETTERS for c in word):
+            for at, character in enumerate(word, match.start()):
+                if character in _LOOKALIKES:
+                    yield Edit(at, at + 1, _LOOKALIKES[character], HOMOGLYPH)
