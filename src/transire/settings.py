@@ -6,7 +6,7 @@ from the environment or from files, never from the command line, and never appea
 """
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
@@ -20,6 +20,7 @@ from pydantic_settings import (
 from transire.errors import RequestError
 
 __all__ = [
+    "LOG_NAME",
     "DetectionSettings",
     "GovernanceSettings",
     "LimitSettings",
@@ -30,6 +31,9 @@ __all__ = [
     "UpstreamSettings",
     "load_settings",
 ]
+
+LOG_NAME: Final = r"^[^\s+]{1,200}$"
+"""What may name a log (c2sp.org/signed-note: a key name holds no space and no plus)."""
 
 
 class _Section(BaseModel):
@@ -51,7 +55,7 @@ class LogSettings(_Section):
 
     origin: str = Field(
         "transire.local/log",
-        pattern=r"^[^\s+]{1,200}$",
+        pattern=LOG_NAME,
         description="The log's name in every checkpoint; fixed when the log is created.",
         examples=["transire.acme.example/log"],
     )

@@ -1,5 +1,6 @@
 """`transire init` and `transire renew`: a starting point, and a new one after a lost log."""
 
+import re
 import shutil
 from pathlib import Path
 from typing import Annotated
@@ -8,9 +9,11 @@ import typer
 
 from transire.bundle.limits import pack_folder
 from transire.cli.session import shown
-from transire.errors import ConflictError
+from transire.domain.ids import ID_PATTERN
+from transire.errors import ConflictError, RequestError
 from transire.identity.digests import INSTALL_KEY_FILE
 from transire.record.renewal import renew_log
+from transire.settings import LOG_NAME
 
 __all__ = ["init", "renew"]
 
@@ -53,6 +56,12 @@ def init(
     """Write transire.yaml and a commented policies/ folder."""
     if solo and team:
         raise typer.BadParameter("choose --solo or --team")
+    if re.fullmatch(LOG_NAME, origin) is None:
+        raise RequestError(
+            "`--origin` is a name without spaces and `+`, such as `acme.example/log`"
+        )
+    if first_person and ID_PATTERN.fullmatch(first_person) is None:
+        raise RequestError(f"`--first-person` is an id `{ID_PATTERN.pattern}`")
     if directory.exists() and any(directory.iterdir()):
         raise ConflictError(f"`{directory}` is not empty")
     directory.mkdir(parents=True, exist_ok=True)

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from transire.cli import audit, bundle, detect, founding, mode, people, review
+from transire.cli import audit, bundle, decision, detect, founding, mode, people, review
 from transire.cli.session import shown
 from transire.settings import Settings, load_settings
 
@@ -32,6 +32,7 @@ app.add_typer(mode.app, name="mode")
 app.add_typer(people.keys, name="keys")
 app.add_typer(people.people, name="people")
 app.add_typer(review.app, name="review")
+app.add_typer(decision.app, name="decision")
 app.add_typer(audit.app, name="audit")
 app.add_typer(detect.app, name="detect")
 app.command("init")(founding.init)

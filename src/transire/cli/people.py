@@ -31,6 +31,8 @@ __all__ = [
 keys = typer.Typer(help="Application keys.", no_args_is_help=True)
 people = typer.Typer(help="People and their own credentials.", no_args_is_help=True)
 _LOCAL = "http://127.0.0.1:8080"
+_AROUND = "\"',"
+"""What JSON puts around a token."""
 
 
 @keys.command()
@@ -169,12 +171,14 @@ def login(
 
 
 def _token(file: Path | None) -> str:
+    """The one token in a file as `invite` or the first start wrote it, or as it is typed."""
     try:
         text = getpass.getpass("one-use token: ") if file is None else file.read_text("utf-8")
     except (UnicodeDecodeError, EOFError):
         text = ""
-    credential = parse(text.split()[-1]) if text.split() else None
-    if credential is None or credential.prefix != "tsi":
+    words = (parse(word.strip(_AROUND)) for word in text.split())
+    tokens = [word.text() for word in words if word is not None and word.prefix == "tsi"]
+    if len(tokens) != 1:
         place = "this" if file is None else f"`{file}`"
-        raise RequestError(f"{place} is no one-use token (`tsi_…`); ask an operator to invite you")
-    return credential.text()
+        raise RequestError(f"{place} holds no one-use token (`tsi_…`); ask an operator for one")
+    return tokens[0]

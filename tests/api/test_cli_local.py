@@ -1,0 +1,216 @@
+"""`transire audit`, `config`, `init`, `people add|first` and `serve`: no credential, real files."""
+
+import json
+import shutil
+import socket
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from tests.api.conftest import REPOSITORY, World
+from tests.api.terminal import Terminal
+
+
+@pytest.fixture
+def terminal(tmp_path: Path) -> Terminal:
+    return Terminal(tmp_path / "home", "http://127.0.0.1:1")
+
+
+@pytest.fixture
+def damaged(world: World, tmp_path: Path) -> Path:
+    """A copy of the log whose entries are gone."""
+    copy = tmp_path / "damaged"
+    shutil.copytree(world.data, copy)
+    database = sqlite3.connect(copy / "log.sqlite")
+    for (table,) in database.execute("SELECT name FROM sqlite_master WHERE type='table'"):
+        database.execute(f'ALTER TABLE "{table}" RENAME TO "gone_{table}"')
+    database.commit()
+    database.close()
+    return copy
+
+
+def test_the_log_of_a_running_router_is_read_verified_and_exported(
+    world: World, terminal: Terminal, tmp_path: Path
+) -> None:
+    made = world.chat("hello there").headers["x-transire-decision-id"]
+    world.entries(made)
+    data, tiles = str(world.data), tmp_path / "tiles"
+    newest = terminal.run("audit", "tail", data, "-n", "3").stdout.splitlines()
+    shown = terminal.result("audit", "show", data, made)
+    by_index = terminal.result("audit", "show", data, str(shown[0]["index"]))
+    verified = terminal.run("audit", "verify", data, "--key", world.log_public_key)
+    exported = terminal.run("audit", "export", data, str(tiles))
+    offline = subprocess.run(
+        [sys.executable, str(REPOSITORY / "audit" / "verify.py"), str(tiles)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert len([json.loads(line)["index"] for line in newest]) == 3
+    assert [entry["kind"] for entry in shown] == ["decision", "outcome"]
+    assert by_index == shown[:1]
+    assert verified.stdout.startswith("ok: ")
+    assert exported.exit_code == 0
+    assert offline.returncode == 0, offline.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("tail", "nowhere"), "no log at"),
+        (("verify", "nowhere"), "no log at"),
+        (("show", "DATA", "999999"), "no such entry"),
+        (("show", "DATA", "9" * 40), "no such entry"),
+        (("show", "DATA", "²"), "no such entry"),
+        (("show", "DATA", "dec_none"), "no such entry"),
+        (("export", "DATA", "DATA"), "is not empty"),
+        (("tail", "DAMAGED"), "no readable log"),
+        (("show", "DAMAGED", "0"), "no readable log"),
+        (("export", "DAMAGED", "new"), "no readable log"),
+    ],
+)
+def test_what_cannot_be_read_is_named(
+    world: World, terminal: Terminal, damaged: Path, arguments: tuple[str, ...], says: str
+) -> None:
+    places = {"DATA": str(world.data), "DAMAGED": str(damaged)}
+    code, line = terminal.refusal("audit", *(places.get(a, a) for a in arguments))
+
+    assert (1, True) == (code, says in line), line
+
+
+def test_a_key_that_did_not_sign_the_log_verifies_nothing(world: World, terminal: Terminal) -> None:
+    for key in ("nonsense", world.log_public_key.replace("demo", "dome")):
+        code, _ = terminal.refusal("audit", "verify", str(world.data), "--key", key)
+        assert code == 1
+
+
+def test_a_file_that_is_no_database_is_no_log(terminal: Terminal, tmp_path: Path) -> None:
+    (tmp_path / "log.sqlite").write_bytes(b"secret " * 1_000)
+
+    for command in ("tail", "verify"):
+        code, line = terminal.refusal("audit", command, str(tmp_path))
+        assert code == 1
+        assert "secret" not in line
+
+
+@pytest.mark.parametrize("mode", ["solo", "team"])
+def test_init_writes_settings_that_load_and_policies_that_are_sound(
+    terminal: Terminal, tmp_path: Path, mode: str
+) -> None:
+    folder = tmp_path / "gateway"
+    done = terminal.run("init", str(folder), f"--{mode}", "--origin", "acme.example/log")
+    settings = terminal.run("config", "show", "--config", str(folder / "transire.yaml"))
+    told = yaml.safe_load(settings.stdout)
+
+    assert done.exit_code == 0
+    assert "transire bundle check" in done.stdout
+    assert (told["governance"]["mode"], told["log"]["origin"]) == (mode, "acme.example/log")
+    assert terminal.run("bundle", "check", str(folder / "policies")).exit_code == 0
+    code, line = terminal.refusal("init", str(folder))
+    assert code == 1
+    assert "is not empty" in line
+
+
+def test_init_into_a_file_or_with_a_name_no_log_can_have_is_refused(
+    terminal: Terminal, tmp_path: Path
+) -> None:
+    file = tmp_path / "file"
+    file.write_text("")
+
+    assert terminal.refusal("init", str(file))[0] == 1
+    assert terminal.refusal("init", str(tmp_path / "new"), "--origin", "two words")[0] == 64
+    assert terminal.refusal("init", str(tmp_path / "new"), "--first-person", "a: b")[0] == 64
+    assert terminal.run("init", str(tmp_path / "new"), "--solo", "--team").exit_code == 2
+    assert not (tmp_path / "new").exists()
+
+
+def test_config_show_hides_secrets(terminal: Terminal) -> None:
+    done = terminal.run("config", "show", TRANSIRE_UPSTREAM__SECRETS='{"name": "hunter2"}')
+
+    assert done.exit_code == 0
+    assert yaml.safe_load(done.stdout)["upstream"]["secrets"] == {"name": "**********"}
+    assert "hunter2" not in done.output
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("sever: {}", "sever"),
+        ("server: {port: hunter2}", "server.port"),
+        ("- a", "is not a YAML mapping"),
+        ("a: [", "is not a YAML mapping"),
+        ("\x00", "is not a YAML mapping"),
+    ],
+)
+def test_settings_that_are_wrong_are_named_and_not_quoted(
+    terminal: Terminal, tmp_path: Path, text: str, says: str
+) -> None:
+    file = tmp_path / "transire.yaml"
+    file.write_text(text)
+    code, line = terminal.refusal("config", "show", "--config", str(file))
+
+    assert (64, True) == (code, says in line), line
+    assert "hunter2" not in line
+
+
+def test_settings_that_are_missing_say_how_to_get_some(terminal: Terminal) -> None:
+    code, line = terminal.refusal("config", "show", "--config", "no/transire.yaml")
+
+    assert code == 64
+    assert "transire init" in line
+
+
+def test_people_add_writes_one_file_inside_the_catalog(terminal: Terminal, tmp_path: Path) -> None:
+    (tmp_path / "catalog").mkdir()
+    options = ("--tenant", "acme", "--role", "author", "--folder", str(tmp_path))
+    done = terminal.run("people", "add", "max", *options, "--name", 'Max "M" : {x}')
+    written = yaml.safe_load((tmp_path / "catalog" / "people-max.yaml").read_text())
+    outside = terminal.refusal("people", "add", "../../max", *options)
+
+    assert done.exit_code == 0
+    assert written["people"]["max"]["name"] == 'Max "M" : {x}'
+    assert outside[0] == 64
+    assert terminal.refusal("people", "add", "max", *options)[0] == 1
+    assert len(list(tmp_path.rglob("*.yaml"))) == 1
+
+
+def test_people_first_never_founds_an_installation(terminal: Terminal, tmp_path: Path) -> None:
+    code, line = terminal.refusal("people", "first", "--data", str(tmp_path / "dta"))
+
+    assert code == 1
+    assert "transire serve" in line
+    assert not (tmp_path / "dta").exists()
+
+
+def test_a_running_router_keeps_its_log_to_itself(world: World, terminal: Terminal) -> None:
+    policies = str(world.data.parent / "policies")
+    code, line = terminal.refusal(
+        "people", "first", "--data", str(world.data), "--policies", policies
+    )
+
+    assert code == 1
+    assert line.startswith("transire: ")
+
+
+def test_a_port_that_is_taken_is_named(terminal: Terminal, tmp_path: Path) -> None:
+    terminal.run("init", str(tmp_path / "gateway"))
+    settings = str(tmp_path / "gateway" / "transire.yaml")
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        code, line = terminal.refusal("serve", "--config", settings, "--port", port)
+
+    assert code == 1
+    assert f"cannot listen on `127.0.0.1:{port}`" in line
+    assert "server.port" in line
+    assert not (tmp_path / "gateway" / "data").exists()
+
+
+def test_wrong_options_are_told_by_usage(terminal: Terminal) -> None:
+    for arguments in (("serve", "--port", "99999"), ("nonsense",), ("audit", "tail", "x", "-n0")):
+        assert terminal.run(*arguments).exit_code == 2
