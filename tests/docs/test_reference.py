@@ -130,7 +130,12 @@ def test_every_command_in_a_page_exists(page: Path) -> None:
     for command in spelled:
         words = command.split()
         assert words[0] in groups, command
-        if words[0] == "detect" and words[1:2] not in (["scan"], ["evaluate"]):
+        if words[0] == "detect" and words[1:2] not in (
+            ["scan"],
+            ["evaluate"],
+            ["lint"],
+            ["register"],
+        ):
             words.insert(1, "scan")  # what `transire detect FILE` is short for
         if len(words) > 1 and "…" not in command:
             assert any(words[: len(name.split())] == name.split() for name in known), command

@@ -20,6 +20,7 @@ from typer.core import TyperGroup
 from transire.bundle.compile import compile_bundle
 from transire.bundle.limits import pack_folder
 from transire.bundle.source import read_folder
+from transire.cli.recognizers import lint, register
 from transire.cli.session import emit, shown
 from transire.errors import RequestError
 
@@ -38,6 +39,9 @@ app = typer.Typer(
     cls=_ScanByDefault,
     no_args_is_help=True,
 )
+
+app.command("lint")(lint)
+app.command("register")(register)
 
 Policies = Annotated[Path | None, typer.Option("--policies", help="Default: the starter pack.")]
 

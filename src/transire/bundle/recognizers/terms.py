@@ -31,13 +31,18 @@ def term_finder(rule: TermList) -> Callable[[str, float], Iterator[tuple[int, in
         for token in spelling(term, match_case=rule.match_case):
             node = node.setdefault(token, {})
         node[_END] = {}
-    keep: Callable[[str], str] = str if rule.match_case else folded
+    fold: Callable[[str], str] = str if rule.match_case else folded
 
     def find(text: str, seconds: float) -> Iterator[tuple[int, int, int]]:
+        keep = fold
+        if text.isascii() and not rule.match_case:
+            text, keep = text.lower(), str  # the same offsets, folded in one go
+        # Most texts hold no first word of any term, and this is all they cost.
+        if tree.keys().isdisjoint(map(keep, ANY.findall(text, timeout=seconds))):
+            return
         tokens = [(s, e, keep(t)) for s, e, t in tokens_of(text, ANY, seconds)]
         for at, (start, _, first) in enumerate(tokens):
-            node, last = tree.get(first), -1
-            step = at
+            node, last, step = tree.get(first), -1, at
             while node is not None:
                 if _END in node:
                     last = step
