@@ -29,8 +29,10 @@ _RUN: Final = re.compile(
 _LINE: Final = re.compile(rf"{_SET}{{{LEAST},}}+={{0,2}}")
 _PART: Final = re.compile(rf"[A-Za-z0-9]{{{LEAST},}}+={{0,2}}")
 """A piece of a path or name that holds a blob: `/d/…`, `token_…`."""
-_SIGN_OF_BYTES: Final = re.compile(r"[2-7][0-9A-Fa-f][ :,-][2-7][0-9A-Fa-f][ :,-][2-7]")
-"""Three printable characters in a row: quick to look for, and no identifier has fewer."""
+_SIGN_OF_BYTES: Final = re.compile(
+    r"[2-9A-Fa-f][0-9A-Fa-f][ :,-][2-9A-Fa-f][0-9A-Fa-f][ :,-][2-9A-Fa-f]"
+)
+"""Three bytes of text in a row: quick to look for, and no identifier has fewer."""
 _BYTES: Final = re.compile(
     r"(?<![0-9A-Za-z])[0-9A-Fa-f]{2}(?:[ :,-][0-9A-Fa-f]{2}(?![0-9A-Za-z])){6,}+"
 )

@@ -145,7 +145,9 @@ def _reading(text: str, at: int, character: str) -> str | None:
 
 
 def _is_latin(character: str) -> bool:
-    return character in _LETTERS or (character.isascii() and character.isalnum())
+    """A Latin letter or digit in any form, or a full-width sign: `&#` is two of them."""
+    is_wide = "\uff01" <= character <= "\uff5e"
+    return is_wide or character in _LETTERS or (character.isascii() and character.isalnum())
 
 
 def _lookalikes(text: str) -> Iterator[Edit]:

@@ -28,7 +28,7 @@ PROVEN: Final = {
 security reaches it only with its dashes, a telephone number with its plus or a word."""
 
 _RUN: Final = re.compile(
-    r"(?<!\w)[\w+](?:([ ._,;|*/-])[\w@.:+-](?![^\W_]))(?:\1[\w@.:+-](?![^\W_])){6,}+"
+    r"(?<!\w)[\w+](?:([ ._,;|*/-])[\w@.:+ -](?![^\W_]))(?:\1[\w@.:+ -](?![^\W_])){6,}+"
 )
 _AT: Final = r"(?:\s?[\[({<]\s?(?:at|@)\s?[\])}>]\s?|\s(?:at|@)\s)"
 _DOT: Final = r"(?:\s?[\[({<]\s?(?:dot|punkt|\.)\s?[\])}>]\s?|\s(?:dot|punkt)\s|\.)"
