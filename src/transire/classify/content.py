@@ -1,7 +1,8 @@
 """Classes that are about meaning: health, minors, Art. 9 GDPR, markings, vulnerabilities.
 
 Words alone are weak, so most patterns ask for a word together with a sign of its meaning (a dose
-after a medication, a person after a diagnosis). What they miss is stated in the documentation.
+after a medication, a person after a diagnosis). What they miss:
+docs/reference/detection.md.
 """
 
 from typing import Final
@@ -37,12 +38,18 @@ _CLINICAL: Final = frozenset(
 _PERSONAL: Final = frozenset(
     {"i", "my", "me", "he", "she", "his", "her", "patient", "mr", "mrs", "ms", "son", "daughter"}
     | {"husband", "wife", "mother", "father", "employee", "client", "mein", "meine", "ich"}
+    | {"er", "sie", "who", "they"}
+)
+_SUBJECT: Final = (
+    r"(?:i|he|she|they|who|ich|er|sie|patient(?:in)?|mr|mrs|ms|son|daughter|husband|wife|mother|"
+    r"father|employee|client|colleague)"
 )
 _DRUGS: Final = (
     "aspirin|ibuprofen|paracetamol|acetaminophen|metformin|insulin|lisinopril|atorvastatin|"
     "amlodipine|metoprolol|omeprazole|losartan|sertraline|fluoxetine|prednisone|prednisolone|"
     "amoxicillin|warfarin|methotrexate|morphine|oxycodone|levothyroxine|gabapentin|semaglutide"
 )
+_DOSES: Final = "(?:mg|mcg|µg|ml|g|units?)"
 _ARTICLE_9: Final = frozenset(
     {"catholic", "muslim", "jewish", "atheist", "protestant", "hindu", "homosexual", "gay"}
     | {"lesbian", "bisexual", "transgender", "genetic", "fingerprint", "biometric", "unionist"}
@@ -62,10 +69,21 @@ def _health() -> list[Recognizer]:
             lambda t: bool(t.words & _DIAGNOSES) and bool(t.words & (_CLINICAL | _PERSONAL)),
             [
                 (
-                    rf"\b(?:diagnosed with|suffers? from|suffering from|treated for|living with|"
-                    rf"history of|diagnosis(?: of|:)|tested positive for)\b[^.\n]{{0,60}}?"
-                    rf"\b(?P<v>{diagnoses})\b",
+                    rf"\b(?:(?:diagnosed with|suffers? from|suffering from|treated for|living with|"
+                    rf"history of|diagnosis of|tested positive for|leidet an)\b|"
+                    rf"diagnos(?:is|e)\s?:)[^.\n]{{0,60}}?\b(?P<v>{diagnoses})\b",
                     85,
+                ),
+                (
+                    # Not `stroke` and `aids`: somebody has a stroke of luck and hearing aids.
+                    rf"\b{_SUBJECT}\b[^.\n]{{0,40}}?\b(?:has|have|had|hat|habe|hatte)\s+"
+                    rf"(?:\w+\s+){{0,2}}?(?P<v>(?!stroke|aids)(?:{diagnoses}))\b",
+                    70,
+                ),
+                (
+                    rf"\b{_SUBJECT}\b[^.\n]{{0,30}}?(?:\b(?:is|am|was|are)|'s|'m)\s+"
+                    rf"(?:\w+\s+){{0,2}}?(?P<v>pregnant|diabetic|bipolar|hiv[- ]positive)\b",
+                    70,
                 ),
                 (
                     rf"\b(?:my|his|her|patient'?s?|mother'?s|father'?s|son'?s|daughter'?s)\s+"
@@ -80,9 +98,13 @@ def _health() -> list[Recognizer]:
             lambda t: t.digits > 0 and any(unit in t.lower for unit in ("mg", "mcg", "µg", "ml")),
             [
                 (
-                    rf"\b(?:{_DRUGS})\b[^.\n]{{0,20}}?\d+(?:[.,]\d+)?\s?(?:mg|mcg|µg|ml|g|units?)\b",
+                    rf"\b(?:{_DRUGS})\b[^.\n]{{0,20}}?\d+(?:[.,]\d+)?\s?{_DOSES}\b",
                     85,
-                )
+                ),
+                (
+                    rf"\b\d+(?:[.,]\d+)?\s?{_DOSES}\b[^.\n]{{0,20}}?\b(?:{_DRUGS})\b",
+                    85,
+                ),
             ],
             flags=regex.I,
         ),
@@ -178,8 +200,18 @@ def _markings() -> list[Recognizer]:
             lambda t: (
                 _shouts(t, ("CONFIDENTIAL", "INTERNAL", "PRIVILEGE", "WORK PRODUCT"))
                 or _shouts(t, ("TRADE SECRET", "TLP:", "VERTRAULICH", "INTERNEN"))
+                or "confidential" in t.lower
             ),
-            [(rf"\b(?:{banner})\b", 90), (r"(?m)^\W{0,4}CONFIDENTIAL\W{0,4}$", 90)],
+            [
+                (rf"\b(?:{banner})\b", 90),
+                # A line of its own is a marking in any case.
+                (
+                    r"(?mi)^\W{0,4}(?:(?:strictly|highly|company|private and)\s+)?confidential"
+                    r"(?:\W{1,4}(?:for )?internal use only|\W{1,4}do not (?:share|distribute|"
+                    r"forward))?\W{0,4}$",
+                    90,
+                ),
+            ],
         ),
         pattern_recognizer(
             "EXPORT_MARKING",
@@ -189,7 +221,7 @@ def _markings() -> list[Recognizer]:
             ),
             [
                 (
-                    r"\b(?:ITAR[- ](?:CONTROLLED|RESTRICTED)|(?:SECRET|CONFIDENTIAL)//NOFORN|"
+                    r"\b(?:ITAR[- ](?i:controlled|restricted)|(?:SECRET|CONFIDENTIAL)//NOFORN|"
                     r"NOFORN|"
                     r"DISTRIBUTION STATEMENT [B-F]|CUI//\w+|CONTROLLED TECHNICAL INFORMATION|"
                     r"ECCN:?\s{0,3}[0-9][A-E]\d{3})\b",

@@ -68,6 +68,7 @@ def secret_recognizers() -> list[Recognizer]:
             [
                 (
                     r"(?<![\w-])(?:[\w-]{0,32}[_-])?(?:password|passwd|passwort|pwd|secret|api_?key|"
+                    r"secret_?(?:access_?)?key|signing_?key|"
                     r"access_?token|auth_?token|client_?secret|private_?token)['\"]?"
                     r"\s{0,3}(?:=|:|:=|=>)\s{0,3}(?P<q>['\"]?)"
                     r"(?P<v>[^\s'\",;(){}<>\[\]]{6,128})(?P=q)(?![\w(.\[])",
