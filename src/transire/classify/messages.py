@@ -19,6 +19,7 @@ __all__ = ["MAX_MESSAGES", "read_messages"]
 MAX_MESSAGES: Final = 4_096
 _MAX_PARTS: Final = 1_024
 _CARRIED: Final = ("refusal", "annotations", "reasoning_content", "reasoning", "reasoning_details")
+_BASE64: Final = re.compile(r"[A-Za-z0-9+/_-]*={0,2}", re.ASCII)
 _DATA_URL: Final = re.compile(r"data:([a-z0-9.+-]{1,40}/[a-z0-9.+-]{1,80})(?:;[^,]{0,200})?,")
 _LEGACY_ID: Final = "call_legacy"
 
@@ -111,11 +112,13 @@ def _tool_call(value: Any, at: Pointer, role: str, collector: Collector) -> dict
         call["function"] = _function_call(fields.get("function"), at, role, collector)
     else:
         custom = _object(fields.get("custom"), (*at, "custom"))
+        _only(custom, ("name", "input"), (*at, "custom"), collector)
         call["custom"] = {
             "name": _token(custom.get("name"), (*at, "custom", "name")),
             "input": _string(custom.get("input"), (*at, "custom", "input")),
         }
         collector.needs.add("custom_tools")
+        collector.text((*at, "custom", "name"), call["custom"]["name"], role, PartKind.NAME)
         collector.text((*at, "custom", "input"), call["custom"]["input"], role)
     if "extra_content" in fields:
         call["extra_content"] = fields["extra_content"]
@@ -208,6 +211,10 @@ def _file(value: Any, at: Pointer, role: str, collector: Collector) -> dict[str,
         collector.text((*at, "filename"), file["filename"], role, PartKind.NAME)
     if (data := fields.get("file_data")) is not None:
         file["file_data"] = _string(data, (*at, "file_data"))
+        if not (_DATA_URL.match(data) or _BASE64.fullmatch(data)):
+            # Neither bytes nor a name for them: some upstreams fetch what looks like an address.
+            collector.capabilities.add("remote_url")
+            collector.text((*at, "file_data"), data, role)
         collector.opaque((*at, "file_data"), PartKind.FILE, "file", role)
     return file
 

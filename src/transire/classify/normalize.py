@@ -19,6 +19,12 @@ from transire.errors import RequestError, TooLargeError
 __all__ = ["Normalized", "normalize", "rebuild_with"]
 
 _MAX_TOOLS: Final = 512
+_TOOL_TYPES: Final = (
+    ("description", str, "a string"),
+    ("parameters", dict, "an object"),
+    ("strict", bool, "true or false"),
+    ("format", dict, "an object"),
+)
 _SAMPLING: Final = (
     "temperature",
     "top_p",
@@ -163,7 +169,10 @@ def _tools(known: Mapping[str, Any], fields: dict[str, Any], collector: Collecto
 def _tool(value: Any, at: Pointer, collector: Collector) -> dict[str, Any] | None:
     if not isinstance(value, dict):
         raise RequestError(f"`{path_of(at)}` must be an object", param=path_of(at))
-    kind = value.get("type", "function")
+    kind = "function" if value.get("type") is None else value["type"]
+    if not isinstance(kind, str):
+        where = f"{path_of(at)}.type"
+        raise RequestError(f"`{where}` must be a string", param=where)
     if kind not in ("function", "custom"):
         # A hosted tool runs at the provider: what it fetches or sends is beyond this router.
         collector.capabilities.add("hosted_tools")
@@ -191,25 +200,38 @@ def _tool(value: Any, at: Pointer, collector: Collector) -> dict[str, Any] | Non
             built[name] = item
     if kind == "custom":
         collector.needs.add("custom_tools")
-    collector.schema((*at, kind), {k: v for k, v in built.items() if k != "strict"})
+    _check_tool(built, (*at, kind))
+    collector.schema((*at, kind), built)
     return {"type": kind, kind: built}
+
+
+def _check_tool(built: Mapping[str, Any], at: Pointer) -> None:
+    for name, kind, expects in _TOOL_TYPES:
+        if name in built and not isinstance(built[name], kind):
+            where = path_of((*at, name))
+            raise RequestError(f"`{where}` must be {expects}", param=where)
 
 
 def _choice(value: Any, tools: list[dict[str, Any]]) -> Any:
     if value in ("none", "auto", "required"):
         return value
-    offered = {tool.get(tool["type"], {}).get("name") for tool in tools}
+    kinds = {inner["name"]: kind for kind, inner in map(_named, tools) if "name" in inner}
     name = None
     if isinstance(value, dict):
         inner = value.get("function") or value.get("custom") or value
         name = inner.get("name") if isinstance(inner, dict) else None
-    if name not in offered or name is None:
+    if not isinstance(name, str) or name not in kinds:
         raise RequestError(
             "`tool_choice` must be none, auto, required or name an offered tool",
             param="tool_choice",
         )
-    kind = next(t["type"] for t in tools if t.get(t["type"], {}).get("name") == name)
-    return {"type": kind, kind: {"name": name}}
+    return {"type": kinds[name], kinds[name]: {"name": name}}
+
+
+def _named(tool: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
+    """A tool's kind and what stands under it; nothing for a hosted tool, which has no name."""
+    inner = tool.get(tool["type"]) if tool["type"] in ("function", "custom") else None
+    return tool["type"], inner if isinstance(inner, dict) else {}
 
 
 def _format(known: Mapping[str, Any], fields: dict[str, Any], collector: Collector) -> None:

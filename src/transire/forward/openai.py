@@ -59,7 +59,7 @@ def read_chunk(data: bytes) -> Chunk | None:
         BadShapeError: not a chunk. An error event is one too: see `read_error`.
     """
     document = _load(data)
-    if "error" in document:
+    if document.get("error") is not None:
         raise BadShapeError
     choices = tuple(_chunk_choice(_dict(c)) for c in _list(document.get("choices"))[:_MAX_CHOICES])
     usage = _usage(document.get("usage"))

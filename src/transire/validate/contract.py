@@ -2,7 +2,7 @@
 
 Order (research: routing §6): how it ended → which tools it calls → strict JSON → schema. A cut
 answer is reported as cut and looked at no further: what is left of it can look complete. Reading
-a refusal (`message.refusal`) stops there too: it is an answer, and the caller is told.
+a refusal (`message.refusal`, alone) stops there too: it is an answer, and the caller is told.
 """
 
 import asyncio
@@ -102,7 +102,8 @@ class ContractValidator:
         ending = list(finish.of_choice(choice, is_promised=is_promised))
         for violation in ending:
             yield violation
-        if ending or finish.is_cut(choice) or choice.refusal:
+        is_refusal = bool(choice.refusal) and not (choice.tool_calls or choice.content)
+        if ending or finish.is_cut(choice) or is_refusal:
             return
         for violation in toolcalls.of_choice(offer, choice):
             yield violation

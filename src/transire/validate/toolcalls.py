@@ -23,12 +23,14 @@ class Offer:
 
     Attributes:
         tools: Offered tools by name, as they stand in the body.
+        kinds: `function` or `custom`, by name.
         allowed: Names that may be called.
         required: Names that must be called.
         needs_one: Some call is required.
     """
 
     tools: Mapping[str, Mapping[str, Any]]
+    kinds: Mapping[str, str]
     allowed: frozenset[str]
     required: frozenset[str]
     needs_one: bool
@@ -37,6 +39,7 @@ class Offer:
 def offer_of(body: Body, asserted: Assertions) -> Offer:
     """Read `tools`, `tool_choice` and the assertions; each of them only narrows."""
     tools = _tools(body)
+    kinds = {name: kind for name, (kind, _) in tools.items()}
     allowed = frozenset(tools)
     if asserted.allowed_tools is not None:
         allowed &= asserted.allowed_tools
@@ -48,7 +51,8 @@ def offer_of(body: Body, asserted: Assertions) -> Offer:
         named = frozenset({_name_in(choice)})
         allowed &= named
         required |= named
-    return Offer(tools, allowed, required, needs_one=choice == "required")
+    offered = {name: inner for name, (_, inner) in tools.items()}
+    return Offer(offered, kinds, allowed, required, needs_one=choice == "required")
 
 
 def of_choice(offer: Offer, choice: AnswerChoice) -> Iterator[Violation]:
@@ -57,7 +61,8 @@ def of_choice(offer: Offer, choice: AnswerChoice) -> Iterator[Violation]:
         yield Violation(kind="tool_unknown", path="message.tool_calls", choice=choice.index)
         return
     for index, call in enumerate(choice.tool_calls):
-        if call.name not in offer.allowed or not call.id:
+        is_offered = call.name in offer.allowed and call.kind == offer.kinds[call.name]
+        if not is_offered or not call.id:
             path = f"message.tool_calls[{index}]"
             yield Violation(kind="tool_unknown", path=path, choice=choice.index)
     called = {call.name for call in choice.tool_calls}
@@ -65,13 +70,13 @@ def of_choice(offer: Offer, choice: AnswerChoice) -> Iterator[Violation]:
         yield Violation(kind="tool_required", path="message.tool_calls", choice=choice.index)
 
 
-def _tools(body: Body) -> dict[str, Mapping[str, Any]]:
+def _tools(body: Body) -> dict[str, tuple[str, Mapping[str, Any]]]:
     offered: Any = body.fields.get("tools") or ()
-    found: dict[str, Mapping[str, Any]] = {}
+    found: dict[str, tuple[str, Mapping[str, Any]]] = {}
     for tool in offered:
         inner = tool.get(tool.get("type"))
         if isinstance(inner, Mapping) and isinstance(inner.get("name"), str):
-            found[inner["name"]] = inner
+            found[inner["name"]] = tool["type"], inner
     return found
 
 

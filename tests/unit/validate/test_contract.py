@@ -333,3 +333,30 @@ async def test_refusal_of_a_schema_does_not_quote_it(validator: ContractValidato
 
     assert CANARY not in str(caught.value)
     assert caught.value.__context__ is None
+
+
+async def test_a_refusal_excuses_no_call_beside_it(validator: ContractValidator) -> None:
+    answer = answer_of(None, ("rm_rf", "{not json"), refusal="no")
+
+    assert await kinds(validator, request_of(with_tools("look_up")), answer) == [
+        ("tool_unknown", "message.tool_calls[0]")
+    ]
+
+
+async def test_a_refusal_alone_is_an_answer(validator: ContractValidator) -> None:
+    answer = answer_of(None, refusal="no")
+
+    assert await kinds(validator, request_of(with_schema(INVOICE)), answer) == []
+
+
+@pytest.mark.parametrize("kind", ["custom", "foo"])
+async def test_a_call_is_of_the_kind_that_was_offered(
+    validator: ContractValidator, kind: str
+) -> None:
+    answer = answer_of(None, ("look_up", "{not json"))
+    (choice,) = answer.choices
+    calls = tuple(replace(call, kind=kind) for call in choice.tool_calls)
+    answer = replace(answer, choices=(replace(choice, tool_calls=calls),))
+    request = request_of(with_tools("look_up", strict=True))
+
+    assert ("tool_unknown", "message.tool_calls[0]") in await kinds(validator, request, answer)
