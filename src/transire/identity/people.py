@@ -3,7 +3,8 @@
 A person exists because the active catalog says so. A credential exists because its owner redeemed
 a token that somebody else handed over; whoever writes or approves bundles cannot hand tokens out
 (`people.invite.apart` in the pack), so nobody makes their own second person.
-State: `person/<id>` (the credential's digest), `invite/<id>` (a token's digest and expiry).
+State: `person/<id>` (the credential's digest), `invite/<id>` (a token's digest and expiry),
+`revoked/<id>` (who revoked the last one).
 """
 
 import json
@@ -18,7 +19,7 @@ from transire.domain.ids import KeyId, PersonId
 from transire.domain.log import Change, Condition, DecisionLog, Item
 from transire.domain.ports import Clock, Keyed
 from transire.domain.request import Principal
-from transire.errors import AuthenticationError, NotFoundError
+from transire.errors import AccessError, AuthenticationError, ConflictError, NotFoundError
 from transire.identity.credentials import Credential, matches, mint, parse
 
 __all__ = ["FIRST_CREDENTIAL_FILE", "People"]
@@ -39,7 +40,9 @@ class People:
         keyed: Keyed,
         clock: Clock,
         entropy: Callable[[int], bytes],
+        is_solo: Callable[[], bool] = lambda: False,
     ) -> None:
+        self._is_solo = is_solo
         self._log = log
         self._peek = peek
         self._keyed = keyed
@@ -49,8 +52,14 @@ class People:
     async def invite(self, catalog: Catalog, person: str, *, by: str) -> str:
         """A one-use token with which `person` sets their credential, good for 24 hours.
 
-        An earlier token of the same person is void from now on.
+        An earlier token of the same person is void from now on. Somebody who has a credential is
+        not invited: whoever redeemed that token would be them, and no longer one person.
+
+        Raises:
+            ConflictError: they have a credential.
+            AccessError: the inviter is who revoked it; that would be one person again.
         """
+        self._demand_vacant(person, by)
         if PersonId(person) not in catalog.people:
             raise NotFoundError(
                 "no such person in the active catalog; `transire people add` proposes one"
@@ -66,6 +75,7 @@ class People:
             Item(
                 kind="access.invited",
                 fields={"person": person, "by": by, "expires_at": expires},
+                conditions=(Condition(key=f"person/{person}", equals=None),),
                 changes=(*void, Change(key=f"invite/{token.id}", value=value)),
             )
         )
@@ -99,6 +109,7 @@ class People:
                 changes=(
                     Change(key=f"invite/{token.id}", value=None),
                     Change(key=f"person/{person}", value=self._record(person, credential)),
+                    Change(key=f"revoked/{person}", value=None),
                     *self._dropped(person),
                     Change(key=f"credential/{credential.id}", value=person),
                 ),
@@ -107,18 +118,37 @@ class People:
         return person, credential.text()
 
     async def revoke(self, person: str, *, by: str) -> None:
-        """Void a person's credential at once; one person is enough."""
+        """Void a person's credential at once; one person is enough.
+
+        Whoever revokes one that somebody else has revoked already confirms it: the first of the
+        two may then invite that person anew.
+        """
         stored = self._peek(f"person/{person}")
-        if stored is None:
+        if stored is None and self._peek(f"revoked/{person}") in (None, by):
             raise NotFoundError("this person has no credential")
         await self._log.append(
             Item(
                 kind="access.credential_revoked",
                 fields={"person": person, "by": by},
                 conditions=(Condition(key=f"person/{person}", equals=stored),),
-                changes=(Change(key=f"person/{person}", value=None), *self._dropped(person)),
+                changes=(
+                    Change(key=f"person/{person}", value=None),
+                    Change(key=f"revoked/{person}", value=by),
+                    *self._dropped(person),
+                ),
             )
         )
+
+    def _demand_vacant(self, person: str, by: str) -> None:
+        if self._peek(f"person/{person}") is not None:
+            raise ConflictError(
+                "this person has a credential; it must be revoked first, by themselves or by "
+                "another person than the one who invites (`transire people revoke`)"
+            )
+        if self._peek(f"revoked/{person}") == by != person and not self._is_solo():
+            raise AccessError(
+                "another person must invite whom you revoked, or confirm it by revoking them too"
+            )
 
     async def write_first(self, directory: Path, catalog: Catalog, person: str) -> Path:
         """Void and reissue the first person's token into `DATA/first-credential` (0600)."""
