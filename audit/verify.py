@@ -283,7 +283,8 @@ class SqliteLog:
         self.folder = path.parent
         self.has_side_data = True
         try:
-            self._db = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
+            self._db = sqlite3.connect(f"file:{path}?mode=ro", uri=True, isolation_level=None)
+            self._db.execute("BEGIN")  # one view, whatever is written meanwhile
             self._db.execute("SELECT count(*) FROM log").fetchone()
         except sqlite3.DatabaseError as error:
             raise Finding(TAMPERED, f"{path.name} cannot be read: {error}") from None
@@ -292,6 +293,9 @@ class SqliteLog:
         query = "SELECT idx, leaf, leaf_hash FROM log WHERE log_id=0 ORDER BY idx"
         for index, leaf, hashed in self._db.execute(query):
             yield index, _as_bytes(leaf), _as_bytes(hashed)
+
+    def close(self) -> None:
+        self._db.close()
 
     def checkpoints(self) -> list[tuple[int, str]]:
         query = "SELECT size, note FROM checkpoint WHERE log_id=0 ORDER BY size"
@@ -353,6 +357,9 @@ class TilesLog:
                 if self._tile(str(level), start // WIDTH, width) != expected:
                     raise Finding(TAMPERED, f"tile {level}/{start // WIDTH} was altered")
 
+    def close(self) -> None:
+        pass
+
     def checkpoints(self) -> list[tuple[int, str]]:
         return [(self.size, self._note)]
 
@@ -393,6 +400,13 @@ def _as_bytes(value: object) -> bytes:
 
 def verify(log: "SqliteLog | TilesLog", key: Key) -> dict[str, object]:
     """Check everything; returns a summary, or raises the first Finding."""
+    try:
+        return _verify(log, key)
+    finally:
+        log.close()
+
+
+def _verify(log: "SqliteLog | TilesLog", key: Key) -> dict[str, object]:
     notes, story, tree = log.checkpoints(), Story(key), Tree()
     if not notes:
         raise Finding(INCOMPLETE, "there is no checkpoint")
@@ -513,6 +527,8 @@ def main() -> int:
         f"{summary['permits']} permits, each recorded under the bundle active at its time"
     )
     print(f"root {summary['root']} at size {summary['entries']}, signed by {key.name}")
+    if summary["erased_fields"]:
+        print(f"{summary['erased_fields']} personal fields were erased; nothing says by whom")
     if summary["continues"]:
         print(f"continues the lost log {summary['continues']}; hold its key against your own copy")
     if not is_pinned:

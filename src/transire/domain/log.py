@@ -2,11 +2,23 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Final, Protocol
 
 from transire.domain.request import JsonValue
 
-__all__ = ["Change", "Condition", "Continuation", "DecisionLog", "Item", "Receipt"]
+__all__ = ["KINDS", "Change", "Condition", "Continuation", "DecisionLog", "Item", "Receipt"]
+
+KINDS: Final = frozenset(
+    {"policy.genesis", "policy.proposed", "policy.approved", "policy.activated"}
+    | {"policy.mode_changed", "policy.solo_asked"}
+    | {"quarantine.imposed", "quarantine.ratified", "quarantine.lift_asked", "quarantine.lifted"}
+    | {"access.key_created", "access.key_revoked", "access.invited"}
+    | {"access.credential_set", "access.credential_revoked"}
+    | {"decision", "attempt", "outcome", "advice", "throttled", "export"}
+    | {"review.claimed", "review.viewed", "review.approved", "review.denied"}
+    | {"review.cancelled", "review.expired"}
+)
+"""Every kind of entry (audit/FORMAT.md)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,6 +17,7 @@ from transire.errors import ConflictError, IntegrityError, StaleError, TransireE
 from transire.record.disclosure import disclose
 from transire.record.entry import encode_entry
 from transire.record.merkle import CompactRange, leaf_hash
+from transire.record.seal import StateSeal
 
 __all__ = ["Draft", "Names", "Stamp", "Written"]
 
@@ -78,14 +79,16 @@ class Draft:
 
     Args:
         tree: The committed tree, extended in place.
-        state: Committed values of every key the batch's conditions name.
+        state: Committed values of every key the batch's conditions and changes name.
         stored: Digests of blobs known to be stored already.
+        seal: Seals state; with `sealed`, the seal of the committed state.
 
     Attributes:
         leaves: (index, bytes, leaf hash), in order.
         changes: State writes, in order; None deletes.
         blobs: Digest → bytes of blobs not stored yet.
         disclosures: (index, digest, encoded).
+        sealed: The seal after the last entry taken.
     """
 
     def __init__(
@@ -95,7 +98,11 @@ class Draft:
         state: Mapping[str, str],
         stored: Container[str],
         stamp: Stamp,
+        seal: StateSeal,
+        sealed: int,
     ) -> None:
+        self.sealed = sealed
+        self._seal = seal
         self.tree = tree
         self.leaves: list[tuple[int, bytes, bytes]] = []
         self.changes: list[tuple[str, str | None]] = []
@@ -111,12 +118,23 @@ class Draft:
             self._judge(item)
             blobs = self._new_blobs(item)
             fields, disclosures = self._stamp.fields(item)
+            sealed = self._sealed_after(item)
+            fields["state"] = self._seal.spelled(sealed)
             data = encode_entry(fields)
         except TransireError as error:
             return error
         except (TypeError, ValueError):  # a lone surrogate, a blob that is not bytes
             return IntegrityError(f"a `{item.kind}` entry cannot be encoded")
+        self.sealed = sealed
         return self._take(item, data, str(fields["id"]), blobs, disclosures)
+
+    def _sealed_after(self, item: Item) -> int:
+        sealed, moved = self.sealed, dict[str, str | None]()
+        for change in item.changes:
+            old = moved.get(change.key, self._state.get(change.key))
+            sealed = self._seal.moved(sealed, change.key, old, change.value)
+            moved[change.key] = change.value
+        return sealed
 
     def _judge(self, item: Item) -> None:
         for condition in item.conditions:

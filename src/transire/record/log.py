@@ -85,6 +85,7 @@ class LogWriter:
         self._commit_timeout_s = commit_timeout_s
         self._linger_s = linger_s
         self._mirror: dict[str, str] = store.values()
+        self._sealed = signer.state_seal.of(self._mirror)
         self._known_blobs: set[str] = set()
         self._standing: Standing | None = None
         self._pending = Pending(clock, size=queue_size)
@@ -287,6 +288,7 @@ class LogWriter:
     def _write(self, items: list[Item]) -> tuple[list[_Result], str, int]:
         """Commit one batch; returns each item's result, the checkpoint (or "") and the size."""
         keys = {condition.key for item in items for condition in item.conditions}
+        keys |= {change.key for item in items for change in item.changes}
         stamp = Stamp(self._names, self._clock.now(), self._entropy)
         with self._store.transaction():
             draft = Draft(
@@ -294,6 +296,8 @@ class LogWriter:
                 state=self._store.values(keys) if keys else {},
                 stored=self._known_blobs,
                 stamp=stamp,
+                seal=self._signer.state_seal,
+                sealed=self._sealed,
             )
             results = [draft.add(item) for item in items]
             note = ""
@@ -301,6 +305,7 @@ class LogWriter:
                 checkpoint = Checkpoint(self.origin, draft.tree.size, draft.tree.root())
                 note = self._signer.sign(checkpoint)
                 self._store.write(draft, note)
+        self._sealed = draft.sealed
         self._publish(draft)
         return results, note, draft.tree.size
 

@@ -14,6 +14,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import IO, Final
 
+import orjson
 from sqlalchemy.exc import DBAPIError
 
 from transire.domain.ports import Clock
@@ -102,6 +103,7 @@ def open_log(
             with reader.snapshot():
                 _check_head(reader, signer)
                 _check_guard(guard, reader, signer)
+                _check_state(store, reader, signer)
         except DBAPIError:
             raise IntegrityError(f"`{LOG_FILE}` cannot be opened and read; {_ADVICE}") from None
         undo.pop_all()
@@ -162,6 +164,23 @@ def _check_head(reader: Reader, signer: Signer) -> None:
     if (checkpoint.size, checkpoint.root) != (tree.size, tree.root()) or not is_whole:
         raise IntegrityError(
             "the log's head does not match its entries and last checkpoint; run audit/verify.py"
+        )
+
+
+def _check_state(store: LogStore, reader: Reader, signer: Signer) -> None:
+    """The rows of state are those that the newest entry was written over."""
+    size = reader.head().size
+    rows = reader.leaves(size - 1, size) if size else []
+    sealed = orjson.loads(rows[0][1]).get("state") if rows else None
+    seal = signer.state_seal
+    if sealed is None:  # nothing written yet, or by a version that did not seal
+        is_sound = bool(rows) or not store.values()
+    else:
+        is_sound = sealed == seal.spelled(seal.of(store.values()))
+    if not is_sound:
+        raise IntegrityError(
+            f"the state beside the log was changed by something else than its entries; restore "
+            f"`{LOG_FILE}` from a backup"
         )
 
 

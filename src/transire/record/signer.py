@@ -12,11 +12,14 @@ from pathlib import Path
 from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from transire.errors import IntegrityError
 from transire.record.checkpoint import Checkpoint
 from transire.record.note import VerifierKey, sign_line
+from transire.record.seal import StateSeal
 
 __all__ = ["KEY_FILE", "PUBLIC_FILE", "Signer"]
 
@@ -30,6 +33,9 @@ class Signer:
     Args:
         name: The log's origin, which is also the key's name.
         seed: 32 bytes.
+
+    Attributes:
+        state_seal: Seals the log's state under a key made of the same seed.
     """
 
     def __init__(self, name: str, seed: bytes) -> None:
@@ -37,6 +43,9 @@ class Signer:
         public = self._private.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
         self.key = VerifierKey(name, public)
         self._key_id = self.key.id
+        self.state_seal = StateSeal(
+            HKDF(algorithm=SHA256(), length=32, salt=None, info=b"transire/state").derive(seed)
+        )
 
     def sign(self, checkpoint: Checkpoint) -> str:
         """The signed note."""
