@@ -1,10 +1,12 @@
 """Shared fixtures: an injected clock, and the places of foreign vectors and data."""
 
 import os
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+import structlog
 from hypothesis import HealthCheck, settings
 
 settings.register_profile(
@@ -30,6 +32,13 @@ class FakeClock:
 
     def advance(self, seconds: float) -> None:
         self.seconds += seconds
+
+
+@pytest.fixture(autouse=True)
+def _own_log() -> Iterator[None]:
+    """A command run in a test may have pointed the operational log at a stream that is closed."""
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture

@@ -95,6 +95,12 @@ class Installation:
         """The governed state of this moment."""
         return self.steering.current()
 
+    def missing_credentials(self) -> list[str]:
+        """Names of credentials that open deployments ask for and the settings do not have."""
+        catalog = self.governed.bundle.catalog
+        names = {d.credential for d in catalog.deployments.values() if d.credential is not None}
+        return sorted(name for name in names if self.settings.secret(name) is None)
+
     def act(self, person: PersonId) -> Act:
         """A person's act on governed state, judged by the bundle that is active now."""
         if self.steering.compiled is None:
@@ -144,6 +150,8 @@ class Installation:
                 self.metrics.held_reviews.set(len(pending))
             except TransireError as error:
                 _log.warning("sweep.failed", code=error.code)
+            except Exception as error:  # noqa: BLE001 - reviews must go on expiring, whatever broke
+                _log.error("sweep.failed", error_type=type(error).__name__)
 
 
 class Steering:
@@ -153,6 +161,7 @@ class Steering:
         self._build = build
         self._log = log
         self._current: Governed | None = None
+        self._one_at_a_time = asyncio.Lock()
         self.compiled: CompiledBundle | None = None
 
     def current(self) -> Governed:
@@ -167,10 +176,13 @@ class Steering:
 
     async def follow(self, compiled: CompiledBundle | None = None) -> None:
         """Rebind to what the log says is active; a failed load keeps the last valid state."""
+        async with self._one_at_a_time:
+            await self._follow(compiled)
+
+    async def _follow(self, compiled: CompiledBundle | None) -> None:
         digest = await active_digest(self._log)
         if digest is None:
             return
-        quarantine = await read_quarantine(self._log)
         loaded = compiled if compiled and compiled.digest == digest else None
         if loaded is None and self.compiled is not None and self.compiled.digest == digest:
             loaded = self.compiled
@@ -181,15 +193,16 @@ class Steering:
             built = await asyncio.to_thread(self._build, loaded)
         else:
             built = self.current()
+        # Read after the build, which takes long: a quarantine that came meanwhile counts.
         self._current = Governed(
             bundle=built.bundle,
-            quarantine=quarantine,
+            quarantine=await read_quarantine(self._log),
             detector=built.detector,
             authorizer=built.authorizer,
             scorer=built.scorer,
         )
         self.compiled = loaded
-        _log.info("policy.bundle_followed", digest=loaded.digest)
+        _log.info("policy.bundle_followed", bundle_digest=loaded.digest)
 
 
 async def open_installation(
@@ -272,7 +285,14 @@ async def _wire(
     steering = Steering(build, log)
     validator = ContractValidator()
     keys = KeyRing(log, log.peek, keyed=keyed, clock=clock, entropy=entropy)
-    people = People(log, log.peek, keyed=keyed, clock=clock, entropy=entropy)
+    people = People(
+        log,
+        log.peek,
+        keyed=keyed,
+        clock=clock,
+        entropy=entropy,
+        is_solo=lambda: log.peek(MODE_KEY) == "solo",
+    )
     reviews = ReviewQueue(log, recorder, holders=keys.holders, clock=clock, entropy=entropy)
     outbound = Outbound(
         Bounds(
@@ -325,6 +345,8 @@ async def _wire(
     await _found(installation)
     await steering.follow()
     await _close_open_permits(installation)
+    for name in installation.missing_credentials():
+        _log.warning("upstream.credential_missing", credential=name)
     return installation
 
 

@@ -27,14 +27,16 @@ _TOLD_VIOLATIONS: Final = 20
 _REMEDIES: Final = {
     "asserted.model": "no permitted deployment serves the asked-for `model`; use `auto`",
     "asserted.jurisdiction": "no permitted deployment lies in the asserted jurisdictions",
-    "asserted.redaction": "the asserted `redaction` leaves nothing",
+    "asserted.redaction": "the asserted `redaction` leaves nothing: `require` needs something to "
+    "redact, and an application whose catalog entry says `redaction: true`",
     "quarantine": "what would be permitted is quarantined",
     "state": "what would be permitted takes no traffic",
 }
 _FILTERS: Final = {
     "capability": "no permitted deployment can do what the request asks for",
     "context": "the request is too long for every permitted deployment",
-    "max_cost": "every permitted deployment may cost more than `max_cost_usd`",
+    "max_cost": "every permitted deployment may cost more than `max_cost_usd`, or has no known "
+    "price",
     "max_latency": "every permitted deployment is slower than `max_latency_ms`",
     "quality": "no permitted deployment meets the quality floor",
 }

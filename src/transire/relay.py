@@ -5,8 +5,10 @@ by the caller, stopped by a quarantine, or never read at all.
 """
 
 import asyncio
+import math
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Final, TypeVar
 
@@ -16,7 +18,7 @@ from transire.domain.deployment import Price
 from transire.domain.permit import Outcome, OutcomeStatus
 from transire.domain.ports import Clock, Exchange
 from transire.domain.request import RoutingRequest
-from transire.errors import ContractViolated, UpstreamError
+from transire.errors import ContractViolated, LogUncertain, UpstreamError
 from transire.toolgate import Judge, released
 
 __all__ = ["Account", "Relay"]
@@ -33,6 +35,7 @@ class Account:
         upstream_s: Seconds spent waiting for deployments; the rest of the time is ours.
         permits: Attempts recorded.
         is_recorded: An entry says how this request ended before any attempt.
+        is_recording: An entry of this decision is, or may yet be, in the log's hands.
     """
 
     request: RoutingRequest
@@ -41,9 +44,26 @@ class Account:
     permits: int = 0
     upstream_s: float = 0.0
     is_recorded: bool = False
+    is_recording: bool = False
     ignored: tuple[str, ...] = ()
     usage: Usage | None = None
     cost_micro_usd: int | None = None
+
+    @contextmanager
+    def recording(self) -> Iterator[None]:
+        """While the decision's own entry is written: a second one of its id would be a lie.
+
+        Cancelled or uncertain, it stays so: the log may write the entry after all.
+        """
+        self.is_recording = True
+        try:
+            yield
+        except LogUncertain:
+            raise
+        except Exception:
+            self.is_recording = False
+            raise
+        self.is_recording = False
 
     def remaining_s(self, now: float) -> float:
         """Seconds left of the request's deadline."""
@@ -63,6 +83,7 @@ class Relay:
         expected_model: The model name the catalog says this upstream serves.
         is_stopped: True once a quarantine blocks this deployment or tenant.
         judge: Says what is wrong with (a choice of) an answer.
+        until: Monotonic second by which this attempt must have answered, or have begun to.
         is_elsewhere: Whether a place that the answer names contradicts the catalog.
     """
 
@@ -75,6 +96,7 @@ class Relay:
     judge: Judge
     is_elsewhere: Callable[[str], bool]
     sent: float
+    until: float
     expected_model: str = ""
     _contradicts: set[str] = field(default_factory=set)
     _chunks: AsyncIterator[Chunk] | None = field(default=None, repr=False)
@@ -89,7 +111,7 @@ class Relay:
         Raises:
             UpstreamError: it could not be read, or a quarantine came between.
         """
-        completion = await self._waiting(self.exchange.completion())
+        completion = await self._waiting(self.exchange.completion(), self.until)
         self._refuse_if_stopped()
         self._compare(completion.model)
         self._compare_place()
@@ -107,7 +129,7 @@ class Relay:
         """
         self._compare_place()
         self._chunks = released(self.exchange.chunks(), self.judge)
-        self._first = await self._next()
+        self._first = await self._next(self.until)
         if self._first is None:
             raise UpstreamError("the stream was empty", facts={"failure": "empty"})
 
@@ -123,8 +145,8 @@ class Relay:
             while chunk is not None:
                 self._note(chunk)
                 yield chunk
-                self._refuse_if_stopped()
                 chunk = await self._next()
+                self._refuse_if_stopped()
         except UpstreamError as error:
             await self.fail(error, status=OutcomeStatus.PARTIAL)
             raise
@@ -155,19 +177,20 @@ class Relay:
         """Settle an answer nobody waits for any more; safe after any other ending."""
         await self._end(OutcomeStatus.CANCELLED, "cancelled", None)
 
-    async def _next(self) -> Chunk | None:
+    async def _next(self, until: float = math.inf) -> Chunk | None:
         assert self._chunks is not None  # `start` ran
-        return await self._waiting(anext(self._chunks, None))
+        return await self._waiting(anext(self._chunks, None), until)
 
-    async def _waiting(self, awaitable: Awaitable[T]) -> T:
+    async def _waiting(self, awaitable: Awaitable[T], until: float) -> T:
         began = self.clock.monotonic()
+        left = self.account.remaining_s(began)
         try:
-            async with asyncio.timeout(max(self.account.remaining_s(began), 0.001)):
+            async with asyncio.timeout(max(min(left, until - began), 0.001)):
                 return await awaitable
         except TimeoutError:
-            raise UpstreamError(
-                "the request's deadline passed", facts={"failure": "deadline"}
-            ) from None
+            # The deployment's own time is up, or the request's: the next one may be tried or not.
+            failure = "timeout" if until - began < left else "deadline"
+            raise UpstreamError("the answer took too long", facts={"failure": failure}) from None
         finally:
             self.account.upstream_s += self.clock.monotonic() - began
 

@@ -11,18 +11,15 @@ INVARIANT (I4): any error on the way is recorded as a refusal and raised; nothin
 """
 
 import asyncio
-import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final
 
 from transire.domain.answer import Completion
 from transire.domain.decision import (
-    Candidate,
     Case,
     Choice,
     Classification,
-    Effect,
     Hold,
     Pair,
     Redaction,
@@ -46,18 +43,20 @@ from transire.domain.taxonomy import Taxonomy
 from transire.errors import (
     ContractViolated,
     GovernanceUnavailable,
-    IntegrityError,
-    LogUncertain,
     ReviewRequired,
     StaleError,
     TransireError,
     UpstreamError,
 )
+from transire.picks import confirm, free, redeclared, seed_of
 from transire.refusals import refuse_answer, refuse_empty
 from transire.relay import Account, Relay
 
 __all__ = ["Advice", "Routed", "Router"]
 
+_ATTEMPT_SHARE: Final = 0.75
+"""Of the time that is left, what one attempt may take: a deployment that hangs is then known to
+hang, and something is left for the next one."""
 _STALE_TRIES: Final = 3
 """How often a request is authorized anew when governed state moves before its commit."""
 
@@ -148,10 +147,14 @@ class Router:
         self.observer.decided(case, "advice")
         return Advice(case=case, choice=choice, error=error, governed=governed)
 
-    def answered(self, routed: Routed) -> None:
-        """The answer has reached the caller: measure it."""
+    def answered(self, routed: Routed, code: str = "ok") -> None:
+        """The answer has reached the caller, or as much of it as there was: measure it.
+
+        Args:
+            code: Why a stream ended early, as the caller was told.
+        """
         account = routed.account
-        self.observer.decided(routed.case, "ok")
+        self.observer.decided(routed.case, code)
         usage = account.usage
         self.observer.answered(
             Outcome(
@@ -195,7 +198,7 @@ class Router:
         )
         authorized = self.clock.monotonic()
         ranking = governed.scorer.rank(
-            request, classification, authorization, exclude=frozenset(), seed=_seed(request)
+            request, classification, authorization, exclude=frozenset(), seed=seed_of(request)
         )
         self.observer.stage("authorize", authorized - started)
         self.observer.stage("score", self.clock.monotonic() - authorized)
@@ -230,7 +233,7 @@ class Router:
         best = case.ranking.candidates[0]
         if not best.verdict.queues:
             return Choice(candidate=best)
-        released = _free(case.ranking.candidates, release)
+        released = free(case.ranking.candidates, release)
         if release is not None and released:
             return Choice(candidate=released[0], released_by=release.review_id)
         return Hold(candidate=best, queues=best.verdict.queues)
@@ -245,7 +248,8 @@ class Router:
             return None, error
 
     async def _hold(self, case: Case, hold: Hold, governed: Governed, account: Account) -> None:
-        review_id, _ = await self.reviews.hold(case, hold, governed)
+        with account.recording():
+            review_id, _ = await self.reviews.hold(case, hold, governed)
         account.is_recorded = True
         raise ReviewRequired(
             "a human must release this request; resume it with `x-transire-review-id`",
@@ -271,7 +275,7 @@ class Router:
             history.append((choice.candidate.pair, failed))
             case = account.case = await self._again(case, governed)
             following = self.attempts.next_attempt(
-                _free(case.ranking.candidates, release),
+                free(case.ranking.candidates, release),
                 history,
                 budget=governed.bundle.routing.max_attempts,
                 remaining_s=account.remaining_s(self.clock.monotonic()),
@@ -298,7 +302,11 @@ class Router:
         )
         narrowed = case.authorization.narrowed_by(now)
         ranking = governed.scorer.rank(
-            request, case.classification, narrowed, exclude=frozenset(), seed=_seed(request)
+            request,
+            case.classification,
+            narrowed,
+            exclude=redeclared(governed, current),
+            seed=seed_of(request),
         )
         return replace(case, authorization=narrowed, ranking=ranking)
 
@@ -346,24 +354,26 @@ class Router:
         cause: str,
     ) -> tuple[Recorded[Permit], Relay] | UpstreamError:
         """Record a permit and spend it at once: no record, no route (I1)."""
-        _confirm(case, choice, release)
+        confirm(case, choice, release)
         pair = choice.candidate.pair
         body, _ = case.body(pair.form)
         deployment = governed.bundle.catalog.deployments[pair.deployment]
         is_stream = _is_relayed(case.request)
         wire = self.forwarder.prepare(body, deployment, is_stream=is_stream)
         started = self.clock.monotonic()
-        recorded = await self.recorder.permit(
-            case, choice, wire, attempt=account.permits + 1, cause=cause, release=release
-        )
+        with account.recording():
+            recorded = await self.recorder.permit(
+                case, choice, wire, attempt=account.permits + 1, cause=cause, release=release
+            )
         sent = self.clock.monotonic()
+        attempt_s = account.remaining_s(sent) * _ATTEMPT_SHARE
         self.observer.stage("record", sent - started)
         account.permits += 1
         account.ignored = (*case.request.body.ignored, *wire.ignored)
         self.health.started(pair.deployment)
         try:
             exchange = await self.forwarder.send(
-                recorded, wire, is_stream=is_stream, timeout_s=account.remaining_s(sent)
+                recorded, wire, is_stream=is_stream, timeout_s=attempt_s
             )
         except (UpstreamError, StaleError) as raised:
             account.upstream_s += self.clock.monotonic() - sent
@@ -389,6 +399,7 @@ class Router:
                 place, deployment, governed.bundle.taxonomy
             ),
             sent=sent,
+            until=sent + attempt_s,
             expected_model=deployment.upstream_model,
         )
 
@@ -422,7 +433,7 @@ class Router:
         """
         error.decision_id = request.id
         self.observer.decided(account.case, error.code)
-        is_said = account.permits or account.is_recorded or isinstance(error, LogUncertain)
+        is_said = account.permits or account.is_recorded or account.is_recording
         if not is_said:
             account.is_recorded = True
             await self.recorder.refusal(account.case, request, error)
@@ -432,34 +443,6 @@ def _is_relayed(request: RoutingRequest) -> bool:
     """A stream that can only be judged whole is fetched whole; text beside tools is not."""
     held = request.body.is_held or bool(request.assertions.required_tools)
     return request.is_stream and not held
-
-
-def _free(candidates: Sequence[Candidate], release: Release | None) -> list[Candidate]:
-    """Candidates that await no review: none asked for, or every asked-for queue has released."""
-    if release is None:
-        return [c for c in candidates if not c.verdict.queues]
-    return [
-        c
-        for c in candidates
-        if c.pair.deployment in release.deployments and c.verdict.queues <= release.queues
-    ]
-
-
-def _confirm(case: Case, choice: Choice, release: Release | None) -> None:
-    """The pick is in the permitted set as it stands now, and awaits nobody (I2, I3).
-
-    A scorer that answered with anything else is broken or hostile; nothing is sent for it.
-    """
-    verdict = case.authorization.verdict(choice.candidate.pair)
-    if verdict is None or verdict.effect is not Effect.PERMIT:
-        raise IntegrityError("the scorer picked outside the permitted set")
-    if not verdict.queues <= (release.queues if release is not None else frozenset()):
-        raise IntegrityError("the pick awaits a review that has not released it")
-
-
-def _seed(request: RoutingRequest) -> int:
-    """The decision's seed: a function of its id, so that replay draws the same (I8)."""
-    return int.from_bytes(hashlib.sha256(request.id.encode()).digest()[:6], "big")
 
 
 def _moved() -> UpstreamError:

@@ -1,6 +1,7 @@
 """Bad input: each a clear error with a decision id, none a 500, none unrecorded."""
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import httpx
@@ -39,6 +40,41 @@ CASES: dict[str, tuple[Any, int]] = {
             },
         },
         400,
+    ),
+    "a tool choice of no text": (
+        {"model": "auto", "messages": HI, "tool_choice": {"function": {"name": []}}},
+        400,
+    ),
+    "a tool type of no text": ({"model": "auto", "messages": HI, "tools": [{"type": []}]}, 400),
+    "parameters of no object": (
+        {
+            "model": "auto",
+            "messages": HI,
+            "tools": [{"type": "function", "function": {"name": "f", "parameters": [1]}}],
+        },
+        400,
+    ),
+    "strictness of no truth value": (
+        {
+            "model": "auto",
+            "messages": HI,
+            "tools": [{"type": "function", "function": {"name": "f", "strict": {"a": "b"}}}],
+        },
+        400,
+    ),
+    "a file that is an address": (
+        {
+            "model": "auto",
+            "messages": [
+                {
+                    "role": "user",
+                    "content": [
+                        {"type": "file", "file": {"file_data": "https://example.com/a.pdf"}}
+                    ],
+                }
+            ],
+        },
+        403,
     ),
     "stored answers": ({"model": "auto", "messages": HI, "store": True}, 403),
     "hosted tools": ({"model": "auto", "messages": HI, "tools": [{"type": "web_search"}]}, 403),
@@ -105,6 +141,49 @@ def test_header_and_body_that_contradict_are_refused(world: World) -> None:
     )
 
     assert reply.status_code == 400
+
+
+def test_an_assertion_given_twice_is_refused(world: World) -> None:
+    headers = [
+        ("authorization", f"Bearer {world.keys['support-triage']}"),
+        ("x-transire-jurisdictions", "DE"),
+        ("x-transire-jurisdictions", "US"),
+    ]
+    reply = httpx.post(
+        f"{world.base_url}/chat/completions",
+        json={"model": "auto", "messages": HI},
+        headers=headers,
+        trust_env=False,
+    )
+
+    assert reply.status_code == 400
+    assert "twice" in reply.json()["error"]["message"]
+
+
+def test_a_path_with_a_slash_too_many_is_404(world: World) -> None:
+    assert world.post("/v1/chat/completions/", {}).status_code == 404
+
+
+@pytest.mark.parametrize("path", ["/v1/people/redeem", "/v1/policies/bundles", "/v1/keys"])
+def test_large_bodies_are_not_read_from_strangers(world: World, path: str) -> None:
+    def pieces() -> Iterator[bytes]:
+        yield b"{"
+
+    large = httpx.post(f"{world.root}{path}", content=b" " * 100_000, trust_env=False)
+    endless = httpx.post(f"{world.root}{path}", content=pieces(), trust_env=False)
+
+    assert large.status_code == 401
+    assert endless.status_code == 400
+    assert "content-length" in endless.json()["detail"]
+
+
+@pytest.mark.parametrize("query", ["outcome=denied", "kind=nonsense", "before=9223372036854775808"])
+def test_a_filter_that_does_not_exist_is_refused(world: World, query: str) -> None:
+    assert world.act("aud", "GET", f"/v1/audit/entries?{query}").status_code == 400
+
+
+def test_a_state_of_reviews_that_does_not_exist_is_refused(world: World) -> None:
+    assert world.act("rita", "GET", "/v1/reviews?state=nonsense").status_code == 400
 
 
 def test_a_person_cannot_route_and_an_application_cannot_govern(world: World) -> None:

@@ -31,6 +31,8 @@ def kept(terminal: Terminal) -> Path:
 
 
 def invited(people: People, person: str, file: Path) -> Path:
+    """A token for somebody who has just given their credential up."""
+    people(person).run("people", "revoke", person)
     file.write_text(people("omar").run("people", "invite", person).stdout)
     return file
 
@@ -187,18 +189,26 @@ def test_a_key_is_shown_once_listed_without_secret_and_revoked_at_once(
 def test_a_voided_credential_ends_and_a_new_token_begins_again(
     world: World, people: People, stranger: Terminal, tmp_path: Path
 ) -> None:
-    priya = people("priya")
-    assert people("omar").result("people", "revoke", "priya")["state"] == "revoked"
-    ended = priya.refusal("people", "me")
-    again = people("omar").refusal("people", "revoke", "priya")
-    token = invited(people, "priya", tmp_path / "token.json")
+    token = invited(people, "priya", tmp_path / "priya.json")
+    text = json.loads(token.read_text())["token"]
+    redeemed = world.act("omar", "POST", "/v1/people/redeem", {"token": text}).json()
+    world.people["priya"] = redeemed["credential"]
+    aud = people("aud")
+    assert people("omar").result("people", "revoke", "aud")["state"] == "revoked"
+    alone = people("omar").refusal("people", "invite", "aud")
+    ended = aud.refusal("people", "me")
+    again = people("omar").refusal("people", "revoke", "aud")
+    assert people("priya").result("people", "revoke", "aud")["state"] == "revoked"
+    token = tmp_path / "token.json"
+    token.write_text(people("omar").run("people", "invite", "aud").stdout)
     stranger.run("login", world.root, "--token-file", str(token))
-    world.people["priya"] = json.loads(kept(stranger).read_text())[world.root]["credential"]
+    world.people["aud"] = json.loads(kept(stranger).read_text())[world.root]["credential"]
 
+    assert "another person must invite" in alone[1]
     assert ended[0] == 1
     assert "transire login" in ended[1]
     assert again == (1, "transire: this person has no credential")
-    assert stranger.result("people", "me")["roles"] == ["auditor", "privacy_officer"]
+    assert stranger.result("people", "me")["roles"] == ["auditor"]
 
 
 @pytest.mark.parametrize(

@@ -69,6 +69,20 @@ def test_a_cut_stream_ends_in_an_error_event_and_never_in_done(world: World) -> 
     assert [("partial", "cut")] == [(status, failure) for _, status, failure in outcomes]
 
 
+def test_a_cut_stream_is_not_counted_as_an_answer(world: World) -> None:
+    def counted(code: str) -> float:
+        page = httpx.get(f"{world.admin_url}/metrics", trust_env=False).text
+        lines = [x for x in page.splitlines() if x.startswith("transire_requests_total{")]
+        return sum(float(x.split()[-1]) for x in lines if f'code="{code}"' in x)
+
+    before = counted("ok"), counted("upstream_failed")
+    for name in world.fleet:
+        world.behave(name, "cut")
+    world.chat("tell me something", stream=True)
+
+    assert (counted("ok"), counted("upstream_failed")) == (before[0], before[1] + 1)
+
+
 def test_a_stream_that_fails_before_its_first_byte_falls_back(world: World) -> None:
     world.behave("us-economy", "error_500")
     reply = world.chat(FAQ, stream=True)

@@ -92,7 +92,14 @@ def test_people_who_write_or_approve_bundles_hand_out_no_credentials(world: Worl
         assert world.act(person, "POST", "/v1/people/priya/invite").status_code == 403
 
 
+def test_nobody_is_invited_into_somebody_elses_place(world: World) -> None:
+    taken = world.act("omar", "POST", "/v1/people/rita/invite")
+    assert taken.status_code == 409
+    assert world.act("rita", "GET", "/v1/people/me").status_code == 200
+
+
 def test_a_token_sets_a_credential_once(world: World) -> None:
+    world.act("priya", "DELETE", "/v1/people/priya/credential")
     token = world.act("omar", "POST", "/v1/people/priya/invite").json()["token"]
     first = world.act("omar", "POST", "/v1/people/redeem", {"token": token})
     second = world.act("omar", "POST", "/v1/people/redeem", {"token": token})

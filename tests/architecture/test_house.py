@@ -11,6 +11,7 @@ from statistics import median
 import pytest
 
 import transire
+from transire.observe.fields import EVENT_PATTERN, FIELDS, REASONS
 
 SOURCE = Path(transire.__file__).parent
 MODULES = sorted(SOURCE.rglob("*.py"))
@@ -116,3 +117,20 @@ def test_the_auditors_kit_imports_nothing_of_ours() -> None:
     roots = {name.split(".")[0] for name in imported}
 
     assert roots - set(sys.stdlib_module_names) == {"cryptography"}
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(SOURCE)))
+def test_no_line_of_the_operational_log_names_a_field_that_is_dropped(path: Path) -> None:
+    calls = [
+        node
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr in {"debug", "info", "warning", "error", "exception", "critical"}
+        and node.args
+        and isinstance(node.args[0], ast.Constant)
+        and EVENT_PATTERN.fullmatch(str(node.args[0].value))
+    ]
+    named = {keyword.arg for call in calls for keyword in call.keywords}
+
+    assert named <= FIELDS | REASONS | {"exc_info"}

@@ -13,6 +13,7 @@ from tests.conftest import REPOSITORY
 
 import transire.errors
 from transire.cli.main import app
+from transire.domain.log import KINDS
 from transire.errors import TransireError
 from transire.settings import Settings
 
@@ -139,3 +140,11 @@ def test_every_command_in_a_page_exists(page: Path) -> None:
             words.insert(1, "scan")  # what `transire detect FILE` is short for
         if len(words) > 1 and "…" not in command:
             assert any(words[: len(name.split())] == name.split() for name in known), command
+
+
+def test_the_format_names_every_kind_of_entry() -> None:
+    page = (REPOSITORY / "audit" / "FORMAT.md").read_text(encoding="utf-8")
+    table = page.split("| kind | says |")[1].split("\n\n")[0]
+    firsts = [line.split("|")[1] for line in table.splitlines() if line.startswith("| `")]
+
+    assert {name for first in firsts for name in re.findall(r"`([a-z._]+)`", first)} == KINDS

@@ -1,5 +1,6 @@
 """The path with fakes that implement its ports: order, races, hostile stages, one outcome each."""
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -27,11 +28,14 @@ from transire.domain.decision import (
     Choice,
     Classification,
     Effect,
+    Form,
     Hold,
+    Pair,
     Ranking,
     Redaction,
     Signals,
     Terms,
+    Verdict,
 )
 from transire.domain.ids import (
     ApplicationId,
@@ -63,6 +67,7 @@ from transire.errors import (
     UpstreamError,
 )
 from transire.forward.fallback import AttemptPlan
+from transire.picks import free, redeclared
 from transire.router import Router
 
 COMPILED = compile_bundle(pack_files())
@@ -631,3 +636,65 @@ async def test_a_decision_that_may_yet_be_written_gets_no_second_entry(path: Pat
 
     assert path.recorder.refusals == []
     assert path.events == []
+
+
+class Hanging(FakeExchange):
+    async def completion(self) -> Completion:
+        await asyncio.Event().wait()
+        raise AssertionError("unreachable")
+
+
+async def test_a_deployment_that_hangs_is_known_to_hang_before_the_request_ends(path: Path) -> None:
+    path.forwarder.exchange = Hanging(ANSWER)
+    with pytest.raises(UpstreamError):
+        await path.router.route(request(deadline_s=0.2))
+    first = path.recorder.outcomes[0]
+
+    assert (first.status, first.failure) == (OutcomeStatus.FAILED, "timeout")
+
+
+async def test_a_deadline_during_the_commit_writes_no_second_entry(path: Path) -> None:
+    async def never(*_: Any, **__: Any) -> Recorded[Permit]:
+        await asyncio.Event().wait()
+        raise AssertionError("unreachable")
+
+    path.recorder.permit = never  # type: ignore[method-assign] # a slow log
+    with pytest.raises(UpstreamError):
+        await path.router.route(request(deadline_s=0.05))
+
+    assert path.recorder.refusals == []
+
+
+async def test_a_later_attempt_leaves_what_the_catalog_describes_otherwise(path: Path) -> None:
+    before = path.governed()
+    catalog = before.bundle.catalog
+    moved = replace(catalog.deployments[DeploymentId("eu-medical")], address="https://new.example")
+    deployments = {**catalog.deployments, moved.id: moved}
+    bundle = replace(before.bundle, catalog=replace(catalog, deployments=deployments))
+
+    assert redeclared(before, before) == frozenset()
+    assert redeclared(before, replace(before, bundle=bundle)) == {
+        Pair(deployment=moved.id, form=form) for form in Form
+    }
+
+
+@pytest.mark.parametrize(("is_redacted", "freed"), [(True, [Form.REDACTED]), (False, list(Form))])
+def test_an_approval_of_the_redacted_form_frees_no_raw_one(
+    is_redacted: bool, freed: list[Form]
+) -> None:
+    verdicts = [
+        Verdict(pair=Pair(deployment=DeploymentId("a"), form=form), effect=Effect.PERMIT)
+        for form in Form
+    ]
+    candidates = [Candidate(verdict, Terms(1, 1, 1, 1_000, 900, 0)) for verdict in verdicts]
+    release = Release(
+        review_id=ReviewId("rev_1"),
+        conditions=(),
+        changes=(),
+        assertions=Assertions(),
+        deployments=frozenset({DeploymentId("a")}),
+        queues=frozenset(),
+        is_redacted=is_redacted,
+    )
+
+    assert [c.pair.form for c in free(candidates, release)] == freed

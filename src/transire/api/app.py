@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 from typing import Any, Final, TypeAlias
 
 import structlog
-from fastapi import APIRouter, FastAPI
+from fastapi import APIRouter, Depends, FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -18,18 +18,27 @@ from transire.api.audit import add_audit, add_decisions
 from transire.api.chat import ChatEndpoint, ModelsEndpoint
 from transire.api.decisions import AdviceEndpoint
 from transire.api.errors import openai_error, problem
+from transire.api.intake import known_query, person_of
 from transire.api.openapi import hot_paths
 from transire.api.people import add_keys, add_people
 from transire.api.policies import add_bundles, add_mode, add_quarantine
 from transire.api.reviews import add_reviews
 from transire.bootstrap import Installation
-from transire.errors import GovernanceUnavailable, NotFoundError, RequestError, TransireError
+from transire.errors import (
+    GovernanceUnavailable,
+    NotFoundError,
+    RequestError,
+    TooLargeError,
+    TransireError,
+)
 
 __all__ = ["FrontDoor", "build_admin", "build_app"]
 
 Endpoint: TypeAlias = Callable[[Request], Awaitable[Response]]
 
 _log = structlog.get_logger()
+_MAX_ACT_BYTES: Final = 64 * 1024
+_MAX_BUNDLE_BYTES: Final = 16 * 1024 * 1024
 _OPENAI_SHAPED: Final = ("/v1/chat/", "/v1/models", "/v1/completions", "/v1/embeddings")
 
 
@@ -40,7 +49,10 @@ class FrontDoor:
     as scoring does; the path's own routes are two exact names, and bring bounds of their own.
     """
 
-    def __init__(self, app: FastAPI, path: Mapping[str, Endpoint]) -> None:
+    def __init__(
+        self, installation: Installation, app: FastAPI, path: Mapping[str, Endpoint]
+    ) -> None:
+        self._installation = installation
         self._app = app
         self._path = path
 
@@ -50,7 +62,8 @@ class FrontDoor:
         if scope["type"] == "http" and scope["method"] == "POST":
             endpoint = self._path.get(scope["path"])
         if endpoint is None:
-            await self._app(scope, receive, send)
+            refused = self._refuse_body(scope) if scope["type"] == "http" else None
+            await (refused or self._app)(scope, receive, send)
             return
         request = Request(scope, receive)
         try:
@@ -58,6 +71,24 @@ class FrontDoor:
         except Exception as error:  # noqa: BLE001 - never a bare 500, whatever breaks
             response = await _on_unexpected(request, error)
         await response(scope, receive, send)
+
+    def _refuse_body(self, scope: Scope) -> Response | None:
+        """Everything but the path takes small bodies, and larger ones from people we know alone.
+
+        FastAPI reads and parses a body before it asks who sent it.
+        """
+        request = Request(scope)
+        declared = request.headers.get("content-length", "0")
+        try:
+            if "transfer-encoding" in request.headers or not declared.isdigit():
+                raise RequestError("this route wants a body with a `content-length`")
+            if int(declared) > _MAX_BUNDLE_BYTES:
+                raise TooLargeError(f"the body may have {_MAX_BUNDLE_BYTES} bytes")
+            if int(declared) > _MAX_ACT_BYTES:
+                person_of(self._installation, request)
+        except TransireError as error:
+            return _shaped(request, error)
+        return None
 
 
 def build_app(installation: Installation) -> FrontDoor:
@@ -69,7 +100,7 @@ def build_app(installation: Installation) -> FrontDoor:
     app = _build_rest(installation)
     for name in path:
         app.router.routes.append(Route(name, _wrong_method, methods=["POST"]))
-    return FrontDoor(app, path)
+    return FrontDoor(installation, app, path)
 
 
 def _build_rest(installation: Installation) -> FastAPI:
@@ -87,12 +118,13 @@ def _build_rest(installation: Installation) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         openapi_url=None,
+        redirect_slashes=False,
     )
     app.router.routes += [
         Route("/v1/models", _plain(ModelsEndpoint(installation)), methods=["GET"]),
         Route("/v1/models/{name:path}", _plain(ModelsEndpoint(installation)), methods=["GET"]),
     ]
-    router = APIRouter()
+    router = APIRouter(dependencies=[Depends(known_query)])
     for add in (
         add_people,
         add_keys,
@@ -151,14 +183,16 @@ def _health(app: FastAPI, it: Installation) -> None:
         """A bundle is active and the log accepts entries; lists what is degraded."""
         governed = it.governed
         missing = sorted(getattr(governed.detector, "missing", ()))
+        locked = it.missing_credentials()
         problems = [] if it.log.is_ready else ["log"]
         body = {
-            "status": "unready" if problems else "degraded" if missing else "ok",
+            "status": "unready" if problems else "degraded" if missing or locked else "ok",
             "problems": problems,
             "bundle": governed.bundle.digest,
             "mode": it.log.peek("bundle/mode"),
             "detector": governed.detector.digest,
             "uncovered_classes": missing,
+            "missing_credentials": locked,
             "quarantine_version": governed.quarantine.version,
         }
         return JSONResponse(body, 503 if problems else 200)

@@ -7,7 +7,8 @@ from fastapi import APIRouter, Query, Request
 from transire.api.decisions import Decisions, person_or_application
 from transire.api.intake import person_of
 from transire.bootstrap import Installation
-from transire.domain.log import Item
+from transire.domain.log import KINDS, Item
+from transire.errors import RequestError
 
 __all__ = ["add_audit", "add_decisions"]
 
@@ -18,12 +19,14 @@ def add_audit(router: APIRouter, it: Installation) -> None:
     @router.get("/v1/audit/entries", tags=["audit"])
     async def entries(
         request: Request,
-        before: Annotated[int | None, Query(ge=0)] = None,
+        before: Annotated[int | None, Query(ge=0, lt=2**53)] = None,
         limit: Annotated[int, Query(ge=1, le=500)] = 50,
         kind: str | None = None,
     ) -> dict[str, Any]:
         """The tenant's entries, newest first, keyset-paged by index. Reading is recorded."""
         principal = person_of(it, request)
+        if kind is not None and kind not in KINDS:
+            raise RequestError(f"no such kind; there are {', '.join(sorted(KINDS))}", param="kind")
         by = it.acts.require(principal, "read_audit", {"type": "AuditLog", "id": principal.tenant})
         await it.log.append(
             Item(kind="export", fields={"by": by, "tenant": principal.tenant, "count": limit})

@@ -10,17 +10,18 @@ from contextlib import ExitStack
 from typing import Any, Final
 
 import orjson
+import structlog
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from transire.api.errors import openai_body, openai_error
-from transire.api.intake import Intake
+from transire.api.intake import Intake, as_refusal
 from transire.bootstrap import Installation
 from transire.domain.decision import Classification, Signals
 from transire.domain.naming import AUTO
 from transire.domain.request import RoutingRequest
-from transire.errors import ContractViolated, TransireError, UnknownModelError, UpstreamError
+from transire.errors import TransireError, UnknownModelError
 from transire.forward.encode import DONE, as_chunks, completion_json, event
 from transire.router import Routed
 
@@ -31,6 +32,7 @@ __all__ = [
     "models_of",
 ]
 
+_log = structlog.get_logger()
 _ASYNC_PREFERENCE: Final = "respond-async"
 
 
@@ -59,10 +61,11 @@ class ChatEndpoint:
         try:
             try:
                 routing = await self._intake.read(request, principal, decision_id)
-            except TransireError as error:
+            except Exception as raised:  # noqa: BLE001 - see `as_refusal`
+                refusal = as_refusal(raised)
                 blank = self._intake.blank(principal, decision_id)
-                await installation.router.refuse(blank, error)
-                raise
+                await installation.router.refuse(blank, refusal)
+                raise refusal from None
             routed = await _unless_gone(request, installation.router.route(routing))
         except TransireError as error:
             places.close()
@@ -139,6 +142,7 @@ class _RelayResponse(Response):
         self._installation = installation
         self._routed = routed
         self._places = places
+        self._code = "cancelled"
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         del scope
@@ -152,7 +156,7 @@ class _RelayResponse(Response):
                 task.cancel()
             await asyncio.gather(sending, watching, return_exceptions=True)
             await self._routed.relay.cancel()  # settles only where nothing else has
-            self._installation.router.answered(self._routed)
+            self._installation.router.answered(self._routed, self._code)
             self._places.close()
 
     async def _send_all(self, send: Send) -> None:
@@ -175,11 +179,16 @@ class _RelayResponse(Response):
                 )
                 if data is not None:
                     yield data
-        except (UpstreamError, ContractViolated) as error:
+        except Exception as raised:  # noqa: BLE001 - a bug must not look like the stream's end
+            error = as_refusal(raised)
+            if error is not raised:
+                _log.error("api.unexpected_error", error_type=type(raised).__name__)
             error.decision_id = request.id
             error.facts.pop("upstream", None)
+            self._code = error.code
             yield b"data: " + orjson.dumps(openai_body(error)) + b"\n\n"
         else:
+            self._code = "ok"
             yield DONE
 
 

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from transire.api.errors import openai_error
-from transire.api.intake import Intake, guarded
+from transire.api.intake import Intake, as_refusal, guarded
 from transire.authorize.cedar import CedarAuthorizer
 from transire.bootstrap import Installation
 from transire.bundle.lifecycle import load_bundle
@@ -49,10 +49,11 @@ class AdviceEndpoint:
             with installation.admission.enter(principal.key_id, priority=principal.priority):
                 try:
                     routing = await self._intake.read(request, principal, decision_id)
-                except TransireError as error:
+                except Exception as raised:  # noqa: BLE001 - see `as_refusal`
+                    refusal = as_refusal(raised)
                     blank = self._intake.blank(principal, decision_id)
-                    await installation.router.refuse(blank, error)
-                    raise
+                    await installation.router.refuse(blank, refusal)
+                    raise refusal from None
                 advice = await installation.router.advise(routing)
         except TransireError as error:
             error.decision_id = decision_id

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Final
 
+from fastapi.routing import APIRoute
 from pydantic import BaseModel, ConfigDict
 from starlette.requests import Request
 
@@ -19,12 +20,21 @@ from transire.domain.deployment import Catalog
 from transire.domain.ids import DecisionId, ReviewId, make_ulid
 from transire.domain.naming import resolve_model
 from transire.domain.request import Assertions, Body, Principal, RoutingRequest
-from transire.errors import AuthenticationError, RequestError, TooLargeError
+from transire.errors import (
+    AuthenticationError,
+    GovernanceUnavailable,
+    RequestError,
+    TooLargeError,
+    TransireError,
+)
 
-__all__ = ["Intake", "StrictBody", "bearer_of", "guarded", "person_of"]
+__all__ = ["Intake", "StrictBody", "as_refusal", "bearer_of", "guarded", "known_query", "person_of"]
 
 _INLINE_BYTES: Final = 128 * 1024
 """Larger bodies are parsed in a thread, so that the loop does not wait."""
+_BODY_S: Final = 30.0
+"""Seconds a body may take to arrive; a place in the admission is held meanwhile."""
+_PROMPT_S: Final = 0.1
 _OWN: Final = b"x-transire-"
 _REVIEW_HEADER: Final = "x-transire-review-id"
 
@@ -115,7 +125,14 @@ class Intake:
         """
         installation = self._installation
         limit = installation.settings.server.max_body_bytes
-        raw = await _bounded_body(request, limit)
+        began = installation.clock.monotonic()
+        try:
+            async with asyncio.timeout(_BODY_S):
+                raw = await _bounded_body(request, limit)
+        except TimeoutError:
+            raise RequestError(f"the body did not arrive within {_BODY_S:.0f} seconds") from None
+        if installation.clock.monotonic() - began > _PROMPT_S:
+            self.principal(request)  # a key that was revoked meanwhile opens nothing
         catalog = installation.governed.bundle.catalog
         application = catalog.applications[principal.application]  # type: ignore[index] # applications only
         headers = _own_headers(request)
@@ -173,12 +190,19 @@ _EMPTY: Final = Body(
 
 
 def _own_headers(request: Request) -> dict[str, str]:
-    """The `x-transire-*` headers; names are lower case already (ASGI, HTTP scope)."""
-    return {
-        name.decode("latin-1"): value.decode("latin-1")
-        for name, value in request.scope["headers"]
-        if name.startswith(_OWN)
-    }
+    """The `x-transire-*` headers; names are lower case already (ASGI, HTTP scope).
+
+    Raises:
+        RequestError: one is given twice; whichever won, the other's narrowing would be lost.
+    """
+    own: dict[str, str] = {}
+    for name, value in request.scope["headers"]:
+        if name.startswith(_OWN):
+            spelled = name.decode("latin-1")
+            if spelled in own:
+                raise RequestError(f"`{spelled[:64]}` is given twice", param=spelled[:64])
+            own[spelled] = value.decode("latin-1")
+    return own
 
 
 async def _bounded_body(request: Request, limit: int) -> bytes:
@@ -206,3 +230,24 @@ def _review_id(headers: Mapping[str, str]) -> ReviewId | None:
     if not given.startswith("rev_") or len(given) != 30 or not given.isascii():
         raise RequestError(f"`{_REVIEW_HEADER}` is `rev_` and 26 characters", param=_REVIEW_HEADER)
     return ReviewId(given)
+
+
+async def known_query(request: Request) -> None:
+    """A filter that a route does not know would be ignored, and its answer believed.
+
+    Raises:
+        RequestError: names it and the ones there are.
+    """
+    route = request.scope.get("route")
+    known = {p.alias for p in route.dependant.query_params} if isinstance(route, APIRoute) else ()
+    for name in request.query_params:
+        if name not in known:
+            there = ", ".join(f"`{k}`" for k in sorted(known)) or "none"
+            raise RequestError(f"no such parameter; this route takes {there}", param=name[:64])
+
+
+def as_refusal(raised: Exception) -> TransireError:
+    """The answer to a body that could not be read; a bug in reading refuses as well (I4)."""
+    if isinstance(raised, TransireError):
+        return raised
+    return GovernanceUnavailable("an unexpected error stopped the request")

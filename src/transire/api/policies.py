@@ -9,14 +9,17 @@ from fastapi import APIRouter, Request
 from pydantic import Field
 
 from transire.api.intake import StrictBody, person_of
+from transire.authorize.cedar import CedarAuthorizer
 from transire.bootstrap import Installation
 from transire.bundle import lifecycle, mode, quarantine
 from transire.bundle.acts import Act, format_moment, is_solo
+from transire.bundle.compiled import CompiledBundle
 from transire.bundle.proposal import Proposal
 from transire.bundle.quarantine import Kind
 from transire.domain.ids import BundleDigest, PersonId
 from transire.errors import RequestError
 from transire.record.query import LogEntries
+from transire.workbench.test import demand_passing
 
 __all__ = ["BundleBody", "QuarantineBody", "add_bundles", "add_mode", "add_quarantine"]
 
@@ -35,14 +38,18 @@ class QuarantineBody(StrictBody):
     reason: str = Field(min_length=1, max_length=500)
 
 
+def _prove(compiled: CompiledBundle) -> None:
+    demand_passing(compiled, CedarAuthorizer(compiled))
+
+
 def add_bundles(router: APIRouter, it: Installation) -> None:
     """Propose, look at, approve and activate bundles."""
 
     @router.post("/v1/policies/bundles", tags=["policies"], status_code=201)
     async def propose(body: BundleBody, request: Request) -> dict[str, Any]:
-        """Propose a bundle; it must compile and be sound."""
-        act = _act(it, request)
-        return _shown(it, await lifecycle.propose(it.log, act, _files(body.files)))
+        """Propose a bundle; it must compile, be sound, and pass its own tests."""
+        act, files = _act(it, request), _files(body.files)
+        return _shown(it, await lifecycle.propose(it.log, act, files, prove=_prove))
 
     @router.get("/v1/policies/bundles", tags=["policies"])
     async def list_bundles(request: Request) -> dict[str, Any]:

@@ -11,8 +11,8 @@ from transire.api.intake import StrictBody, guarded, person_of
 from transire.bootstrap import Installation
 from transire.bundle.acts import MODE_KEY
 from transire.domain.request import Principal
-from transire.errors import AccessError, NotFoundError
-from transire.review.states import Review
+from transire.errors import AccessError, NotFoundError, RequestError
+from transire.review.states import STATES, Review
 
 __all__ = ["DecideBody", "add_reviews"]
 
@@ -44,6 +44,9 @@ def add_reviews(router: APIRouter, it: Installation) -> None:
     ) -> dict[str, Any]:
         """The tenant's reviews that this person may release, look into or audit, oldest first."""
         principal = person_of(it, request)
+        if state is not None and state not in STATES:
+            there = ", ".join(sorted(STATES))
+            raise RequestError(f"no such state; there are {there}", param="state")
         reviews = await it.reviews.list(principal.tenant, state=state, queue=queue)
         return {"reviews": [_shown(it, r) for r in reviews if _may_see(it, principal, r)]}
 

@@ -18,8 +18,9 @@ from fastapi import FastAPI
 
 from transire.api.app import FrontDoor, build_admin, build_app
 from transire.bootstrap import Installation, open_installation
-from transire.bundle.source import bundle_digest, read_folder
-from transire.errors import ConflictError, TransireError
+from transire.bundle.compile import compile_bundle
+from transire.bundle.source import read_folder
+from transire.errors import BundleError, ConflictError, TransireError
 from transire.settings import Settings
 
 __all__ = ["Listening", "serve"]
@@ -27,6 +28,7 @@ __all__ = ["Listening", "serve"]
 _log = structlog.get_logger()
 _GRACE_S: Final = 20
 _BACKLOG: Final = 2_048
+_MAX_TOLD: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,14 +121,20 @@ def _on_signals(stop: asyncio.Event, installation: Installation) -> None:
     loop = asyncio.get_running_loop()
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(name, stop.set)
-    loop.add_signal_handler(signal.SIGHUP, _report_folder, installation)
+    loop.add_signal_handler(
+        signal.SIGHUP, lambda: loop.run_in_executor(None, _report_folder, installation)
+    )
 
 
 def _report_folder(installation: Installation) -> None:
     """Say what the folder would propose; a person proposes it with their own credential."""
     try:
-        files = read_folder(installation.settings.governance.policies)
+        compiled = compile_bundle(read_folder(installation.settings.governance.policies))
+    except BundleError as error:
+        for problem in error.problems[:_MAX_TOLD]:
+            _log.warning("policy.folder_refused", problem=problem)
+        return
     except TransireError as error:
         _log.warning("policy.folder_unreadable", code=error.code)
         return
-    _log.info("policy.folder_read", digest=bundle_digest(files))
+    _log.info("policy.folder_read", bundle_digest=compiled.digest)

@@ -10,7 +10,7 @@ compiled again from the log alone.
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Literal
 
@@ -109,17 +109,27 @@ async def genesis(
     return compiled
 
 
-async def propose(log: DecisionLog, act: Act, files: Mapping[str, bytes]) -> Proposal:
+async def propose(
+    log: DecisionLog,
+    act: Act,
+    files: Mapping[str, bytes],
+    *,
+    prove: Callable[[CompiledBundle], None],
+) -> Proposal:
     """Check a bundle and put it up for approval against the active one.
 
+    Args:
+        prove: Runs the bundle's own tests, off the event loop; raises where one fails.
+
     Raises:
-        BundleError: it is not sound; nothing was recorded.
+        BundleError: it is not sound, or one of its tests fails; nothing was recorded.
         AccessError: the active bundle does not let this person propose.
         ConflictError: it is active or proposed already, or the active bundle moved meanwhile.
     """
     solo = await is_solo(log)
     act.require("propose", policy_bundle(BundleDigest("candidate"), act.person), solo=solo)
     compiled = await _vet(files, act.now, solo=solo)
+    await asyncio.to_thread(prove, compiled)
     digest = compiled.digest
     if digest == act.active.digest:
         raise ConflictError("this bundle is the active one already")

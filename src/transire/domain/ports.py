@@ -287,6 +287,7 @@ class Release:
         assertions: The held assertions, to be united with the re-sent ones.
         deployments: The approved candidates; the pick must be one of them.
         queues: The queues that released it.
+        is_redacted: The redacted form was held and looked at; the raw one was not.
     """
 
     review_id: ReviewId
@@ -295,6 +296,7 @@ class Release:
     assertions: Assertions
     deployments: frozenset[DeploymentId]
     queues: frozenset[str]
+    is_redacted: bool = False
 
 
 class Reviews(Protocol):

@@ -19,6 +19,7 @@ FIELDS: Final = frozenset(
         "bundle_digest",
         "code",
         "count",
+        "credential",
         "decision_id",
         "deployment",
         "error_type",

@@ -138,6 +138,7 @@ class ReviewQueue:
             ),
             assertions=_united(review.assertions, request.assertions),
             deployments=frozenset(map(DeploymentId, review.deployments)),
+            is_redacted=bool(review.facts["redacted"]),
             queues=frozenset(review.queues),
         )
 

@@ -9,11 +9,15 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from transire.errors import AccessError, ConflictError, RequestError
 
-__all__ = ["Review", "approve", "cancel", "claim", "deny", "saw"]
+__all__ = ["STATES", "Review", "approve", "cancel", "claim", "deny", "saw"]
+
+STATES: Final = frozenset(
+    {"pending", "claimed", "approved", "denied", "cancelled", "expired", "spent"}
+)
 
 _CLAIM_MINUTES = 15
 """A claim's lease; after it anyone may decide."""

@@ -14,7 +14,7 @@ from transire.errors import BundleError
 from transire.workbench.suite import Failure, PolicyAuthorizer, Suite
 from transire.workbench.testfile import SuiteDocument
 
-__all__ = ["Failure", "PolicyAuthorizer", "TestReport", "run_tests"]
+__all__ = ["Failure", "PolicyAuthorizer", "TestReport", "demand_passing", "run_tests"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +70,17 @@ def run_tests(compiled: CompiledBundle, authorizer: PolicyAuthorizer) -> TestRep
         failures=tuple(cell.failure for cell in cells if cell.failure is not None),
         uncovered=tuple(sorted(_showable(compiled) - shown)),
     )
+
+
+def demand_passing(compiled: CompiledBundle, authorizer: PolicyAuthorizer) -> None:
+    """A bundle's own tests say what its authors meant: it is not proposed while one fails.
+
+    Raises:
+        BundleError: names every cell that came out otherwise.
+    """
+    failures = run_tests(compiled, authorizer).failures
+    if failures:
+        raise BundleError([f"its own test fails: {failure}" for failure in failures])
 
 
 def _showable(compiled: CompiledBundle) -> set[PolicyId]:

@@ -2,10 +2,11 @@
 
 from pathlib import Path
 
+from transire.bundle.compiled import CompiledBundle
 from transire.bundle.limits import pack_folder
 from transire.bundle.source import read_folder
 
-__all__ = ["pack_files", "small_files"]
+__all__ = ["pack_files", "small_files", "untested"]
 
 TAXONOMY = """\
 data_classes:
@@ -116,3 +117,8 @@ def small_files(**changed: str) -> dict[str, bytes]:
             for path in sorted(Path(limits).glob("*.cedar"))
         },
     }
+
+
+def untested(compiled: CompiledBundle) -> None:
+    """For proposals whose own tests are not what is looked at."""
+    del compiled

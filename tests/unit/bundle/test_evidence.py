@@ -7,7 +7,7 @@ from pathlib import Path
 import orjson
 import pytest
 from tests.fakes import FakeJudge
-from tests.unit.bundle.bundles import small_files
+from tests.unit.bundle.bundles import small_files, untested
 
 from transire.bundle.acts import Act
 from transire.bundle.compiled import CompiledBundle
@@ -60,7 +60,7 @@ async def test_only_an_approval_in_the_log_activates(tmp_path: Path, is_forged: 
     log = open_log(tmp_path / "data", clock=SystemClock(), replica="r1")
     try:
         first = await genesis(log, small_files(), mode="team", by=PersonId("ana"), now=NOW)
-        proposal = await propose(log, act(first, "ana"), NEXT)
+        proposal = await propose(log, act(first, "ana"), NEXT, prove=untested)
         if is_forged:
             forged = proposal.approved(Approval(by=PersonId("ben"), at=NOW)).to_text()
             key = proposal_key(proposal.digest)

@@ -3,7 +3,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from tests.fakes import FakeJudge, MemoryLog
-from tests.unit.bundle.bundles import small_files
+from tests.unit.bundle.bundles import small_files, untested
 
 from transire.bundle.acts import Act
 from transire.bundle.compiled import CompiledBundle
@@ -56,7 +56,7 @@ class Office:
         return Act(person=PersonId(person), now=self.now, active=self.active, judge=self.judge)
 
     async def approved(self, number: int) -> BundleDigest:
-        digest = (await propose(self.log, self.by("ana"), edition(number))).digest
+        digest = (await propose(self.log, self.by("ana"), edition(number), prove=untested)).digest
         await approve(self.log, self.by("ben"), digest)
         return digest
 
@@ -110,7 +110,7 @@ async def test_nothing_is_active_before_the_activation() -> None:
 
 async def test_without_an_approval_nothing_is_activated() -> None:
     office = await founded()
-    proposal = await propose(office.log, office.by("ana"), edition(1))
+    proposal = await propose(office.log, office.by("ana"), edition(1), prove=untested)
 
     with pytest.raises(ConflictError, match="no approval counts"):
         await activate(office.log, office.by("ben"), proposal.digest, entries=office.log)
@@ -118,7 +118,7 @@ async def test_without_an_approval_nothing_is_activated() -> None:
 
 async def test_a_refused_self_approval_names_the_command_that_adds_a_second_person() -> None:
     office = await founded()
-    proposal = await propose(office.log, office.by("carl"), edition(1))
+    proposal = await propose(office.log, office.by("carl"), edition(1), prove=untested)
 
     with pytest.raises(AccessError, match="transire people add"):
         await approve(office.log, office.by("carl"), proposal.digest)
@@ -126,7 +126,7 @@ async def test_a_refused_self_approval_names_the_command_that_adds_a_second_pers
 
 async def test_one_person_may_do_all_of_it_in_a_solo_installation() -> None:
     office = await founded("solo")
-    proposal = await propose(office.log, office.by("carl"), edition(1))
+    proposal = await propose(office.log, office.by("carl"), edition(1), prove=untested)
     await approve(office.log, office.by("carl"), proposal.digest)
 
     await activate(office.log, office.by("carl"), proposal.digest, entries=office.log)
@@ -136,7 +136,7 @@ async def test_one_person_may_do_all_of_it_in_a_solo_installation() -> None:
 
 async def test_a_self_approval_from_solo_times_does_not_count_in_a_team() -> None:
     office = await founded("solo")
-    proposal = await propose(office.log, office.by("carl"), edition(1))
+    proposal = await propose(office.log, office.by("carl"), edition(1), prove=untested)
     await approve(office.log, office.by("carl"), proposal.digest)
     office.log.state["bundle/mode"] = "team"
 
@@ -149,13 +149,13 @@ async def test_only_those_whom_the_active_bundle_lets_may_propose(person: str) -
     office = await founded()
 
     with pytest.raises(AccessError, match=f"does not allow `{person}` to propose"):
-        await propose(office.log, office.by(person), edition(1))
+        await propose(office.log, office.by(person), edition(1), prove=untested)
     assert office.log.kinds == ["policy.genesis"]
 
 
 async def test_only_those_whom_the_active_bundle_lets_may_approve_or_activate() -> None:
     office = await founded()
-    proposal = await propose(office.log, office.by("carl"), edition(1))
+    proposal = await propose(office.log, office.by("carl"), edition(1), prove=untested)
 
     with pytest.raises(AccessError):
         await approve(office.log, office.by("ana"), proposal.digest)
@@ -168,7 +168,12 @@ async def test_an_unsound_bundle_is_not_even_proposed() -> None:
     office = await founded()
 
     with pytest.raises(BundleError):
-        await propose(office.log, office.by("ana"), edition(1) | {"rules/main.cedar": b"permit"})
+        await propose(
+            office.log,
+            office.by("ana"),
+            edition(1) | {"rules/main.cedar": b"permit"},
+            prove=untested,
+        )
     assert office.log.kinds == ["policy.genesis"]
 
 
@@ -256,17 +261,17 @@ async def test_an_activated_proposal_cannot_be_activated_again() -> None:
 
 async def test_proposing_what_is_active_or_proposed_is_refused() -> None:
     office = await founded()
-    await propose(office.log, office.by("ana"), edition(1))
+    await propose(office.log, office.by("ana"), edition(1), prove=untested)
 
     with pytest.raises(ConflictError, match="is the active one already"):
-        await propose(office.log, office.by("ana"), edition(0))
+        await propose(office.log, office.by("ana"), edition(0), prove=untested)
     with pytest.raises(ConflictError, match="is proposed already"):
-        await propose(office.log, office.by("carl"), edition(1))
+        await propose(office.log, office.by("carl"), edition(1), prove=untested)
 
 
 async def test_a_lost_race_for_an_approval_changes_nothing() -> None:
     office = await founded()
-    digest = (await propose(office.log, office.by("ana"), edition(1))).digest
+    digest = (await propose(office.log, office.by("ana"), edition(1), prove=untested)).digest
     key = f"bundle/proposal/{digest}"
     before = office.log.state[key]
     await approve(office.log, office.by("ben"), digest)
@@ -339,12 +344,12 @@ async def test_before_genesis_nothing_can_be_proposed() -> None:
     office = await founded()
 
     with pytest.raises(ConflictError, match="transire init"):
-        await propose(MemoryLog(), office.by("ana"), edition(1))
+        await propose(MemoryLog(), office.by("ana"), edition(1), prove=untested)
 
 
 async def test_an_approval_written_into_the_state_is_none() -> None:
     office = await founded()
-    proposal = await propose(office.log, office.by("ana"), edition(1))
+    proposal = await propose(office.log, office.by("ana"), edition(1), prove=untested)
     forged = proposal.approved(Approval(by=PersonId("ben"), at=START))
     office.log.state[f"bundle/proposal/{proposal.digest}"] = forged.to_text()
 

@@ -1,0 +1,57 @@
+"""What may be picked of a ranking, and what confirms a pick before it is recorded. Pure.
+
+INVARIANT (I2, I3): a pick is of the permitted set as it stands now, awaits no review that has not
+released it, and goes to a deployment that is still what was judged.
+"""
+
+import hashlib
+from collections.abc import Sequence
+
+from transire.domain.decision import Candidate, Case, Choice, Effect, Form, Pair
+from transire.domain.ports import Governed, Release
+from transire.domain.request import RoutingRequest
+from transire.errors import IntegrityError
+
+__all__ = ["confirm", "free", "redeclared", "seed_of"]
+
+
+def free(candidates: Sequence[Candidate], release: Release | None) -> list[Candidate]:
+    """Candidates that await no review: none asked for, or every asked-for queue has released."""
+    if release is None:
+        return [c for c in candidates if not c.verdict.queues]
+    return [
+        c
+        for c in candidates
+        if c.pair.deployment in release.deployments
+        and c.verdict.queues <= release.queues
+        and (c.pair.form is Form.REDACTED or not release.is_redacted)
+    ]
+
+
+def confirm(case: Case, choice: Choice, release: Release | None) -> None:
+    """The pick is in the permitted set as it stands now, and awaits nobody (I2, I3).
+
+    A scorer that answered with anything else is broken or hostile; nothing is sent for it.
+    """
+    verdict = case.authorization.verdict(choice.candidate.pair)
+    if verdict is None or verdict.effect is not Effect.PERMIT:
+        raise IntegrityError("the scorer picked outside the permitted set")
+    if not verdict.queues <= (release.queues if release is not None else frozenset()):
+        raise IntegrityError("the pick awaits a review that has not released it")
+
+
+def redeclared(before: Governed, now: Governed) -> frozenset[Pair]:
+    """Pairs whose deployment the catalog describes otherwise by now: what was judged is not there.
+
+    The permit of a later attempt is of the bundle of now, the address of the request's own.
+    """
+    if before.bundle is now.bundle:
+        return frozenset()
+    known, current = before.bundle.catalog.deployments, now.bundle.catalog.deployments
+    moved = [name for name, deployment in known.items() if current.get(name) != deployment]
+    return frozenset(Pair(deployment=name, form=form) for name in moved for form in Form)
+
+
+def seed_of(request: RoutingRequest) -> int:
+    """The decision's seed: a function of its id, so that replay draws the same (I8)."""
+    return int.from_bytes(hashlib.sha256(request.id.encode()).digest()[:6], "big")
