@@ -202,7 +202,7 @@ def test_errors_never_echo_what_was_sent(world: World) -> None:
         {"model": "auto", "messages": HI, "stop": ["CANARYSTOP"] * 20},
     ):
         reply = world.post("/v1/chat/completions", body)
-        assert "CANARY" not in json.dumps(reply.json()).replace("CANARY_FIELD", "")
+        assert "CANARY" not in json.dumps(reply.json())
 
 
 def test_guessing_credentials_is_slowed_down(world: World) -> None:

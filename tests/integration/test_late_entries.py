@@ -23,7 +23,7 @@ from transire.clock import SystemClock
 from transire.domain.decision import Candidate, Case, Choice, Ranking, Terms
 from transire.domain.log import Change, Item
 from transire.domain.ports import Wire
-from transire.errors import LogUnavailable, LogUncertain
+from transire.errors import IntegrityError, LogUnavailable, LogUncertain, StaleError
 from transire.record.log import LogWriter
 from transire.record.opening import create_log, open_log
 from transire.record.recorder import ACTIVE_KEY, QUARANTINE_KEY, LogRecorder
@@ -139,3 +139,30 @@ async def test_a_permit_that_nobody_can_use_is_closed(tmp_path: Path, ending: st
     assert [e["kind"] for e in written] == ["decision", "outcome"]
     assert written[1]["decision_id"] == written[0]["id"]
     assert (written[1]["status"], written[1]["failure"]) == ("cancelled", "not_sent")
+
+
+async def test_a_permit_is_vouched_for_while_nothing_has_moved(tmp_path: Path) -> None:
+    evaluation = b"[]"
+    authorization = replace(
+        authorization_of(verdict("a")),
+        evaluation=evaluation,
+        evaluation_digest=hashlib.sha256(evaluation).hexdigest(),
+    )
+    case, choice = case_of(authorization)
+    wire = Wire(deployment=deployment("a"), body=b"{}", digest=b"w")
+    async with opened(tmp_path / "data") as log:
+        await founded(log, authorization)
+        recorder = LogRecorder(log, SystemClock())
+        permit = await recorder.permit(case, choice, wire, attempt=1, cause="first", release=None)
+        recorder.vouch(permit)
+        with pytest.raises(IntegrityError):
+            recorder.vouch(replace(permit))
+        for key in (QUARANTINE_KEY, ACTIVE_KEY):
+            before = log.peek(key)
+            for value in ("moved", before):
+                change = Change(key=key, value=value)
+                await log.append(Item(kind="test", fields={}, changes=(change,)))
+                if value == "moved":
+                    with pytest.raises(StaleError):
+                        recorder.vouch(permit)
+        recorder.vouch(permit)

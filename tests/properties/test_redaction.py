@@ -53,6 +53,14 @@ def test_no_finding_that_can_be_replaced_is_left(texts: list[str]) -> None:
         assert "PSEUDONYMISED" in redaction.classification.found
 
 
+def test_what_can_be_replaced_is_replaced() -> None:
+    redaction = redacted("call jo@example.org, card 4111 1111 1111 1111")
+
+    assert redaction is not None
+    assert "4111" not in redaction.body.parts[0].text
+    assert "jo@example.org" not in redaction.body.parts[0].text
+
+
 @given(TEXTS)
 def test_redaction_is_idempotent(text: str) -> None:
     redaction = redacted(text)

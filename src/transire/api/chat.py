@@ -33,6 +33,8 @@ __all__ = [
 ]
 
 _log = structlog.get_logger()
+_LAST_EVENT_S: Final = 5.0
+"""Seconds past the deadline in which a stream's error event may still leave."""
 _ASYNC_PREFERENCE: Final = "respond-async"
 
 
@@ -150,7 +152,13 @@ class _RelayResponse(Response):
         sending = asyncio.ensure_future(self._send_all(send))
         watching = asyncio.ensure_future(_gone(receive))
         try:
-            await asyncio.wait({sending, watching}, return_when=asyncio.FIRST_COMPLETED)
+            # Bounded even where the caller reads nothing and stays: a place would be held for ever.
+            left_s = self._routed.account.remaining_s(self._installation.clock.monotonic())
+            await asyncio.wait(
+                {sending, watching},
+                timeout=max(left_s, 0.0) + _LAST_EVENT_S,
+                return_when=asyncio.FIRST_COMPLETED,
+            )
         finally:
             for task in (sending, watching):
                 task.cancel()

@@ -229,14 +229,19 @@ async def _verify(demo: Demo) -> None:
 
 def _say_how_to_go_on(demo: Demo, listening: Listening, *, as_json: bool, once: bool) -> None:
     key = demo.keys["support-triage"]
-    demo.console.print(
-        f"\nbase URL  {demo.base}/v1\nkey       {key}   (support-triage)\n\n"
-        f"curl -s {demo.base}/v1/chat/completions -H 'authorization: Bearer {key}' \\\n"
-        "  -H 'content-type: application/json' \\\n"
-        '  -d \'{"model": "auto", "messages": [{"role": "user", "content": "hello"}]}\'\n',
-        highlight=False,
-        soft_wrap=True,
-    )
+    if once:
+        demo.console.print(
+            "\nthat was all; `make demo` serves until Ctrl-C, and --data DIR keeps the log"
+        )
+    else:
+        demo.console.print(
+            f"\nbase URL  {demo.base}/v1\nkey       {key}   (support-triage)\n\n"
+            f"curl -s {demo.base}/v1/chat/completions -H 'authorization: Bearer {key}' \\\n"
+            "  -H 'content-type: application/json' \\\n"
+            '  -d \'{"model": "auto", "messages": [{"role": "user", "content": "hello"}]}\'\n',
+            highlight=False,
+            soft_wrap=True,
+        )
     if as_json:
         document = {
             "base_url": f"{demo.base}/v1",

@@ -30,9 +30,12 @@ class SseReader:
         Raises:
             EventTooLargeError: an event or line grows past the bound.
         """
+        is_open = not self._buffer.endswith(b"\r") and b"\n" not in piece and b"\r" not in piece
         self._buffer += piece
         if len(self._buffer) + self._size > _MAX_EVENT_BYTES:
             raise EventTooLargeError
+        if is_open:  # a long line in small pieces is put together once, not once a piece
+            return
         # A trailing CR may be half of a CR LF: it waits for the next piece.
         end = len(self._buffer) - (1 if self._buffer.endswith(b"\r") else 0)
         complete = bytes(self._buffer[:end]).replace(b"\r\n", b"\n").replace(b"\r", b"\n")
@@ -46,10 +49,6 @@ class SseReader:
                 self._take(line)
             elif self._data:
                 yield self._event()
-
-    def finish(self) -> Iterator[bytes]:
-        """What an upstream left without its closing blank line."""
-        yield from self.feed(b"\n\n")
 
     def _take(self, line: bytes) -> None:
         name, _, value = line.partition(b":")
