@@ -8,7 +8,6 @@ the recognizers that are unsafe on the path stay out: `UrlRecognizer` (quadratic
 
 import re
 import time
-from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from typing import Any, Final
@@ -16,6 +15,7 @@ from typing import Any, Final
 import regex
 from presidio_analyzer import predefined_recognizers as presidio
 
+from transire.bundle.recognizers.nearness import near
 from transire.classify.recognizer import Hit, Recognizer
 from transire.classify.traits import Traits
 
@@ -24,9 +24,6 @@ __all__ = ["shaped", "structured"]
 _BOOST_PCT: Final = 35
 _FLOOR_PCT: Final = 40
 """What a context word adds, and what a hit with one has at least: Presidio's own figures."""
-_BEFORE: Final = 60
-_AFTER: Final = 25
-"""Characters around a hit in which a word counts; about Presidio's five words."""
 _DROPPED: Final = -1
 
 
@@ -117,16 +114,7 @@ class _ContextWords:
             TimeoutError: the pass took longer than `seconds`.
         """
         found = [match.span() for match in self._pattern.finditer(text, timeout=seconds)]
-        starts = [start for start, _ in found]
-
-        def is_near(start: int, end: int) -> bool:
-            before = bisect_left(starts, start - _BEFORE)
-            if before < len(found) and found[before][1] <= start:
-                return True
-            after = bisect_left(starts, end)
-            return after < len(found) and found[after][1] <= end + _AFTER
-
-        return is_near
+        return near(found)
 
 
 def _left(deadline: float) -> float:

@@ -1,11 +1,11 @@
 """Operators' regular expressions at work: bounded, validated, raised by words near by."""
 
-from bisect import bisect_left
 from collections.abc import Callable, Iterator
 from typing import Final
 
 import regex
 
+from transire.bundle.recognizers.nearness import near
 from transire.bundle.recognizers.safety import shape_of
 from transire.bundle.recognizers.tokens import ANY, folded, tokens_of
 from transire.bundle.recognizers.validators import VALIDATORS
@@ -13,9 +13,6 @@ from transire.domain.pack import PatternRule
 
 __all__ = ["pattern_finder", "pattern_gate"]
 
-_BEFORE: Final = 60
-_AFTER: Final = 25
-"""Characters around a hit in which a context word counts; about Presidio's five words."""
 _BOOST_PCT: Final = 35
 _FLOOR_PCT: Final = 40
 """What a context word adds, and what a hit with one has at least: Presidio's own figures."""
@@ -72,13 +69,4 @@ def _locate(
         for at in range(len(tokens) - size + 1)
         if tuple(spelled[at : at + size]) in context
     )
-    starts = [start for start, _ in found]
-
-    def is_near(start: int, end: int) -> bool:
-        before = bisect_left(starts, start - _BEFORE)
-        if before < len(found) and found[before][1] <= start:
-            return True
-        after = bisect_left(starts, end)
-        return after < len(found) and found[after][1] <= end + _AFTER
-
-    return is_near
+    return near(found)
