@@ -106,11 +106,11 @@ class _Gate:
         ] + ([replace(chunk, choices=())] if chunk.usage is not None else [])
 
     async def rest(self) -> Sequence[Chunk]:
-        """Calls of choices that the stream left without an end."""
+        """Calls of choices that the stream left without an end; one that said nothing is judged."""
         return [
             Chunk(choices=(passed,))
             for index, state in self._choices.items()
-            if state.calls
+            if state.calls or not state.has_spoken
             for passed in await self._calls(index, state, None)
         ]
 

@@ -9,7 +9,7 @@ from transire.clock import SystemClock
 from transire.domain.log import Change, Item
 from transire.errors import IntegrityError
 from transire.record.log import LogWriter
-from transire.record.opening import create_log, open_log
+from transire.record.opening import create_log, is_whole, open_log
 
 
 def opened(directory: Path) -> LogWriter:
@@ -49,3 +49,6 @@ async def test_a_row_changed_by_hand_is_refused(data: Path, statement: str) -> N
         database.execute(statement)
     with pytest.raises(IntegrityError, match="state"):
         opened(data)
+    # What the router refuses to start on is not called whole by the way out of it either.
+    with pytest.raises(IntegrityError, match="state"):
+        is_whole(data)

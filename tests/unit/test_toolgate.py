@@ -98,6 +98,11 @@ async def test_a_stream_that_says_nothing_releases_nothing() -> None:
     assert caught.value.facts["failure"] == "empty"
 
 
+async def test_a_stream_that_ends_before_anything_was_said_releases_nothing() -> None:
+    with pytest.raises(ContractViolated):
+        await passed(ROLE)
+
+
 async def test_one_event_with_everything_in_it_is_taken_apart() -> None:
     delta = ToolCallDelta(index=0, id="i", name="f", arguments="{}")
     usage = Usage(prompt_tokens=1, completion_tokens=1, total_tokens=2)

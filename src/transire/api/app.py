@@ -18,7 +18,7 @@ from transire.api.audit import add_audit, add_decisions
 from transire.api.chat import ChatEndpoint, ModelsEndpoint
 from transire.api.decisions import AdviceEndpoint
 from transire.api.errors import openai_error, problem
-from transire.api.intake import known_query, person_of
+from transire.api.intake import declared_size, known_query, person_of
 from transire.api.openapi import hot_paths
 from transire.api.people import add_keys, add_people
 from transire.api.policies import add_bundles, add_mode, add_quarantine
@@ -78,13 +78,13 @@ class FrontDoor:
         FastAPI reads and parses a body before it asks who sent it.
         """
         request = Request(scope)
-        declared = request.headers.get("content-length", "0")
         try:
-            if "transfer-encoding" in request.headers or not declared.isdigit():
+            size = declared_size(request)
+            if "transfer-encoding" in request.headers or size is None:
                 raise RequestError("this route wants a body with a `content-length`")
-            if int(declared) > _MAX_BUNDLE_BYTES:
+            if size > _MAX_BUNDLE_BYTES:
                 raise TooLargeError(f"the body may have {_MAX_BUNDLE_BYTES} bytes")
-            if int(declared) > _MAX_ACT_BYTES:
+            if size > _MAX_ACT_BYTES:
                 person_of(self._installation, request)
         except TransireError as error:
             return _shaped(request, error)

@@ -4,6 +4,7 @@ What cannot be read is still recorded once the principal is known, with an empty
 """
 
 import asyncio
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Final
@@ -28,10 +29,20 @@ from transire.errors import (
     TransireError,
 )
 
-__all__ = ["Intake", "StrictBody", "as_refusal", "bearer_of", "guarded", "known_query", "person_of"]
+__all__ = [
+    "Intake",
+    "StrictBody",
+    "as_refusal",
+    "bearer_of",
+    "declared_size",
+    "guarded",
+    "known_query",
+    "person_of",
+]
 
 _INLINE_BYTES: Final = 128 * 1024
 """Larger bodies are parsed in a thread, so that the loop does not wait."""
+_SIZE: Final = re.compile(r"\d{1,15}", re.ASCII)
 _BODY_S: Final = 30.0
 """Seconds a body may take to arrive; a place in the admission is held meanwhile."""
 _PROMPT_S: Final = 0.1
@@ -205,10 +216,15 @@ def _own_headers(request: Request) -> dict[str, str]:
     return own
 
 
+def declared_size(request: Request) -> int | None:
+    """Bytes that `content-length` says; 0 where there is none, None where it is no plain number."""
+    declared = request.headers.get("content-length", "0")
+    return int(declared) if _SIZE.fullmatch(declared) else None
+
+
 async def _bounded_body(request: Request, limit: int) -> bytes:
     """The body, refused as soon as it is known to be too large."""
-    declared = request.headers.get("content-length", "")
-    if declared.isdigit() and int(declared) > limit:
+    if (declared_size(request) or 0) > limit:
         raise TooLargeError(f"the body may have {limit} bytes")
     pieces, size = [], 0
     while True:

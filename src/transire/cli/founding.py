@@ -10,7 +10,7 @@ import typer
 from transire.bundle.limits import pack_folder
 from transire.cli.session import shown
 from transire.domain.ids import ID_PATTERN
-from transire.errors import ConflictError, RequestError
+from transire.errors import ConflictError, IntegrityError, RequestError
 from transire.identity.digests import INSTALL_KEY_FILE
 from transire.record.renewal import renew_log
 from transire.settings import LOG_NAME
@@ -84,6 +84,8 @@ def renew(
     new: Annotated[Path, typer.Argument(help="Data folder to make; must be empty or new.")],
 ) -> None:
     """Open a new log that continues a lost one: same bundle, mode and quarantine, new key."""
+    if not (lost / INSTALL_KEY_FILE).is_file():
+        raise IntegrityError(f"`{lost / INSTALL_KEY_FILE}` is missing; restore it from a backup")
     succession = renew_log(lost, new)
     shutil.copy2(lost / INSTALL_KEY_FILE, new / INSTALL_KEY_FILE)
     digest = succession.lines[0].removeprefix("bundle ")

@@ -100,10 +100,7 @@ def open_log(
             undo.callback(store.close)
             reader = Reader(open_reader(directory / LOG_FILE))
             undo.callback(reader.close)
-            with reader.snapshot():
-                _check_head(reader, signer)
-                _check_guard(guard, reader, signer)
-                _check_state(store, reader, signer)
+            _check(reader, signer, guard)
         except DBAPIError:
             raise IntegrityError(f"`{LOG_FILE}` cannot be opened and read; {_ADVICE}") from None
         undo.pop_all()
@@ -133,9 +130,7 @@ def is_whole(directory: Path) -> bool:
     signer = Signer.load(directory)
     reader = Reader(open_reader(directory / LOG_FILE))
     try:
-        with reader.snapshot():
-            _check_head(reader, signer)
-            _check_guard(Guard(directory), reader, signer)
+        _check(reader, signer, Guard(directory))
     finally:
         reader.close()
     return True
@@ -150,6 +145,13 @@ def hold(directory: Path) -> IO[str]:
         lock.close()
         raise IntegrityError(f"another process has `{directory}` open; one writes a log") from None
     return lock
+
+
+def _check(reader: Reader, signer: Signer, guard: Guard) -> None:
+    with reader.snapshot():
+        _check_head(reader, signer)
+        _check_guard(guard, reader, signer)
+        _check_state(reader, signer)
 
 
 def _check_head(reader: Reader, signer: Signer) -> None:
@@ -167,16 +169,16 @@ def _check_head(reader: Reader, signer: Signer) -> None:
         )
 
 
-def _check_state(store: LogStore, reader: Reader, signer: Signer) -> None:
+def _check_state(reader: Reader, signer: Signer) -> None:
     """The rows of state are those that the newest entry was written over."""
     size = reader.head().size
     rows = reader.leaves(size - 1, size) if size else []
     sealed = orjson.loads(rows[0][1]).get("state") if rows else None
     seal = signer.state_seal
     if sealed is None:  # nothing written yet, or by a version that did not seal
-        is_sound = bool(rows) or not store.values()
+        is_sound = bool(rows) or not reader.state()
     else:
-        is_sound = sealed == seal.spelled(seal.of(store.values()))
+        is_sound = sealed == seal.spelled(seal.of(reader.state()))
     if not is_sound:
         raise IntegrityError(
             f"the state beside the log was changed by something else than its entries; restore "

@@ -54,10 +54,7 @@ class LogStore:
     def values(self, keys: Collection[str] | None = None) -> dict[str, str]:
         """State values as committed: of these keys where they exist, or all of them."""
         if keys is None:
-            rows = self._connection.exec_driver_sql(
-                "SELECT key, value FROM state WHERE log_id=?", (_LOG_ID,)
-            )
-            return {str(key): str(value) for key, value in rows}
+            return _state(self._connection)
         found: dict[str, str] = {}
         ordered = sorted(keys)
         for start in range(0, len(ordered), _MAX_PARAMETERS):
@@ -165,6 +162,10 @@ class Reader:
             ).scalar_one()
         )
 
+    def state(self) -> dict[str, str]:
+        """Every state value."""
+        return _state(self._connection)
+
     def leaves(self, start: int, stop: int) -> list[tuple[int, bytes]]:
         """Entries `[start, stop)` with their indexes."""
         rows = self._connection.exec_driver_sql(
@@ -245,3 +246,8 @@ def _head(connection: Connection) -> CompactRange:
 def _raw(value: object) -> bytes:
     """Bytes as stored; in an altered database a column may hold anything."""
     return value if isinstance(value, bytes) else str(value).encode()
+
+
+def _state(connection: Connection) -> dict[str, str]:
+    rows = connection.exec_driver_sql("SELECT key, value FROM state WHERE log_id=?", (_LOG_ID,))
+    return {str(key): str(value) for key, value in rows}
