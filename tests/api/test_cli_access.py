@@ -30,9 +30,10 @@ def kept(terminal: Terminal) -> Path:
     return terminal.home / "transire" / "credentials.json"
 
 
-def invited(people: People, person: str, file: Path) -> Path:
+def invited(world: World, people: People, person: str, file: Path) -> Path:
     """A token for somebody who has just given their credential up."""
-    people(person).run("people", "revoke", person)
+    world.given_up.add(person)
+    people(person).result("people", "revoke", person)
     file.write_text(people("omar").run("people", "invite", person).stdout)
     return file
 
@@ -40,7 +41,7 @@ def invited(people: People, person: str, file: Path) -> Path:
 def test_a_token_becomes_a_credential_that_only_its_owner_reads(
     world: World, people: People, stranger: Terminal, tmp_path: Path
 ) -> None:
-    token = invited(people, "priya", tmp_path / "token.json")
+    token = invited(world, people, "priya", tmp_path / "token.json")
     done = stranger.run("login", f"{world.base_url}/", "--token-file", str(token))
     world.people["priya"] = json.loads(kept(stranger).read_text())[world.root]["credential"]
 
@@ -54,7 +55,7 @@ def test_a_token_becomes_a_credential_that_only_its_owner_reads(
 def test_a_token_is_good_once_and_an_unwritable_home_does_not_spend_it(
     world: World, people: People, stranger: Terminal, tmp_path: Path
 ) -> None:
-    token = invited(people, "priya", tmp_path / "token.json")
+    token = invited(world, people, "priya", tmp_path / "token.json")
     stranger.home.write_text("a file where a folder should be")
     login = ("login", world.root, "--token-file", str(token))
     refused = stranger.refusal(*login)
@@ -96,7 +97,7 @@ def test_a_missing_token_file_is_named(stranger: Terminal) -> None:
 def test_garbage_in_the_credentials_file_is_named_and_never_overwritten(
     world: World, people: People, stranger: Terminal, tmp_path: Path, garbage: str
 ) -> None:
-    token = invited(people, "priya", tmp_path / "token.json")
+    token = invited(world, people, "priya", tmp_path / "token.json")
     kept(stranger).parent.mkdir(parents=True)
     kept(stranger).write_text(garbage)
 
@@ -160,7 +161,7 @@ def test_an_address_where_no_router_is_says_so(
 def test_another_server_that_answers_is_not_taken_for_a_router(
     world: World, people: People, tmp_path: Path
 ) -> None:
-    token = invited(people, "priya", tmp_path / "token.json")
+    token = invited(world, people, "priya", tmp_path / "token.json")
     foreign = world.fleet["us-economy"]
 
     assert people("omar").refusal("keys", "list", "--url", foreign)[0] == 1
@@ -189,10 +190,11 @@ def test_a_key_is_shown_once_listed_without_secret_and_revoked_at_once(
 def test_a_voided_credential_ends_and_a_new_token_begins_again(
     world: World, people: People, stranger: Terminal, tmp_path: Path
 ) -> None:
-    token = invited(people, "priya", tmp_path / "priya.json")
+    token = invited(world, people, "priya", tmp_path / "priya.json")
     text = json.loads(token.read_text())["token"]
     redeemed = world.act("omar", "POST", "/v1/people/redeem", {"token": text}).json()
     world.people["priya"] = redeemed["credential"]
+    world.given_up.add("aud")
     aud = people("aud")
     assert people("omar").result("people", "revoke", "aud")["state"] == "revoked"
     alone = people("omar").refusal("people", "invite", "aud")
