@@ -1,0 +1,334 @@
+"""The path over fakes that implement its ports faithfully; no patches."""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from tests.conftest import FakeClock
+from tests.unit.bundle.bundles import pack_files
+
+from transire.authorize.cedar import CedarAuthorizer
+from transire.bundle.compile import compile_bundle
+from transire.domain.answer import (
+    AnswerChoice,
+    Chunk,
+    ChunkChoice,
+    Completion,
+    Usage,
+)
+from transire.domain.bundle import Quarantine
+from transire.domain.decision import (
+    Authorization,
+    Candidate,
+    Case,
+    Choice,
+    Classification,
+    Effect,
+    Hold,
+    Ranking,
+    Redaction,
+    Signals,
+    Terms,
+)
+from transire.domain.ids import (
+    ApplicationId,
+    BundleDigest,
+    DataClass,
+    DecisionId,
+    DeploymentId,
+    KeyId,
+    Purpose,
+    ReviewId,
+    TenantId,
+)
+from transire.domain.log import Receipt
+from transire.domain.permit import Outcome, Permit, Recorded
+from transire.domain.ports import Governed, Release, Violation, Wire
+from transire.domain.request import Assertions, Body, Principal, RoutingRequest
+from transire.errors import (
+    TransireError,
+)
+from transire.forward.fallback import AttemptPlan
+from transire.router import Router
+
+COMPILED = compile_bundle(pack_files())
+NOW = datetime(2026, 11, 25, 9, 0, tzinfo=UTC)
+TERMS = Terms(
+    cost_micro_usd=1,
+    worst_cost_micro_usd=1,
+    latency_ms=1,
+    success_permille=1000,
+    quality_permille=900,
+    in_flight=0,
+)
+
+
+ANSWER = Completion(
+    choices=(
+        AnswerChoice(index=0, content="hi", refusal=None, tool_calls=(), finish_reason="stop"),
+    ),
+    usage=Usage(prompt_tokens=1, completion_tokens=1, total_tokens=2),
+    model="m",
+    created=1,
+)
+
+
+@dataclass
+class FakeDetector:
+    found: frozenset[DataClass] = frozenset()
+    error: Exception | None = None
+    digest: str = "detector"
+
+    async def classify(self, request: RoutingRequest) -> Classification:
+        if self.error is not None:
+            raise self.error
+        return Classification(
+            findings=(),
+            states=(),
+            found=self.found,
+            failed=frozenset(),
+            uncovered={},
+            detector_digest=self.digest,
+            signals=Signals(),
+        )
+
+    async def redact(self, request: Any, classification: Any) -> Redaction | None:
+        return None
+
+    async def classify_text(self, text: str, tenant: str) -> Classification:
+        raise AssertionError("the router does not classify loose texts")
+
+
+@dataclass
+class FakeScorer:
+    """Ranks by name; `hostile` answers with pairs nobody permitted."""
+
+    hostile: DeploymentId | None = None
+    seen: list[frozenset[DeploymentId]] = field(default_factory=list)
+    digest: str = "scorer"
+
+    def rank(
+        self, request: Any, classification: Any, permitted: Authorization, **_: Any
+    ) -> Ranking:
+        self.seen.append(frozenset(v.pair.deployment for v in permitted.permitted))
+        verdicts = list(permitted.permitted)
+        if self.hostile is not None:
+            forbidden = next(v for v in permitted.verdicts if v.pair.deployment == self.hostile)
+            verdicts = [replace(forbidden, effect=Effect.PERMIT)]
+        candidates = tuple(Candidate(verdict=v, terms=TERMS) for v in verdicts)
+        return Ranking(
+            candidates=candidates,
+            filtered=(),
+            reason="x",
+            scorer_digest="s",
+            seed=1,
+            target_ms=1,
+            near_tie_permille=0,
+        )
+
+
+@dataclass
+class FakeRecorder:
+    events: list[str]
+    errors: list[Exception] = field(default_factory=list)
+    outcomes: list[Outcome] = field(default_factory=list)
+    refusals: list[str] = field(default_factory=list)
+
+    async def permit(
+        self, case: Case, choice: Choice, wire: Wire, *, attempt: int, cause: str, release: Any
+    ) -> Recorded[Permit]:
+        if self.errors:
+            raise self.errors.pop(0)
+        pair = choice.candidate.pair
+        self.events.append(f"recorded {pair.deployment} {cause}")
+        permit = Permit(
+            decision_id=case.request.id,
+            attempt=attempt,
+            cause=cause,
+            pair=pair,
+            content_digest=b"",
+            wire_digest=b"",
+            bundle_digest=BundleDigest("b"),
+            quarantine_version=0,
+            expires_at=NOW,
+        )
+        receipt = Receipt(
+            entry_id="e", index=0, tree_size=1, leaf_hash=b"", origin="o", checkpoint="c"
+        )
+        return Recorded(value=permit, receipt=receipt)
+
+    async def refusal(self, case: Any, request: Any, error: TransireError) -> None:
+        if self.errors:
+            raise self.errors.pop(0)
+        self.refusals.append(error.code)
+
+    async def advice(self, case: Any, choice: Any) -> Receipt:
+        self.events.append("advice")
+        return Receipt(entry_id="e", index=0, tree_size=1, leaf_hash=b"", origin="", checkpoint="")
+
+    def outcome(self, permit: Any, outcome: Outcome) -> None:
+        self.outcomes.append(outcome)
+
+    def vouch(self, permit: Any) -> None:
+        pass
+
+
+@dataclass
+class FakeExchange:
+    answer: Completion
+    pieces: Sequence[Chunk | Exception] = ()
+    http_status: int = 200
+    first_byte_ms: int = 1
+    region: str = ""
+    closed: int = 0
+
+    async def completion(self) -> Completion:
+        return self.answer
+
+    async def chunks(self) -> AsyncIterator[Chunk]:
+        for piece in self.pieces:
+            if isinstance(piece, Exception):
+                raise piece
+            yield piece
+
+    async def close(self) -> None:
+        self.closed += 1
+
+
+@dataclass
+class FakeForwarder:
+    events: list[str]
+    failing: Mapping[str, Exception] = field(default_factory=dict)
+    exchange: FakeExchange = field(default_factory=lambda: FakeExchange(ANSWER))
+
+    def prepare(self, body: Body, deployment: Any, *, is_stream: bool) -> Wire:
+        return Wire(deployment=deployment, body=b"", digest=b"")
+
+    async def send(self, permit: Recorded[Permit], wire: Wire, **_: Any) -> Any:
+        name = wire.deployment.id
+        self.events.append(f"sent {name}")
+        if name in self.failing:
+            raise self.failing[name]
+        return self.exchange
+
+
+@dataclass
+class FakeReviews:
+    allowed: Release | None = None
+    held: list[frozenset[str]] = field(default_factory=list)
+
+    async def release(self, request: RoutingRequest) -> Release:
+        assert self.allowed is not None
+        return self.allowed
+
+    async def hold(self, case: Any, hold: Hold, governed: Any) -> tuple[ReviewId, Any]:
+        self.held.append(hold.queues)
+        return ReviewId("rev_1"), None
+
+
+@dataclass
+class FakeValidator:
+    wrong: Sequence[Violation] = ()
+
+    async def check_request(self, body: Body) -> None:
+        pass
+
+    async def violations(self, request: Any, answer: Any) -> Sequence[Violation]:
+        return self.wrong
+
+
+class FakeHealth:
+    def started(self, deployment: Any) -> None:
+        pass
+
+    def finished(self, deployment: Any, **_: Any) -> None:
+        pass
+
+
+class FakeObserver:
+    def stage(self, name: str, seconds: float) -> None:
+        pass
+
+    def decided(self, case: Any, code: str) -> None:
+        pass
+
+    def attempted(self, deployment: Any, failure: str) -> None:
+        pass
+
+    def answered(self, outcome: Any, overhead_s: float) -> None:
+        pass
+
+
+CHUNK = Chunk(choices=(ChunkChoice(index=0, content="hi"),))
+LAST = Chunk(choices=(ChunkChoice(index=0, finish_reason="stop"),))
+
+
+@dataclass
+class Path:
+    """A router over fakes; `governed` is what it sees as the state of the moment."""
+
+    clock: FakeClock
+    detector: FakeDetector = field(default_factory=FakeDetector)
+    scorer: FakeScorer = field(default_factory=FakeScorer)
+    reviews: FakeReviews = field(default_factory=FakeReviews)
+    validator: FakeValidator = field(default_factory=FakeValidator)
+    events: list[str] = field(default_factory=list)
+    quarantine: Quarantine = field(default_factory=Quarantine)
+
+    def __post_init__(self) -> None:
+        self.recorder = FakeRecorder(self.events)
+        self.forwarder = FakeForwarder(self.events)
+        self.router = Router(
+            governed=self.governed,
+            recorder=self.recorder,
+            reviews=self.reviews,
+            forwarder=self.forwarder,
+            validator=self.validator,
+            attempts=AttemptPlan(),
+            health=FakeHealth(),
+            observer=FakeObserver(),
+            contradicts=lambda place, *_: place == "elsewhere",
+            clock=self.clock,
+        )
+
+    def governed(self) -> Governed:
+        return Governed(
+            bundle=COMPILED.bundle,
+            quarantine=self.quarantine,
+            detector=self.detector,
+            authorizer=CedarAuthorizer(COMPILED),
+            scorer=self.scorer,
+        )
+
+
+def request(application: str = "support-triage", **changes: Any) -> RoutingRequest:
+    purpose = COMPILED.bundle.catalog.applications[ApplicationId(application)].purposes[0]
+    made = RoutingRequest(
+        id=DecisionId("dec_1"),
+        principal=Principal(
+            kind="application",
+            tenant=TenantId("acme"),
+            key_id=KeyId("k"),
+            application=ApplicationId(application),
+            purpose=Purpose(purpose),
+        ),
+        asked_model="auto",
+        body=Body(
+            fields={},
+            parts=(),
+            capabilities=frozenset(),
+            needs=frozenset(),
+            ignored=(),
+            size_bytes=0,
+            tokens_estimate=1,
+        ),
+        assertions=Assertions(),
+        is_stream=False,
+        wants_usage=False,
+        mac=b"",
+        content_digest=b"",
+        received_at=NOW,
+        deadline_s=30,
+    )
+    return replace(made, **changes)

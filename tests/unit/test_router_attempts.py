@@ -1,0 +1,146 @@
+"""Later attempts narrow and never widen; what moved, ended or must be whole is not tried around."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from tests.conftest import FakeClock
+from tests.unit.paths import ANSWER, CHUNK, LAST, FakeExchange, FakeForwarder, Path, request
+
+from transire.domain.answer import Completion
+from transire.domain.bundle import Quarantine
+from transire.domain.ids import DataClass, ProviderId, TenantId
+from transire.domain.permit import OutcomeStatus
+from transire.domain.ports import Wire
+from transire.domain.request import Assertions
+from transire.errors import StaleError, UpstreamError
+
+DOWN = UpstreamError("down", facts={"failure": "status_5xx"})
+
+
+@pytest.fixture
+def path(clock: FakeClock) -> Path:
+    return Path(clock)
+
+
+def while_sending(path: Path, act: Callable[[], None]) -> None:
+    """The cheapest deployment fails, and something happens meanwhile."""
+
+    class Eventful(FakeForwarder):
+        async def send(self, permit: Any, wire: Wire, **more: Any) -> Any:
+            act()
+            return await super().send(permit, wire, **more)
+
+    path.forwarder = Eventful(path.events, {"eu-economy": DOWN})
+    path.router = replace(path.router, forwarder=path.forwarder)
+
+
+async def test_what_was_forbidden_at_first_stays_so_when_it_is_permitted_meanwhile(
+    path: Path,
+) -> None:
+    path.quarantine = Quarantine(version=1, providers=frozenset({ProviderId("medvet")}))
+    while_sending(path, lambda: setattr(path, "quarantine", Quarantine(version=2)))
+    await path.router.route(request())
+
+    assert path.events[2:] == ["recorded eu-premium fallback", "sent eu-premium"]
+
+
+async def test_what_another_detector_finds_meanwhile_narrows_the_fallback(path: Path) -> None:
+    def find_a_credential() -> None:
+        path.detector.digest = "newer"
+        path.detector.found = frozenset({DataClass("CREDENTIAL")})
+
+    while_sending(path, find_a_credential)
+    with pytest.raises(UpstreamError) as caught:
+        await path.router.route(request())
+
+    assert caught.value is DOWN
+    assert path.events == ["recorded eu-economy first", "sent eu-economy"]
+
+
+async def test_a_deployment_that_needs_review_by_now_is_no_fallback(path: Path) -> None:
+    def find_health() -> None:
+        path.detector.digest = "newer"
+        path.detector.found = frozenset({DataClass("HEALTH")})
+
+    while_sending(path, find_health)
+    with pytest.raises(UpstreamError):
+        await path.router.route(request("sales"))
+
+    assert not any("eu-medical" in event for event in path.events)
+
+
+async def test_state_that_moves_before_a_later_attempt_ends_the_request(path: Path) -> None:
+    path.forwarder.failing = {"eu-economy": DOWN}
+    permit, calls = path.recorder.permit, 0
+
+    async def moving(*arguments: Any, **named: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        if calls == 2:
+            raise StaleError("moved")
+        return await permit(*arguments, **named)
+
+    path.recorder.permit = moving  # type: ignore[method-assign] # the state moves just then
+    with pytest.raises(StaleError):
+        await path.router.route(request())
+
+    assert path.events == ["recorded eu-economy first", "sent eu-economy"]
+    assert path.recorder.refusals == []
+
+
+async def test_a_permit_that_is_stale_before_the_first_byte_has_an_outcome_and_a_successor(
+    path: Path,
+) -> None:
+    path.forwarder.failing = {"eu-economy": StaleError("moved")}
+    await path.router.route(request())
+
+    assert [(o.status, o.failure) for o in path.recorder.outcomes] == [
+        (OutcomeStatus.FAILED, "stale"),
+        (OutcomeStatus.OK, ""),
+    ]
+    assert path.events[2:] == ["recorded eu-medical fallback", "sent eu-medical"]
+
+
+class Blocking(FakeExchange):
+    """A quarantine is imposed while the whole answer is on its way."""
+
+    path: Path
+
+    async def completion(self) -> Completion:
+        self.path.quarantine = Quarantine(version=1, tenants=frozenset({TenantId("acme")}))
+        return await super().completion()
+
+
+async def test_a_quarantine_withholds_a_whole_answer_and_nothing_else_is_tried(path: Path) -> None:
+    exchange = Blocking(ANSWER)
+    exchange.path = path
+    path.forwarder.exchange = exchange
+    with pytest.raises(UpstreamError, match="quarantine"):
+        await path.router.route(request())
+
+    assert [(o.status, o.failure, o.released_bytes) for o in path.recorder.outcomes] == [
+        (OutcomeStatus.FAILED, "quarantined", 0)
+    ]
+    assert path.events == ["recorded eu-economy first", "sent eu-economy"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "is_relayed"),
+    [
+        ({}, True),
+        ({"assertions": Assertions(required_tools=frozenset({"look_up"}))}, False),
+        ({"body": replace(request().body, is_held=True)}, False),
+    ],
+)
+async def test_a_stream_that_must_hold_something_is_fetched_whole(
+    path: Path, changes: dict[str, Any], is_relayed: bool
+) -> None:
+    path.forwarder.exchange = FakeExchange(ANSWER, [CHUNK, LAST])
+    routed = await path.router.route(request(is_stream=True, **changes))
+
+    assert (routed.relay is not None) == is_relayed
+    assert (routed.completion is None) == is_relayed
+    if routed.relay is not None:
+        await routed.relay.cancel()
