@@ -4,8 +4,9 @@
 blobs and the entry profile as the real log does, and refuses on demand.
 """
 
+import asyncio
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -21,6 +22,7 @@ from transire.errors import (
 )
 from transire.record.entry import encode_entry
 from transire.record.merkle import leaf_hash, root_of
+from transire.record.pending import Job
 
 __all__ = ["FakeJudge", "MemoryLog"]
 
@@ -65,7 +67,39 @@ class MemoryLog:
         """Let every further append fail as a full disk would."""
         self.broken = LogUnavailable("the log could not be written")
 
-    async def append(self, item: Item, *, linger: bool = False) -> Receipt:
+    async def append(
+        self,
+        item: Item,
+        *,
+        linger: bool = False,
+        abandoned: Callable[[Receipt], None] | None = None,
+    ) -> Receipt:
+        return self._write(item)
+
+    def enqueue(self, item: Item, *, linger: bool = False) -> Job:
+        """As `LogWriter.enqueue`; here the entry is durable at once."""
+        loop = asyncio.get_running_loop()
+        job = Job(item=item, loop=loop, future=loop.create_future(), due=0.0, is_lingering=linger)
+        job.future.set_result(self._write(item))
+        return job
+
+    async def get(self, key: str) -> str | None:
+        return self.state.get(key)
+
+    def peek(self, key: str) -> str | None:
+        return self.state.get(key)
+
+    async def scan(self, prefix: str) -> list[tuple[str, str]]:
+        return sorted((k, v) for k, v in self.state.items() if k.startswith(prefix))
+
+    async def read_entries(self, kinds: frozenset[str]) -> list[dict[str, JsonValue]]:
+        """`bundle.acts.Entries`: what was appended is what is read."""
+        return [entry for entry in self.entries if entry["kind"] in kinds]
+
+    async def blob(self, digest: str) -> bytes | None:
+        return self.blobs.get(digest)
+
+    def _write(self, item: Item) -> Receipt:
         if self.broken is not None:
             raise self.broken
         self._judge(item)
@@ -90,22 +124,6 @@ class MemoryLog:
             origin=self.origin,
             checkpoint=f"{self.origin}\n{index + 1}\n{root_of(self._hashes).hex()}\n",
         )
-
-    async def get(self, key: str) -> str | None:
-        return self.state.get(key)
-
-    def peek(self, key: str) -> str | None:
-        return self.state.get(key)
-
-    async def scan(self, prefix: str) -> list[tuple[str, str]]:
-        return sorted((k, v) for k, v in self.state.items() if k.startswith(prefix))
-
-    async def read_entries(self, kinds: frozenset[str]) -> list[dict[str, JsonValue]]:
-        """`bundle.acts.Entries`: what was appended is what is read."""
-        return [entry for entry in self.entries if entry["kind"] in kinds]
-
-    async def blob(self, digest: str) -> bytes | None:
-        return self.blobs.get(digest)
 
     def _judge(self, item: Item) -> None:
         for condition in item.conditions:

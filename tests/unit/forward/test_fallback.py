@@ -61,6 +61,11 @@ def test_the_only_deployment_is_not_tried_again_where_it_cannot_help(failure: st
     assert following("a", ("a", failure)) is None
 
 
+def test_once_all_were_tried_the_best_that_may_be_retried_is() -> None:
+    assert following("ab", ("a", "cut"), ("b", "auth")) == ("a", "retry")
+    assert following("ab", ("a", "auth"), ("b", "cut")) == ("b", "retry")
+
+
 def test_a_broken_contract_is_the_cause_of_what_follows_it() -> None:
     assert following("ab", ("a", None)) == ("b", "contract")
     assert following("a", ("a", None)) == ("a", "contract")

@@ -11,10 +11,11 @@ from transire.domain.deployment import Deployment
 from transire.domain.ports import Wire
 from transire.forward.wire import build_wire
 
-MESSAGES = [
-    {"role": "assistant", "content": "a", "reasoning_content": "because"},
-    {"role": "user", "content": "b"},
-]
+PLAIN = {"role": "user", "content": "b"}
+
+
+def messages() -> list[dict[str, str]]:
+    return [{"role": "assistant", "content": "a", "reasoning_content": "because"}, dict(PLAIN)]
 
 
 def built(place: Deployment, *, is_stream: bool = False, **body: Any) -> Wire:
@@ -27,9 +28,9 @@ def sent(wire: Wire) -> dict[str, Any]:
 
 
 def test_the_deployments_own_model_name_is_sent() -> None:
-    wire = built(deployment("a", upstream_model="its-own"), fields={"messages": MESSAGES})
+    wire = built(deployment("a", upstream_model="its-own"), fields={"messages": messages()})
 
-    assert sent(wire) == {"messages": MESSAGES, "model": "its-own"}
+    assert sent(wire) == {"messages": messages(), "model": "its-own"}
 
 
 def test_the_digest_is_keyed_and_of_exactly_the_bytes_sent() -> None:
@@ -73,11 +74,11 @@ CARRIED = (
 
 def test_what_the_deployment_does_not_list_is_left_out_and_named() -> None:
     place = deployment("a", capabilities=frozenset({"top_k"}))
-    wire = built(place, fields={"messages": MESSAGES, "top_k": 3}, carried=CARRIED)
+    wire = built(place, fields={"messages": messages(), "top_k": 3}, carried=CARRIED)
 
     assert wire.ignored == ("messages[0].reasoning_content",)
     assert sent(wire) == {
-        "messages": [{"role": "assistant", "content": "a"}, MESSAGES[1]],
+        "messages": [{"role": "assistant", "content": "a"}, PLAIN],
         "top_k": 3,
         "model": "m",
     }
@@ -85,14 +86,14 @@ def test_what_the_deployment_does_not_list_is_left_out_and_named() -> None:
 
 def test_what_the_deployment_lists_is_carried() -> None:
     place = deployment("a", capabilities=frozenset({"top_k", "reasoning_content"}))
-    wire = built(place, fields={"messages": MESSAGES, "top_k": 3}, carried=CARRIED)
+    wire = built(place, fields={"messages": messages(), "top_k": 3}, carried=CARRIED)
 
     assert wire.ignored == ()
-    assert sent(wire)["messages"] == MESSAGES
+    assert sent(wire)["messages"] == messages()
 
 
 def test_the_body_is_the_same_after_it_was_built_for_another_deployment() -> None:
-    fields = {"messages": [dict(m) for m in MESSAGES], "top_k": 3, "max_tokens": 5}
+    fields = {"messages": messages(), "top_k": 3, "max_tokens": 5}
     built(deployment("a", capabilities=frozenset()), is_stream=True, fields=fields, carried=CARRIED)
 
-    assert fields == {"messages": MESSAGES, "top_k": 3, "max_tokens": 5}
+    assert fields == {"messages": messages(), "top_k": 3, "max_tokens": 5}

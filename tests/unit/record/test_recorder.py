@@ -1,0 +1,434 @@
+"""Entries of the path: what they say, what they depend on, and that no permit exists without."""
+
+import asyncio
+import hashlib
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import orjson
+import pytest
+from tests.conftest import FakeClock
+from tests.fakes import MemoryLog
+from tests.unit.score.fleets import (
+    authorization_of,
+    classification_of,
+    deployment,
+    request_of,
+    verdict,
+)
+
+from transire.domain.decision import (
+    Candidate,
+    Case,
+    Choice,
+    Finding,
+    Form,
+    Hold,
+    PartState,
+    Ranking,
+    Redaction,
+    Terms,
+)
+from transire.domain.ids import ApplicationId, DataClass, DeploymentId, Purpose, ReviewId
+from transire.domain.log import Change, Condition
+from transire.domain.permit import Outcome, OutcomeStatus, Permit, Recorded
+from transire.domain.ports import Release, Wire
+from transire.domain.request import Assertions, Part, PartKind
+from transire.errors import (
+    ConflictError,
+    GovernanceUnavailable,
+    IntegrityError,
+    LogUnavailable,
+    PolicyDenied,
+    StaleError,
+)
+from transire.record.recorder import ACTIVE_KEY, QUARANTINE_KEY, LogRecorder
+
+CANARY = "CANARY-7f3"
+EVALUATION = b'[{"deployment":"a"}]'
+DIGEST = hashlib.sha256(EVALUATION).hexdigest()
+WIRE = Wire(deployment=deployment("a"), body=CANARY.encode(), digest=b"w", ignored=("top_k",))
+
+
+class Desk:
+    """A recorder over a log in memory, and a case of this moment."""
+
+    def __init__(self, clock: FakeClock) -> None:
+        self.clock = clock
+        self.log = MemoryLog({ACTIVE_KEY: "0" * 64, QUARANTINE_KEY: "0"})
+        log: Any = self.log
+        self.recorder = LogRecorder(log, clock)
+        self.case = case()
+
+    async def permit(
+        self,
+        *,
+        attempt: int = 1,
+        form: Form = Form.RAW,
+        release: Release | None = None,
+        wire: Wire = WIRE,
+    ) -> Recorded[Permit]:
+        return await self.recorder.permit(
+            self.case,
+            Choice(candidate=Candidate(verdict("a", form), TERMS)),
+            wire,
+            attempt=attempt,
+            cause="first" if attempt == 1 else "fallback",
+            release=release,
+        )
+
+    @property
+    def last(self) -> dict[str, Any]:
+        entry: dict[str, Any] = dict(self.log.entries[-1])
+        return entry
+
+
+TERMS = Terms(1, 1, 1, 1_000, 900, 0)
+RELEASE = Release(
+    review_id=ReviewId("rev_1"),
+    conditions=(Condition(key="review/rev_1", equals="approved"),),
+    changes=(Change(key="review/rev_1", value="spent"),),
+    assertions=Assertions(),
+    deployments=frozenset({DeploymentId("a")}),
+    queues=frozenset({"q"}),
+)
+
+
+def case() -> Case:
+    part = Part(pointer=("messages", 0, "content"), kind=PartKind.TEXT, text=CANARY, role="user")
+    request = request_of(
+        fields={"messages": [{"role": "user", "content": CANARY}], CANARY: CANARY},
+        parts=(part,),
+        ignored=("metadata",),
+        needs=frozenset({"tools", "json_mode"}),
+        capabilities=frozenset({"store"}),
+    )
+    request = replace(
+        request,
+        mac=b"mac",
+        content_digest=b"content",
+        principal=replace(
+            request.principal, application=ApplicationId("app"), purpose=Purpose("support")
+        ),
+        assertions=Assertions(
+            models=frozenset({DeploymentId("b"), DeploymentId("a")}),
+            max_latency_ms=9,
+            session_id=CANARY,
+            required_tools=frozenset({CANARY}),
+            task=CANARY,
+            domain=CANARY,
+        ),
+    )
+    finding = Finding(
+        part=0, start=0, end=6, entity="EMAIL", data_class=DataClass("CONTACT"), score_pct=90
+    )
+    candidate = Candidate(verdict("a"), TERMS)
+    return Case(
+        request=request,
+        classification=replace(
+            classification_of(),
+            findings=(finding, finding),
+            states=(PartState.FOUND,),
+            detector_digest="det",
+        ),
+        redaction=Redaction(
+            body=replace(request.body, fields={"messages": [CANARY]}),
+            classification=classification_of(),
+            content_digest=b"redacted",
+            count=2,
+        ),
+        authorization=replace(
+            authorization_of(verdict("a")), evaluation=EVALUATION, evaluation_digest=DIGEST
+        ),
+        ranking=Ranking(
+            candidates=(candidate,),
+            filtered=(),
+            reason="only_one",
+            scorer_digest="s",
+            seed=1,
+            target_ms=1,
+            near_tie_permille=0,
+        ),
+    )
+
+
+@pytest.fixture
+def desk(clock: FakeClock) -> Desk:
+    return Desk(clock)
+
+
+async def test_a_decision_says_who_asked_what_was_found_and_what_was_permitted(desk: Desk) -> None:
+    recorded = await desk.permit()
+    entry = desk.last
+
+    assert entry["kind"] == "decision"
+    assert (entry["id"], entry["outcome"]) == ("dec_1", "permitted")
+    assert entry["chosen"] == {"deployment": "a"}
+    assert (entry["tenant"], entry["app"], entry["key_id"]) == ("t", "app", "k")
+    assert (entry["purpose"], entry["detector"]) == ("support", "det")
+    assert (entry["bundle"], entry["quarantine"]) == ("0" * 64, 0)
+    assert entry["classes"] == [{"class": "CONTACT", "count": 2}]
+    assert (entry["states"], entry["redactions"]) == ({"found": 1}, 2)
+    assert entry["ignored"] == ["metadata", "top_k"]
+    assert entry["request"]["mac"] == b"mac".hex()
+    assert entry["request"]["needs"] == ["json_mode", "tools"]
+    assert entry["request"]["capabilities"] == ["store"]
+    assert entry["limits"]["models"] == ["a", "b"]
+    assert entry["limits"]["max_latency_ms"] == 9
+    assert entry["permit"] == {
+        "attempt": 1,
+        "cause": "first",
+        "deployment": "a",
+        "content": b"content".hex(),
+        "wire": b"w".hex(),
+        "bundle": "0" * 64,
+        "quarantine": 0,
+        "expires_at": "2026-11-25T09:00:05.000000Z",
+    }
+    assert recorded.receipt.entry_id == "dec_1"
+    assert recorded.value.expires_at == desk.clock.now() + timedelta(seconds=5)
+
+
+async def test_evaluation_and_facts_are_kept_beside_the_entry_under_their_digests(
+    desk: Desk,
+) -> None:
+    await desk.permit()
+    entry = desk.last
+
+    assert desk.log.blobs[entry["evaluation"]] == EVALUATION
+    assert orjson.loads(desk.log.blobs[entry["facts"]]) == {}
+
+
+async def test_a_permit_of_the_redacted_form_is_of_the_redacted_content(desk: Desk) -> None:
+    recorded = await desk.permit(form=Form.REDACTED)
+
+    assert recorded.value.content_digest == b"redacted"
+    assert desk.last["permit"]["form"] == desk.last["chosen"]["form"] == "redacted"
+    assert desk.last["permit"]["content"] == b"redacted".hex()
+
+
+async def test_a_later_attempt_names_its_decision_and_its_evaluation(desk: Desk) -> None:
+    await desk.permit()
+    recorded = await desk.permit(attempt=2)
+    entry = desk.last
+
+    assert entry["kind"] == "attempt"
+    assert (entry["decision_id"], entry["evaluation"]) == ("dec_1", DIGEST)
+    assert (entry["permit"]["attempt"], entry["permit"]["cause"]) == (2, "fallback")
+    assert entry["id"] == recorded.receipt.entry_id != "dec_1"
+    assert "request" not in entry
+
+
+@pytest.mark.parametrize("key", [ACTIVE_KEY, QUARANTINE_KEY])
+@pytest.mark.parametrize("attempt", [1, 2])
+async def test_no_permit_is_made_once_bundle_or_quarantine_has_moved(
+    desk: Desk, key: str, attempt: int
+) -> None:
+    desk.log.state[key] = "moved"
+    with pytest.raises(StaleError):
+        await desk.permit(attempt=attempt)
+
+    assert desk.log.entries == []
+
+
+async def test_no_permit_is_made_where_the_log_does_not_write(desk: Desk) -> None:
+    desk.log.break_down()
+    with pytest.raises(LogUnavailable):
+        await desk.permit()
+
+
+async def test_a_release_is_spent_by_the_decisions_own_entry(desk: Desk) -> None:
+    desk.log.state["review/rev_1"] = "approved"
+    await desk.permit(release=RELEASE)
+
+    assert desk.log.state["review/rev_1"] == "spent"
+    assert desk.last["review_id"] == "rev_1"
+    with pytest.raises(ConflictError):
+        await desk.permit(release=RELEASE)
+    assert len(desk.log.entries) == 1
+
+
+async def test_a_later_attempt_needs_no_second_approval_and_names_the_first(desk: Desk) -> None:
+    desk.log.state["review/rev_1"] = "approved"
+    await desk.permit(release=RELEASE)
+    await desk.permit(attempt=2, release=RELEASE)
+
+    assert desk.last["review_id"] == "rev_1"
+    assert desk.log.items[-1].changes == ()
+
+
+async def test_what_is_left_out_is_named_only_where_something_is(desk: Desk) -> None:
+    body = replace(desk.case.request.body, ignored=())
+    desk.case = replace(desk.case, request=replace(desk.case.request, body=body))
+    await desk.permit()
+    assert desk.last["ignored"] == ["top_k"]
+
+    await desk.permit(wire=replace(WIRE, ignored=()))
+    assert "ignored" not in desk.last
+
+
+async def test_a_permit_is_vouched_for_until_its_outcome(desk: Desk) -> None:
+    recorded = await desk.permit()
+    desk.recorder.vouch(recorded)
+    desk.recorder.outcome(recorded, Outcome(status=OutcomeStatus.OK))
+
+    with pytest.raises(IntegrityError, match="not issued"):
+        desk.recorder.vouch(recorded)
+
+
+async def test_a_permit_that_only_looks_like_ours_is_not_vouched_for(desk: Desk) -> None:
+    recorded = await desk.permit()
+    with pytest.raises(IntegrityError):
+        desk.recorder.vouch(replace(recorded))
+
+
+@pytest.mark.parametrize("key", [ACTIVE_KEY, QUARANTINE_KEY])
+async def test_a_permit_is_void_once_bundle_or_quarantine_moves(desk: Desk, key: str) -> None:
+    recorded = await desk.permit()
+    desk.log.state[key] = "moved"
+    with pytest.raises(StaleError):
+        desk.recorder.vouch(recorded)
+
+
+@pytest.mark.parametrize(
+    ("error", "outcome"),
+    [(PolicyDenied("no"), "denied"), (GovernanceUnavailable("no"), "refused")],
+)
+@pytest.mark.parametrize("is_known", [True, False])
+async def test_a_refusal_says_whether_policy_denied_or_something_failed(
+    desk: Desk, error: Any, outcome: str, is_known: bool
+) -> None:
+    await desk.recorder.refusal(desk.case if is_known else None, desk.case.request, error)
+    entry = desk.last
+
+    assert (entry["kind"], entry["id"]) == ("decision", "dec_1")
+    assert (entry["outcome"], entry["code"]) == (outcome, error.code)
+    assert ("ranking" in entry) == ("evaluation" in entry) == is_known
+    assert "permit" not in entry
+    assert entry["request"]["mac"] == b"mac".hex()
+
+
+async def test_a_hold_opens_its_review_in_the_decisions_own_entry(desk: Desk) -> None:
+    candidate = Candidate(verdict("a", queue="q"), TERMS)
+    await desk.recorder.held(
+        desk.case,
+        Hold(candidate=candidate, queues=frozenset({"q"})),
+        review_id="rev_1",
+        review_fields={"queues": ["q"]},
+        changes=(Change(key="review/rev_1", value="open"),),
+    )
+    entry = desk.last
+
+    assert (entry["kind"], entry["outcome"]) == ("decision", "review_required")
+    assert (entry["id"], entry["review_id"]) == ("dec_1", "rev_1")
+    assert (entry["chosen"], entry["review"]) == ({"deployment": "a"}, {"queues": ["q"]})
+    assert desk.log.state["review/rev_1"] == "open"
+    assert desk.log.blobs[entry["evaluation"]] == EVALUATION
+
+
+@pytest.mark.parametrize("key", [ACTIVE_KEY, QUARANTINE_KEY])
+async def test_no_review_is_opened_once_bundle_or_quarantine_has_moved(
+    desk: Desk, key: str
+) -> None:
+    desk.log.state[key] = "moved"
+    hold = Hold(candidate=Candidate(verdict("a", queue="q"), TERMS), queues=frozenset({"q"}))
+    with pytest.raises(StaleError):
+        await desk.recorder.held(
+            desk.case,
+            hold,
+            review_id="rev_1",
+            review_fields={},
+            changes=(Change(key="review/rev_1", value="open"),),
+        )
+
+    assert "review/rev_1" not in desk.log.state
+
+
+CHOICE = Choice(candidate=Candidate(verdict("a"), TERMS))
+HOLD = Hold(candidate=Candidate(verdict("a", queue="q"), TERMS), queues=frozenset({"q"}))
+
+
+@pytest.mark.parametrize(
+    ("choice", "outcome"),
+    [(CHOICE, "permitted"), (HOLD, "review_required"), (None, "denied")],
+)
+async def test_advice_says_what_would_happen_and_carries_no_permit(
+    desk: Desk, choice: Choice | Hold | None, outcome: str
+) -> None:
+    await desk.recorder.advice(desk.case, choice)
+    entry = desk.last
+
+    assert (entry["kind"], entry["id"], entry["outcome"]) == ("advice", "dec_1", outcome)
+    assert entry.get("chosen") == (None if choice is None else {"deployment": "a"})
+    assert "permit" not in entry
+    assert desk.log.blobs[entry["evaluation"]] == EVALUATION
+
+
+async def test_an_outcome_names_its_decision_and_attempt_and_how_it_ended(desk: Desk) -> None:
+    recorded = await desk.permit(attempt=2)
+    outcome = Outcome(
+        status=OutcomeStatus.PARTIAL,
+        failure="cut",
+        http_status=200,
+        latency_ms=5,
+        first_byte_ms=2,
+        tokens_in=3,
+        tokens_out=4,
+        cost_micro_usd=6,
+        released_bytes=7,
+        finish_reasons=("stop",),
+        facts={"contradicts": ["model"]},
+    )
+    desk.recorder.outcome(recorded, outcome)
+    await desk.recorder.flush()
+    entry = desk.last
+
+    assert entry["kind"] == "outcome"
+    assert {name: entry[name] for name in ("decision_id", "attempt", "deployment", "status")} == {
+        "decision_id": "dec_1",
+        "attempt": 2,
+        "deployment": "a",
+        "status": "partial",
+    }
+    assert (entry["failure"], entry["http_status"], entry["released_bytes"]) == ("cut", 200, 7)
+    assert (entry["latency_ms"], entry["first_byte_ms"]) == (5, 2)
+    assert (entry["tokens_in"], entry["tokens_out"], entry["cost_micro_usd"]) == (3, 4, 6)
+    assert (entry["finish_reasons"], entry["contradicts"]) == (["stop"], ["model"])
+
+
+async def test_an_outcome_that_the_log_refuses_breaks_nothing_else(desk: Desk) -> None:
+    recorded = await desk.permit()
+    desk.log.break_down()
+
+    desk.recorder.outcome(recorded, Outcome(status=OutcomeStatus.OK))
+
+
+async def test_flushing_waits_for_outcomes_that_are_not_durable_yet(desk: Desk) -> None:
+    recorded = await desk.permit()
+    enqueue, durable = desk.log.enqueue, asyncio.get_running_loop().create_future()
+
+    def later(*arguments: Any, **named: Any) -> Any:
+        job = enqueue(*arguments, **named)
+        job.future = durable
+        return job
+
+    desk.log.enqueue = later  # type: ignore[method-assign] # a log that takes its time
+    desk.recorder.outcome(recorded, Outcome(status=OutcomeStatus.OK))
+    flushing = asyncio.ensure_future(desk.recorder.flush())
+    await asyncio.sleep(0)
+    assert not flushing.done()
+    durable.set_result(recorded.receipt)
+    await flushing
+
+
+async def test_nothing_of_the_content_stands_in_any_entry(desk: Desk) -> None:
+    recorded = await desk.permit()
+    await desk.permit(attempt=2, form=Form.REDACTED)
+    await desk.recorder.refusal(desk.case, desk.case.request, PolicyDenied(CANARY))
+    await desk.recorder.refusal(None, desk.case.request, PolicyDenied(CANARY))
+    await desk.recorder.advice(desk.case, CHOICE)
+    desk.recorder.outcome(recorded, Outcome(status=OutcomeStatus.OK))
+
+    assert CANARY not in repr(desk.log.entries)
+    assert not any(CANARY.encode() in blob for blob in desk.log.blobs.values())
