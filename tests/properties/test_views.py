@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from transire.classify.gate import Panel
 from transire.classify.recognizers import all_recognizers, select
 from transire.classify.scan import run, scan_texts
 from transire.classify.traits import traits_of
@@ -35,7 +36,7 @@ ENCODERS: Mapping[str, Callable[[str], str]] = {
     "soft hyphen": "\u00ad".join,
     "full width": lambda s: "".join(chr(ord(c) + 0xFEE0) if "!" <= c <= "~" else c for c in s),
 }
-FEW = select(frozenset(VALUES))
+FEW = Panel(select(frozenset(VALUES)))
 # No digits and none of `a` to `f`: beside hex with blanks, those are more of its bytes.
 AROUND = st.text("xyz XYZ,.;!?éж你\n", max_size=30)
 ANY = st.text(max_size=300) | st.text("%&\\=u0041;#xAF+/-_ \u200b４аe.@:\n", max_size=300)

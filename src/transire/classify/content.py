@@ -5,10 +5,12 @@ after a medication, a person after a diagnosis). What they miss:
 docs/reference/detection.md.
 """
 
+from collections.abc import Callable
 from typing import Final
 
 import regex
 
+from transire.classify.gate import Gate
 from transire.classify.recognizer import Recognizer, pattern_recognizer
 from transire.classify.traits import Traits
 
@@ -50,6 +52,10 @@ _DRUGS: Final = (
     "amoxicillin|warfarin|methotrexate|morphine|oxycodone|levothyroxine|gabapentin|semaglutide"
 )
 _DOSES: Final = "(?:mg|mcg|µg|ml|g|units?)"
+_CLAIMS: Final = frozenset(
+    {"clinically", "claim", "claims", "efficacy", "trial", "heals"}
+    | {"cures", "reduces", "prevents", "treats", "lowers"}
+)
 _ARTICLE_9: Final = frozenset(
     {"catholic", "muslim", "jewish", "atheist", "protestant", "hindu", "homosexual", "gay"}
     | {"lesbian", "bisexual", "transgender", "genetic", "fingerprint", "biometric", "unionist"}
@@ -66,7 +72,7 @@ def _health() -> list[Recognizer]:
     return [
         pattern_recognizer(
             "DIAGNOSIS",
-            lambda t: bool(t.words & _DIAGNOSES) and bool(t.words & (_CLINICAL | _PERSONAL)),
+            Gate(words=_DIAGNOSES, check=lambda t: bool(t.words & (_CLINICAL | _PERSONAL))),
             [
                 (
                     rf"\b(?:(?:diagnosed with|suffers? from|suffering from|treated for|living with|"
@@ -95,7 +101,7 @@ def _health() -> list[Recognizer]:
         ),
         pattern_recognizer(
             "MEDICATION_DOSE",
-            lambda t: t.digits > 0 and any(unit in t.lower for unit in ("mg", "mcg", "µg", "ml")),
+            Gate(digits=1, words=frozenset(_DRUGS.split("|"))),
             [
                 (
                     rf"\b(?:{_DRUGS})\b[^.\n]{{0,20}}?\d+(?:[.,]\d+)?\s?{_DOSES}\b",
@@ -110,7 +116,7 @@ def _health() -> list[Recognizer]:
         ),
         pattern_recognizer(
             "ICD10_CODE",
-            lambda t: t.digits > 1 and bool(t.words & (_CLINICAL | {"code", "icd"})),
+            Gate(digits=2, words=_CLINICAL | {"code", "icd"}),
             # ICD-10-CM: a letter, a digit, an alphanumeric, and up to four after the point.
             [
                 (r"\bICD-?10(?:-?CM)?\b[^\n]{0,20}?\b(?P<v>[A-TV-Z]\d[0-9AB](?:\.\w{1,4})?)\b", 90),
@@ -120,7 +126,7 @@ def _health() -> list[Recognizer]:
         ),
         pattern_recognizer(
             "MEDICAL_RECORD_NUMBER",
-            lambda t: t.digits > 4 and ("mrn" in t.words or "record" in t.words),
+            Gate(digits=5, words=frozenset({"mrn", "record"})),
             [
                 (
                     r"\b(?:MRN|medical record (?:number|no\.?|#))\W{0,4}"
@@ -132,10 +138,7 @@ def _health() -> list[Recognizer]:
         ),
         pattern_recognizer(
             "HEALTH_CLAIM",
-            lambda t: bool(
-                t.words & {"clinically", "claim", "claims", "efficacy", "trial", "heals"}
-                | t.words & {"cures", "reduces", "prevents", "treats", "lowers"}
-            ),
+            Gate(words=_CLAIMS),
             [
                 (
                     r"\b(?P<v>(?:clinically (?:proven|tested)|health claims?|clinical claims?|"
@@ -155,7 +158,7 @@ def _people() -> list[Recognizer]:
     return [
         pattern_recognizer(
             "MINOR_AGE",
-            lambda t: t.digits > 0 and bool(t.words & {"year", "years", "yo", "y", "aged", "age"}),
+            Gate(digits=1, words=frozenset({"year", "years", "yo", "y", "aged", "age"})),
             [
                 (
                     r"\b(?:my|our|his|her|the|a|an)\s+(?:\w+\s+){0,2}?(?:son|daughter|child|kid|"
@@ -173,7 +176,7 @@ def _people() -> list[Recognizer]:
         ),
         pattern_recognizer(
             "SPECIAL_CATEGORY_TERM",
-            lambda t: bool(t.words & _ARTICLE_9) and bool(t.words & _PERSONAL),
+            Gate(words=_ARTICLE_9, check=lambda t: bool(t.words & _PERSONAL)),
             [
                 (
                     rf"\b(?:i am|i'm|he is|she is|he's|she's|they are|my (?:\w+ )?(?:is|are)|"
@@ -197,14 +200,20 @@ def _markings() -> list[Recognizer]:
         pattern_recognizer(
             "CONFIDENTIAL_MARKING",
             # Capitals are what makes a marking: the same words in prose are prose.
-            lambda t: (
-                _shouts(t, ("CONFIDENTIAL", "INTERNAL", "PRIVILEGE", "WORK PRODUCT"))
-                or _shouts(t, ("TRADE SECRET", "TLP:", "VERTRAULICH", "INTERNEN"))
-                or "confidential" in t.lower
+            Gate(
+                shouts=True,
+                check=_holds(
+                    *("CONFIDENTIAL", "INTERNAL", "PRIVILEGE", "WORK PRODUCT", "TRADE SECRET"),
+                    *("TLP:", "VERTRAULICH", "INTERNEN"),
+                ),
             ),
+            [(rf"\b(?:{banner})\b", 90)],
+        ),
+        pattern_recognizer(
+            "CONFIDENTIAL_MARKING",
+            Gate(words=frozenset({"confidential"})),
+            # A line of its own is a marking in any case.
             [
-                (rf"\b(?:{banner})\b", 90),
-                # A line of its own is a marking in any case.
                 (
                     r"(?mi)^\W{0,4}(?:(?:strictly|highly|company|private and)\s+)?confidential"
                     r"(?:\W{1,4}(?:for )?internal use only|\W{1,4}do not (?:share|distribute|"
@@ -215,9 +224,12 @@ def _markings() -> list[Recognizer]:
         ),
         pattern_recognizer(
             "EXPORT_MARKING",
-            lambda t: (
-                _shouts(t, ("ITAR", "ECCN", "NOFORN", "EAR99", "DISTRIBUTION STATEMENT"))
-                or _shouts(t, ("CUI//", "CONTROLLED TECHNICAL"))
+            Gate(
+                shouts=True,
+                check=_holds(
+                    *("ITAR", "ECCN", "NOFORN", "EAR99", "DISTRIBUTION STATEMENT"),
+                    *("CUI//", "CONTROLLED TECHNICAL"),
+                ),
             ),
             [
                 (
@@ -232,8 +244,8 @@ def _markings() -> list[Recognizer]:
     ]
 
 
-def _shouts(traits: Traits, literals: tuple[str, ...]) -> bool:
-    return traits.shouts and any(literal in traits.text for literal in literals)
+def _holds(*literals: str) -> Callable[[Traits], bool]:
+    return lambda traits: any(literal in traits.text for literal in literals)
 
 
 def _vulnerability() -> Recognizer:
@@ -243,7 +255,7 @@ def _vulnerability() -> Recognizer:
     )
     return pattern_recognizer(
         "VULNERABILITY",
-        lambda t: bool(t.words & words),
+        Gate(words=words),
         [
             (r"\bCVE-\d{4}-\d{4,7}\b", 90),
             (

@@ -14,6 +14,7 @@ from transire.bundle.recognizers.matchers import Allowed, probes
 from transire.classify.cache import FindingsCache
 from transire.classify.cues import CueReader, last_user_text
 from transire.classify.digest import content_digest
+from transire.classify.gate import Panel
 from transire.classify.language import LanguageJudge
 from transire.classify.mapping import failed_classes, findings_of
 from transire.classify.names.finder import LANGUAGES, NameFinder
@@ -83,7 +84,7 @@ class EngineDetector:
         self._allowed = Allowed(self._pack)
         self._message_level = MESSAGE_LEVEL | self._pack.message_level
         installed = select(self._entities) if recognizers is None else tuple(recognizers)
-        self._recognizers = (*installed, *operator_recognizers(self._pack))
+        self._panel = Panel((*installed, *operator_recognizers(self._pack)))
         self._cues = CueReader(bundle.routing, bundle.taxonomy)
         self._languages = LanguageJudge(bundle.detector.languages)
         self._personal = self._known({*self._taxonomy.personal, _CREDENTIAL})
@@ -150,7 +151,7 @@ class EngineDetector:
         """Scan here and now, inside one deadline for all texts."""
         monotonic = self._clock.monotonic
         deadline = monotonic() + seconds
-        return [run(text, deadline, self._recognizers, monotonic) for text in texts]
+        return [run(text, deadline, self._panel, monotonic) for text in texts]
 
     def _residual(self, raw: Classification, redacted: Classification) -> Classification:
         """What is known of the redacted body: nothing that was unknown has become known."""

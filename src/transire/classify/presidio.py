@@ -16,6 +16,7 @@ import regex
 from presidio_analyzer import predefined_recognizers as presidio
 
 from transire.bundle.recognizers.nearness import near
+from transire.classify.gate import Gate
 from transire.classify.recognizer import Hit, Recognizer
 from transire.classify.traits import Traits
 
@@ -33,21 +34,31 @@ def structured() -> list[Recognizer]:
     return [
         _wrapped(presidio.CreditCardRecognizer(), shaped(12, grouped % 11)),
         _wrapped(presidio.IbanRecognizer(), shaped(8, r"(?i)\b[a-z]{2}\d{2}[ -]?[a-z0-9]{4}")),
-        _wrapped(presidio.CryptoRecognizer(), _crypto_gate),
+        _wrapped(
+            presidio.CryptoRecognizer(),
+            Gate(longest=26, digits=1, check=lambda t: _CRYPTO.search(t.text) is not None),
+        ),
         _address(),
-        _wrapped(presidio.MacAddressRecognizer(), _mac_gate),
+        _wrapped(presidio.MacAddressRecognizer(), Gate(longest=14, check=_mac_gate)),
         _wrapped(presidio.UsSsnRecognizer(), shaped(9, r"\d{3}[- .]?\d{2}[- .]?\d{4}")),
         _wrapped(presidio.UsItinRecognizer(), shaped(9, r"9\d{2}[- .]?\d{2}[- .]?\d{4}")),
         _wrapped(presidio.UsPassportRecognizer(), shaped(8, r"\d{8}")),
         _wrapped(presidio.UsBankRecognizer(), shaped(8, r"\d{8}")),
-        _wrapped(presidio.UsLicenseRecognizer(), _license_gate),
+        # Without one of its context words this recognizer is noise: it matches `A1` (issue 1063 of
+        # Presidio), and stays below every sensible threshold.
+        _wrapped(presidio.UsLicenseRecognizer(), Gate(digits=1, words=_LICENSE_WORDS)),
         _wrapped(presidio.NhsRecognizer(), shaped(10, grouped % 9)),
         _wrapped(
             presidio.UkNinoRecognizer(), shaped(6, r"(?i)[a-z]{2} ?\d{2} ?\d{2} ?\d{2} ?[a-d]")
         ),
         _wrapped(presidio.EsNifRecognizer(), shaped(7, r"(?i)\d{7}-?[a-z]")),
         _wrapped(presidio.EsNieRecognizer(), shaped(7, r"(?i)[xyz]-?\d{7}")),
-        _wrapped(presidio.ItFiscalCodeRecognizer(), _fiscal_code_gate),
+        # Two people with one code get letters in place of digits (omocodia), of all seven if need
+        # be.
+        _wrapped(
+            presidio.ItFiscalCodeRecognizer(),
+            Gate(longest=16, check=lambda t: _FISCAL_CODE.search(t.text) is not None),
+        ),
         _wrapped(presidio.PlPeselRecognizer(), shaped(11, r"\d{11}")),
         _wrapped(presidio.AuTfnRecognizer(), shaped(8, r"\d{3}\s?\d{3}\s?\d{2}")),
         _wrapped(presidio.InPanRecognizer(), shaped(4, r"(?i)[a-z]{5}\d{4}[a-z]")),
@@ -60,13 +71,13 @@ def structured() -> list[Recognizer]:
     ]
 
 
-def shaped(least_digits: int, shape: str) -> Callable[[Traits], bool]:
+def shaped(least_digits: int, shape: str) -> Gate:
     """A gate: at least so many digits, and something of this shape."""
     pattern = re.compile(shape)
-    return lambda t: t.digits >= least_digits and pattern.search(t.text) is not None
+    return Gate(digits=least_digits, check=lambda t: pattern.search(t.text) is not None)
 
 
-def _wrapped(stock: Any, gate: Callable[[Traits], bool]) -> Recognizer:
+def _wrapped(stock: Any, gate: Gate) -> Recognizer:
     """Presidio's patterns, validators and context words under our loop; one deadline for all."""
     entity = str(stock.supported_entities[0])
     words = _ContextWords(stock.context) if stock.context else None
@@ -133,7 +144,8 @@ def _validated(stock: Any, value: str, base: int) -> int:
 
 
 def _address() -> Recognizer:
-    wrapped = _wrapped(presidio.IpRecognizer(), _address_gate)
+    # Two gates, because a text without a digit names no host in either version.
+    wrapped = _wrapped(presidio.IpRecognizer(), Gate(digits=1, check=_address_gate))
 
     def find(text: str, seconds: float) -> Iterator[Hit]:
         for hit in wrapped.find(text, seconds):
@@ -164,21 +176,6 @@ def _mac_gate(traits: Traits) -> bool:
     if has_pairs and _PAIRS.search(text) is not None:
         return True
     return text.count(".") >= 2 and _DOTTED.search(text) is not None
-
-
-def _crypto_gate(traits: Traits) -> bool:
-    return traits.longest >= 26 and traits.digits >= 1 and _CRYPTO.search(traits.text) is not None
-
-
-def _fiscal_code_gate(traits: Traits) -> bool:
-    # Two people with one code get letters in place of digits (omocodia), of all seven if need be.
-    return traits.longest >= 16 and _FISCAL_CODE.search(traits.text) is not None
-
-
-def _license_gate(traits: Traits) -> bool:
-    # Without one of its context words this recognizer is noise: it matches `A1` (issue 1063 of
-    # Presidio), and stays below every sensible threshold.
-    return traits.digits >= 1 and bool(traits.words & _LICENSE_WORDS)
 
 
 _V4: Final = re.compile(r"\d\.\d{1,3}\.\d")

@@ -48,7 +48,7 @@ class Recognizer:
     """Finds one entity.
 
     Attributes:
-        gate: A necessary condition on the text's traits.
+        gate: A necessary condition on the text's traits; a `Gate` is asked only where it can hold.
         find: Yields hits; takes (text, seconds left) and lets `TimeoutError` out.
     """
 

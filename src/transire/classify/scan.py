@@ -8,18 +8,30 @@ everything that was promised. What a view shows is reported where it stands in t
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 import regex
 
+from transire.classify.gate import Panel
 from transire.classify.operators import operator_recognizers
 from transire.classify.recognizer import Hit, Recognizer
 from transire.classify.recognizers import select
 from transire.classify.traits import Traits, traits_of
-from transire.classify.views import View, is_credible, is_text, views_of
+from transire.classify.views import View, is_credible, is_plain, is_text, views_of
 from transire.domain.pack import NO_PACK, Pack
 
-__all__ = ["DISGUISED", "MAX_HITS", "OPAQUE", "Scan", "has_blob", "joined", "run", "scan_texts"]
+__all__ = [
+    "DISGUISED",
+    "MAX_HITS",
+    "OPAQUE",
+    "Scan",
+    "has_blob",
+    "joined",
+    "panel_of",
+    "run",
+    "scan_texts",
+]
 
 OPAQUE: Final = "opaque_blob"
 """The name under which an unreadable run of characters is reported as failed."""
@@ -68,15 +80,25 @@ def scan_texts(
 ) -> tuple[Scan, ...]:
     """Scan texts one after another inside one shared deadline; one result each."""
     # Compiling a new pack is no part of a scan's time.
-    recognizers = (*select(entities), *operator_recognizers(pack))
+    panel = panel_of(entities, pack)
     deadline = time.monotonic() + seconds
-    return tuple(run(text, deadline, recognizers) for text in texts)
+    return tuple(run(text, deadline, panel) for text in texts)
+
+
+def panel_of(entities: frozenset[str], pack: Pack = NO_PACK) -> Panel[Recognizer]:
+    """The installed recognizers for these entities and a bundle's own, in this order."""
+    return _panel(select(entities), operator_recognizers(pack))
+
+
+@lru_cache(maxsize=8)
+def _panel(installed: tuple[Recognizer, ...], own: tuple[Recognizer, ...]) -> Panel[Recognizer]:
+    return Panel((*installed, *own))
 
 
 def run(
     text: str,
     deadline: float,
-    recognizers: Sequence[Recognizer],
+    panel: Panel[Recognizer],
     monotonic: Callable[[], float] = time.monotonic,
 ) -> Scan:
     """Run recognizers on one text.
@@ -85,10 +107,12 @@ def run(
         deadline: On `monotonic`; what is not finished by then is failed, by entity.
     """
     traits = traits_of(text)
-    hits, failed = _read(traits, deadline, recognizers, monotonic)
+    hits, failed = _read(traits, deadline, panel, monotonic)
+    if is_plain(traits):
+        return Scan(tuple(sorted(set(hits), key=_order)), tuple(sorted(failed)))
     try:
         for view in views_of(traits):
-            found, broken = _read(traits_of(view.text), deadline, recognizers, monotonic)
+            found, broken = _read(traits_of(view.text), deadline, panel, monotonic)
             failed |= broken
             hits += _revealed(view, found, hits)
             if len(hits) > MAX_HITS:
@@ -102,13 +126,13 @@ def run(
 def _read(
     traits: Traits,
     deadline: float,
-    recognizers: Sequence[Recognizer],
+    panel: Panel[Recognizer],
     monotonic: Callable[[], float],
 ) -> tuple[list[Hit], set[str]]:
     """What stands in one reading, and what failed on it."""
     hits: list[Hit] = []
     failed: set[str] = set()
-    for recognizer in recognizers:
+    for recognizer in panel.due(traits):
         try:
             if recognizer.gate(traits):
                 _collect(hits, recognizer, traits.text, deadline, monotonic)

@@ -11,60 +11,62 @@ from typing import Final
 
 import regex
 
+from transire.classify.gate import Gate
 from transire.classify.recognizer import Recognizer, pattern_recognizer
 from transire.classify.traits import Traits
 
 __all__ = ["secret_recognizers"]
 
 _EDGE: Final = r"(?<![A-Za-z0-9_])"
+# What stands in every token of the family, the length of its shortest token, and its shape.
 _PREFIXES: Final = (
-    ("AKIA", r"(?:AKIA|ASIA|ABIA|ACCA)[A-Z2-7]{16}(?![A-Z0-9])"),
-    ("gh", r"gh[pousr]_[A-Za-z0-9]{36,255}"),
-    ("github_pat_", r"github_pat_[A-Za-z0-9_]{60,255}"),
-    ("glpat-", r"glpat-[A-Za-z0-9_-]{20,}"),
-    ("xox", r"xox[abeoprs]-[A-Za-z0-9-]{10,}"),
-    ("_live_", r"[sr]k_live_[A-Za-z0-9]{16,}"),
-    ("_test_", r"[sr]k_test_[A-Za-z0-9]{16,}"),
-    ("sk-", r"sk-(?:proj-|svcacct-|admin-|ant-[a-z0-9]+-|or-v1-)?[A-Za-z0-9_-]{20,}"),
-    ("AIza", r"AIza[A-Za-z0-9_-]{35}"),
-    ("hf_", r"hf_[A-Za-z0-9]{30,}"),
-    ("npm_", r"npm_[A-Za-z0-9]{36}"),
-    ("pypi-", r"pypi-[A-Za-z0-9_-]{50,}"),
-    ("SG.", r"SG\.[A-Za-z0-9_-]{16,32}\.[A-Za-z0-9_-]{32,64}"),
-    ("ya29.", r"ya29\.[A-Za-z0-9_-]{20,}"),
-    ("dop_v1_", r"dop_v1_[a-f0-9]{64}"),
-    ("shpat_", r"shp(?:at|ss|ca|pa)_[a-fA-F0-9]{32}"),
-    ("AccountKey=", r"AccountKey=[A-Za-z0-9+/=]{40,}"),
-    ("tsk_", r"ts[kp]_[A-Za-z0-9]{6,}_[A-Za-z0-9_-]{20,}"),
+    ("AKIA", 20, r"(?:AKIA|ASIA|ABIA|ACCA)[A-Z2-7]{16}(?![A-Z0-9])"),
+    ("gh", 40, r"gh[pousr]_[A-Za-z0-9]{36,255}"),
+    ("github_pat_", 71, r"github_pat_[A-Za-z0-9_]{60,255}"),
+    ("glpat-", 26, r"glpat-[A-Za-z0-9_-]{20,}"),
+    ("xox", 15, r"xox[abeoprs]-[A-Za-z0-9-]{10,}"),
+    ("_live_", 24, r"[sr]k_live_[A-Za-z0-9]{16,}"),
+    ("_test_", 24, r"[sr]k_test_[A-Za-z0-9]{16,}"),
+    ("sk-", 23, r"sk-(?:proj-|svcacct-|admin-|ant-[a-z0-9]+-|or-v1-)?[A-Za-z0-9_-]{20,}"),
+    ("AIza", 39, r"AIza[A-Za-z0-9_-]{35}"),
+    ("hf_", 33, r"hf_[A-Za-z0-9]{30,}"),
+    ("npm_", 40, r"npm_[A-Za-z0-9]{36}"),
+    ("pypi-", 55, r"pypi-[A-Za-z0-9_-]{50,}"),
+    ("SG.", 52, r"SG\.[A-Za-z0-9_-]{16,32}\.[A-Za-z0-9_-]{32,64}"),
+    ("ya29.", 25, r"ya29\.[A-Za-z0-9_-]{20,}"),
+    ("dop_v1_", 71, r"dop_v1_[a-f0-9]{64}"),
+    ("shp", 38, r"shp(?:at|ss|ca|pa)_[a-fA-F0-9]{32}"),
+    ("AccountKey=", 51, r"AccountKey=[A-Za-z0-9+/=]{40,}"),
+    ("ts", 31, r"ts[kp]_[A-Za-z0-9]{6,}_[A-Za-z0-9_-]{20,}"),
 )
 
 
 def secret_recognizers() -> list[Recognizer]:
     """Prefix families, private keys, tokens, credentials in URLs, and assigned passwords."""
     return [
-        *(_prefixed(literal, shape) for literal, shape in _PREFIXES),
+        *(_prefixed(*family) for family in _PREFIXES),
         pattern_recognizer(
             "PRIVATE_KEY",
-            lambda t: "PRIVATE KEY" in t.text,
+            Gate(shouts=True, check=lambda t: "PRIVATE KEY" in t.text),
             # The header alone: a body may be cut, folded or escaped.
             [(r"-----BEGIN (?:[A-Z0-9]{1,12} ){0,3}PRIVATE KEY(?: BLOCK)?-----", 100)],
         ),
         pattern_recognizer(
             "SECRET",
-            lambda t: "eyJ" in t.text,
+            Gate(longest=32, check=lambda t: "eyJ" in t.text),
             [(rf"{_EDGE}eyJ[A-Za-z0-9_-]{{8,}}\.eyJ[A-Za-z0-9_-]{{8,}}\.[A-Za-z0-9_-]{{8,}}", 70)],
             validate=_is_jwt,
         ),
         pattern_recognizer(
             "URL_CREDENTIAL",
-            lambda t: "://" in t.text and "@" in t.text,
+            Gate(signs="@", check=lambda t: "://" in t.text),
             [(r"[a-z][a-z0-9+.-]{1,20}://[^\s/:@'\"<>]{1,128}:(?P<v>[^\s/@'\"<>]{3,256})@", 90)],
             validate=_is_no_placeholder,
             flags=regex.I,
         ),
         pattern_recognizer(
             "PASSWORD",
-            _assigns,
+            Gate(signs="=:", check=_names_secret),
             [
                 (
                     r"(?<![\w-])(?:[\w-]{0,32}[_-])?(?:password|passwd|passwort|pwd|secret|api_?key|"
@@ -74,6 +76,14 @@ def secret_recognizers() -> list[Recognizer]:
                     r"(?P<v>[^\s'\",;(){}<>\[\]]{6,128})(?P=q)(?![\w(.\[])",
                     80,
                 ),
+            ],
+            validate=_is_no_placeholder,
+            flags=regex.I,
+        ),
+        pattern_recognizer(
+            "PASSWORD",
+            Gate(words=frozenset({"password", "passwort", "passphrase", "pwd"})),
+            [
                 (
                     r"\b(?:password|passwort|passphrase|pwd)\s+(?:is|ist|lautet)\s+"
                     r"['\"]?(?P<v>(?=[^\s'\"]*[\d!@#$%^&*])[^\s'\"]{6,128})",
@@ -86,15 +96,22 @@ def secret_recognizers() -> list[Recognizer]:
     ]
 
 
-def _prefixed(literal: str, shape: str) -> Recognizer:
-    return pattern_recognizer(
-        "SECRET", lambda t: literal in t.text, [(_EDGE + shape, 100)], validate=_has_variety
+def _prefixed(literal: str, least: int, shape: str) -> Recognizer:
+    gate = Gate(longest=least, check=lambda t: literal in t.text)
+    return pattern_recognizer("SECRET", gate, [(_EDGE + shape, 100)], validate=_has_variety)
+
+
+def _names_secret(traits: Traits) -> bool:
+    lower = traits.lower
+    return (
+        "passw" in lower
+        or "pwd" in lower
+        or "secret" in lower
+        or "token" in lower
+        or "api_key" in lower
+        or "apikey" in lower
+        or "signing" in lower
     )
-
-
-def _assigns(traits: Traits) -> bool:
-    stems = ("passw", "passphrase", "pwd", "secret", "token", "api_key", "apikey")
-    return any(stem in traits.lower for stem in stems)
 
 
 def _has_variety(text: str) -> bool | None:

@@ -13,6 +13,7 @@ from typing import Final
 
 from transire.bundle.compiled import CompiledBundle
 from transire.bundle.recognizers.matchers import Matcher, matchers
+from transire.classify.gate import Panel
 from transire.classify.operators import operator_recognizers
 from transire.classify.recognizers import select
 from transire.classify.scan import run
@@ -110,7 +111,7 @@ def _shadowed(compiled: CompiledBundle, made: tuple[Matcher, ...], at: int) -> I
     others += select(frozenset({matcher.entity}))
     for text in matcher.examples:
         spans = [(s, e) for s, e, score in matcher.scores(text, _ONE_S) if score >= least]
-        hits = run(text, time.monotonic() + _ONE_S, others).hits
+        hits = run(text, time.monotonic() + _ONE_S, Panel(others)).hits
         strong = [hit for hit in hits if hit.score_pct >= least]
         if not all(any(h.start <= s and e <= h.end for h in strong) for s, e in spans):
             return

@@ -16,6 +16,7 @@ from tests.unit.classify.detectors import (
 )
 
 from transire.bundle.recognizers.shingles import fingerprint
+from transire.classify.gate import Panel
 from transire.classify.operators import operator_recognizers
 from transire.classify.pool import ScanPool
 from transire.classify.recognizer import Hit
@@ -153,7 +154,7 @@ def test_a_pattern_that_runs_out_of_time_is_failed_and_never_silent() -> None:
     slow = replace(PACK.patterns[0], regex="(?:a|aa){1,14}c", languages=frozenset())
     recognizers = operator_recognizers(Pack(digest="slow", patterns=(slow,)))
 
-    scan = run("c" + "a" * 1_000_000, time.monotonic() + 0.05, recognizers)
+    scan = run("c" + "a" * 1_000_000, time.monotonic() + 0.05, Panel(recognizers))
 
     assert scan.failed == ("TICKET",)
 

@@ -10,6 +10,7 @@ import pytest
 import regex
 from tests.unit.classify.detectors import failing
 
+from transire.classify.gate import Panel
 from transire.classify.recognizer import Recognizer, pattern_recognizer
 from transire.classify.recognizers import all_recognizers
 from transire.classify.scan import BLOB_CHARS, MAX_HITS, OPAQUE, Scan, has_blob, run, scan_texts
@@ -19,7 +20,7 @@ WORD = pattern_recognizer("WORD", lambda _: True, [(r"\w+", 100)])
 
 
 def scanned(text: str, *recognizers: Recognizer, left_s: float = 5.0) -> Scan:
-    return run(text, time.monotonic() + left_s, recognizers)
+    return run(text, time.monotonic() + left_s, Panel(recognizers))
 
 
 @pytest.mark.parametrize("error", [TimeoutError(), ValueError("x"), RecursionError(), KeyError()])
@@ -57,7 +58,7 @@ def test_what_is_not_finished_by_the_deadline_has_failed() -> None:
 def test_a_recognizer_that_comes_back_late_has_failed() -> None:
     ticks = iter([0.0, 2.0])
 
-    scan = run("one", 1.0, [WORD], lambda: next(ticks))
+    scan = run("one", 1.0, Panel([WORD]), lambda: next(ticks))
 
     assert scan.failed == ("WORD",)
 

@@ -5,7 +5,7 @@ import re
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from transire.classify.traits import traits_of
+from transire.classify.traits import LONG_CHARS, SIGNS, traits_of
 
 ascii_texts = st.text(st.characters(max_codepoint=127), max_size=200)
 
@@ -19,4 +19,26 @@ def test_words_digits_and_capitals_are_what_patterns_over_unicode_say(text: str)
     assert traits.words == frozenset(re.findall(r"[^\W\d_]+", text.lower()))
     assert traits.digits == len(re.findall(r"\d", text))
     assert traits.shouts == bool(re.search(r"[A-Z]{3}", text))
-    assert traits.longest == max((len(run) for run in re.findall(r"\S+", text)), default=0)
+    runs = [len(run.encode("ascii", "ignore")) for run in re.findall(r"\S+", text)]
+    longest = max(runs, default=0)
+    assert traits.longest == (longest if longest >= LONG_CHARS else 0)
+    assert traits.signs.decode() == "".join(c for c in text if c in SIGNS)
+
+
+@given(st.text(st.sampled_from("aB7 .,-x\n|"), max_size=120) | st.text(max_size=60))
+@example("a b c d e f g h")
+@example("x a b c d e f g\n h")
+@example("a.b.c.d.e.f.g.h")
+@example("abcdefghij1")
+def test_what_tables_rule_out_no_pattern_finds(text: str) -> None:
+    traits, runs = traits_of(text), text.split()
+
+    long = [run for run in runs if len(run) >= 11]
+    assert traits.is_coded == any(re.search(r"(?<!^)[A-Z0-9]", run) for run in long)
+    apart = any(re.search(r"(?:.[._,;|*/-]){7}", run) for run in long)
+    assert traits.is_spaced == (apart or sum(len(run) == 1 for run in runs) >= 8)
+
+
+@given(st.text(max_size=60), st.sampled_from(["cancer", "dot", "hiv"]))
+def test_a_word_in_ascii_is_among_the_pieces_of_any_text(text: str, word: str) -> None:
+    assert word.encode() in traits_of(f"{text} {word} {text}").pieces

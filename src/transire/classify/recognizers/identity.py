@@ -4,6 +4,7 @@ from typing import Final
 
 import regex
 
+from transire.classify.gate import Gate
 from transire.classify.recognizer import Recognizer, pattern_recognizer
 
 __all__ = ["identity_recognizers"]
@@ -22,14 +23,17 @@ _BIRTH: Final = (
 
 def identity_recognizers() -> list[Recognizer]:
     """A bare date or number says nothing; the word before it does."""
-    return [_birth(), _card_code(), _source_code()]
+    return [_birth(), _card_code(), *_source_code()]
 
 
 def _birth() -> Recognizer:
-    words = frozenset({"born", "birth", "birthday", "dob", "geboren", "geburtsdatum", "geb"})
+    words = frozenset(
+        {"born", "birth", "birthday", "dob", "geboren", "geburtsdatum", "geb"}
+        | {"né", "née", "nacido"}
+    )
     return pattern_recognizer(
         "DATE_OF_BIRTH",
-        lambda t: t.digits >= 5 and bool(t.words & words or {"né", "née", "nacido"} & t.words),
+        Gate(digits=5, words=words),
         [(rf"\b(?:{_BIRTH})[\s:=\"']{{0,5}}(?P<v>{_DATE})", 85)],
         flags=regex.I,
     )
@@ -38,21 +42,28 @@ def _birth() -> Recognizer:
 def _card_code() -> Recognizer:
     return pattern_recognizer(
         "CARD_SECURITY_CODE",
-        lambda t: t.digits >= 3 and bool(t.words & {"cvv", "cvc", "cvn", "security"}),
+        Gate(digits=3, words=frozenset({"cvv", "cvc", "cvn", "security"})),
         [(r"\b(?:cvv2?|cvc2?|cvn|card security code)[\s:=#\"']{1,5}(?P<v>\d{3,4})\b", 85)],
         flags=regex.I,
     )
 
 
-def _source_code() -> Recognizer:
-    return pattern_recognizer(
-        "SOURCE_CODE",
-        lambda t: any(sign in t.text for sign in ("(", "{", "#!", "#include", "import ", "```")),
-        [
-            (r"(?m)^#!/(?:usr/)?bin/\w+", 80),
-            (r"(?m)^```(?:python|py|js|ts|java|go|rust|c|cpp|cs|rb|php|sql|sh|bash)\b", 80),
-            (r"(?m)^\s{0,32}(?:async )?(?:def|fn|func|function)\s+\w+\s?\([^\n)]{0,200}\)", 80),
-            (r"(?m)^\s{0,32}(?:from [\w.]+ import \w|#include <|using [\w.]+;|package \w+;)", 80),
-            (r"(?m)^\s{0,32}(?:public|private|protected) (?:static )?[\w<>]+ \w+\s?\(", 80),
-        ],
-    )
+def _source_code() -> list[Recognizer]:
+    return [
+        pattern_recognizer(
+            "SOURCE_CODE",
+            Gate(signs="({#`"),
+            [
+                (r"(?m)^#!/(?:usr/)?bin/\w+", 80),
+                (r"(?m)^```(?:python|py|js|ts|java|go|rust|c|cpp|cs|rb|php|sql|sh|bash)\b", 80),
+                (r"(?m)^\s{0,32}(?:async )?(?:def|fn|func|function)\s+\w+\s?\([^\n)]{0,200}\)", 80),
+                (r"(?m)^\s{0,32}#include <", 80),
+                (r"(?m)^\s{0,32}(?:public|private|protected) (?:static )?[\w<>]+ \w+\s?\(", 80),
+            ],
+        ),
+        pattern_recognizer(
+            "SOURCE_CODE",
+            Gate(words=frozenset({"import", "using", "package"})),
+            [(r"(?m)^\s{0,32}(?:from [\w.]+ import \w|using [\w.]+;|package \w+;)", 80)],
+        ),
+    ]

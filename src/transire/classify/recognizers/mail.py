@@ -4,6 +4,7 @@ from typing import Final
 
 import regex
 
+from transire.classify.gate import Gate
 from transire.classify.recognizer import Recognizer, pattern_recognizer
 
 __all__ = ["mail_recognizer"]
@@ -18,7 +19,7 @@ def mail_recognizer() -> Recognizer:
     """RFC 5322 dot-atoms before a dotted host name; no look-up of suffixes, no socket."""
     return pattern_recognizer(
         "EMAIL_ADDRESS",
-        lambda traits: "@" in traits.text,
+        Gate(signs="@"),
         [
             (rf"{_LOCAL}@{_HOST}", 100),
             # Internal hosts without a dot: weaker, because `user@host` is also an ssh target.

@@ -6,6 +6,7 @@ from typing import Final
 
 import regex
 
+from transire.classify.gate import Gate
 from transire.classify.recognizer import Hit, Recognizer, pattern_recognizer
 from transire.classify.secret import secret_recognizers
 
@@ -46,7 +47,7 @@ def _aws() -> Recognizer:
     kinds = ("ASIA", "ABIA", "ACCA")
     return pattern_recognizer(
         "SECRET",
-        lambda traits: any(kind in traits.text for kind in kinds),
+        Gate(longest=20, check=lambda t: any(kind in t.text for kind in kinds)),
         [(rf"(?<![A-Za-z0-9_])(?:{'|'.join(kinds)})[A-Z2-7]{{16}}(?![A-Z0-9])", 100)],
         validate=lambda key: None if len(set(key[4:])) >= _KEY_VARIETY else False,
     )
@@ -57,7 +58,7 @@ def _twilio() -> Recognizer:
     # is told from a hash by its prefix alone, and a bare token only by the word beside it.
     return pattern_recognizer(
         "SECRET",
-        lambda traits: "twilio" in traits.lower or "SK" in traits.text,
+        Gate(longest=32, check=lambda t: "SK" in t.text or "twilio" in t.lower),
         [
             (r"(?<![A-Za-z0-9_])SK[0-9a-f]{32}(?![A-Za-z0-9])", 80),
             (r"(?i)\btwilio\w{0,12}[^\n]{0,16}?[:= ]['\"]?(?P<v>[0-9a-f]{32})\b", 80),

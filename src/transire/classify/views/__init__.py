@@ -12,14 +12,23 @@ words, leet, pictures, archives.
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from transire.classify.traits import Traits
+from transire.classify.traits import SIGNS, Traits
 from transire.classify.views.blobs import blobs, hex_bytes
 from transire.classify.views.escapes import escaped, quoted
 from transire.classify.views.fold import folds
 from transire.classify.views.spaced import MAIL_WORDS, PROVEN, SPACED, spaced, spelled
 from transire.classify.views.view import Edit, View, edited, whole
 
-__all__ = ["MAX_DEPTH", "TooDeepError", "View", "folded", "is_credible", "is_text", "views_of"]
+__all__ = [
+    "MAX_DEPTH",
+    "TooDeepError",
+    "View",
+    "folded",
+    "is_credible",
+    "is_plain",
+    "is_text",
+    "views_of",
+]
 
 MAX_DEPTH: Final = 3
 """Decodings inside one another (research: detection §5)."""
@@ -34,8 +43,9 @@ _FEW_DIGITS: Final = 7
 _MOSTLY: Final = 0.85
 """Share of a run that must decode for the run to be text."""
 _NEVER: Final = 101
-_SPELLED_DOTS: Final = frozenset({"dot", "punkt"})
+_SPELLED_DOTS: Final = frozenset({b"dot", b"punkt"})
 _BRACKETS: Final = "([{<"
+_NO_DISGUISE: Final = frozenset(SIGNS.encode()) - frozenset(b"%&\\=([{<")
 _BRACKETED: Final = tuple(f"{a}{sign}" for a in _BRACKETS for sign in ("at", " at", "@", " @"))
 
 _DECODERS: Final[tuple[Callable[[str], list[Edit]], ...]] = (escaped, blobs, hex_bytes, quoted)
@@ -53,8 +63,11 @@ def views_of(traits: Traits) -> Iterator[View]:
         TooDeepError: something was left unread.
     """
     first = list(_first(traits))
-    if not first:
-        return
+    if first:
+        yield from _views(traits, first)
+
+
+def _views(traits: Traits, first: list[tuple[list[Edit], bool]]) -> Iterator[View]:
     root = whole(traits.text)
     waiting = [(root, edits, is_decoding, 1) for edits, is_decoding in first]
     room = _ROOM_CHARS + _ROOM_FACTOR * len(traits.text)
@@ -96,6 +109,18 @@ def folded(text: str) -> View | None:
     return edited(whole(text), edits, depth=0, is_windowed=False) if edits else None
 
 
+def is_plain(traits: Traits) -> bool:
+    """Whether no family can have anything to undo: the whole cost of disguises for most texts."""
+    return not (
+        (traits.signs and not _NO_DISGUISE.issuperset(traits.signs))
+        or traits.is_coded
+        or traits.is_spaced
+        or traits.digits >= _FEW_DIGITS
+        or not traits.text.isascii()
+        or not _SPELLED_DOTS.isdisjoint(traits.pieces)
+    )
+
+
 def _first(traits: Traits) -> Iterator[tuple[list[Edit], bool]]:
     """Families that can have something to undo, by what one pass over the text has told."""
     text = traits.text
@@ -111,7 +136,7 @@ def _first(traits: Traits) -> Iterator[tuple[list[Edit], bool]]:
         yield from _some(folds(text), is_decoding=False)
     if traits.is_spaced:
         yield from _some(spaced(text), is_decoding=False)
-    if not _SPELLED_DOTS.isdisjoint(traits.words) or (
+    if not _SPELLED_DOTS.isdisjoint(traits.pieces) or (
         any(bracket in text for bracket in _BRACKETS)
         and any(sign in traits.lower for sign in _BRACKETED)
     ):

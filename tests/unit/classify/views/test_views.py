@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 import pytest
 
+from transire.classify.gate import Panel
 from transire.classify.recognizers import all_recognizers
 from transire.classify.scan import DISGUISED, OPAQUE, Scan, run
 from transire.classify.traits import traits_of
@@ -90,7 +91,7 @@ DISGUISES = {
 
 
 def scanned(text: str) -> Scan:
-    return run(text, time.monotonic() + 20, all_recognizers())
+    return run(text, time.monotonic() + 20, Panel(all_recognizers()))
 
 
 def vias(text: str) -> list[str]:
