@@ -98,6 +98,109 @@ async def test_a_stream_that_says_nothing_releases_nothing() -> None:
     assert caught.value.facts["failure"] == "empty"
 
 
+async def test_what_says_nothing_is_judged_before_its_end_is_released() -> None:
+    gate = released(stream(ROLE, STOP, said("late")), Judge())
+
+    with pytest.raises(ContractViolated):
+        await anext(gate)
+
+
+async def test_a_silent_choice_beside_a_speaking_one_is_judged() -> None:
+    silent = Chunk(choices=(ChunkChoice(index=1, finish_reason="stop"),))
+    gate = released(stream(said("x"), silent), Judge())
+
+    assert await anext(gate) == said("x")
+    with pytest.raises(ContractViolated):
+        await anext(gate)
+
+
+CUT = Chunk(choices=(ChunkChoice(index=0, finish_reason="length"),))
+
+
+@pytest.mark.parametrize("chunks", [[ROLE, CUT], [ROLE], [CUT]])
+async def test_silence_that_breaks_no_contract_is_judged_once_and_passes(
+    chunks: list[Chunk],
+) -> None:
+    judged = 0
+
+    async def lenient(_: Completion) -> Sequence[Violation]:
+        nonlocal judged
+        judged += 1
+        return []
+
+    assert [c async for c in released(stream(*chunks), lenient)] == chunks
+    assert judged == 1
+
+
+@pytest.mark.parametrize(
+    "said_so",
+    [
+        ChunkChoice(index=0, refusal="no"),
+        ChunkChoice(index=0, extras={"reasoning_content": "so"}),
+        ChunkChoice(index=0, content="hi"),
+    ],
+)
+async def test_a_refusal_and_reasoning_say_something(said_so: ChunkChoice) -> None:
+    judge = Judge()
+    chunks = [ROLE, Chunk(choices=(said_so,)), STOP]
+
+    assert await passed(*chunks, judge=judge) == chunks
+    assert judge.seen == []
+
+
+async def test_what_says_something_lets_go_of_what_waited_at_once() -> None:
+    arriving = stream(ROLE, said("x"), STOP)
+    gate = released(arriving, Judge())
+
+    assert [await anext(gate), await anext(gate)] == [ROLE, said("x")]
+    assert await anext(arriving) == STOP  # nothing more was read ahead
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+async def test_a_call_is_not_released_unjudged_beside_another_choices_text(
+    order: tuple[int, int],
+) -> None:
+    delta = ToolCallDelta(index=0, id="i", name="bad", arguments="{}")
+    call, text = ChunkChoice(index=0, tool_calls=(delta,)), ChunkChoice(index=1, content="x")
+    mixed = Chunk(choices=tuple((call, text)[at] for at in order))
+    gate = released(stream(mixed, CALLED), Judge())
+
+    assert await anext(gate) == Chunk(choices=(text,))
+    with pytest.raises(ContractViolated):
+        await anext(gate)
+
+
+async def test_a_choice_that_spoke_is_not_judged_where_another_one_calls() -> None:
+    judge = Judge()
+    delta = ToolCallDelta(index=0, id="i", name="f", arguments="{}")
+    text = ChunkChoice(index=0, content="x", finish_reason="stop")
+    call = ChunkChoice(index=1, tool_calls=(delta,), finish_reason="tool_calls")
+    found = await passed(Chunk(choices=(text, call)), judge=judge)
+
+    assert [answer.choices[0].index for answer in judge.seen] == [1]
+    assert [c.index for chunk in found for c in chunk.choices] == [0, 0, 1, 1]
+
+
+async def test_the_role_that_comes_with_a_call_is_passed_on() -> None:
+    delta = ToolCallDelta(index=0, id="i", name="f", arguments="{}")
+    first = Chunk(choices=(ChunkChoice(index=0, role="assistant", tool_calls=(delta,)),))
+    found = await passed(first, CALLED)
+
+    assert [c.role for c in found[0].choices] == ["assistant"]
+    assert found[1] == Chunk(choices=(ChunkChoice(index=0, tool_calls=(delta,)),))
+
+
+async def test_a_custom_call_stays_one() -> None:
+    judge = Judge()
+    delta = ToolCallDelta(index=0, id="i", name="g", arguments="text", kind="custom")
+    found = await passed(
+        Chunk(choices=(ChunkChoice(index=0, tool_calls=(delta,)),)), CALLED, judge=judge
+    )
+
+    assert judge.seen[0].choices[0].tool_calls[0].kind == "custom"
+    assert found[0].choices[0].tool_calls == (delta,)
+
+
 async def test_a_stream_that_ends_before_anything_was_said_releases_nothing() -> None:
     with pytest.raises(ContractViolated):
         await passed(ROLE)

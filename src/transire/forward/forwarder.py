@@ -5,7 +5,7 @@ and nothing moved since (`vouch`), that it is unspent and unexpired, and that de
 are the recorded ones. Only then is a connection opened.
 """
 
-import time
+import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -28,6 +28,8 @@ __all__ = [
 ]
 
 _MAX_ERROR_BYTES: Final = 2_048
+_MAX_REFUSAL_BYTES: Final = 64 * 1024
+"""Of an error body; what is longer is cut, and then says nothing."""
 _MAX_RETRY_AFTER_S: Final = 600.0
 _MAX_SPENT: Final = 100_000
 _PLACES: Final = ("x-ms-region", "x-transire-region", "x-litellm-model-region")
@@ -82,7 +84,8 @@ class OpenAIForwarder:
         expected = "text/event-stream" if is_stream else "application/json"
         kind = reply.headers.get("content-type", "").partition(";")[0].strip().lower()
         if reply.status != 200:
-            raise await _refused(reply)
+            left_s = started + timeout_s - self._clock.monotonic()
+            raise await _refused(reply, left_s=left_s, now=self._clock.now())
         if kind != expected:
             await reply.close()
             raise _failed("bad_shape")
@@ -225,15 +228,20 @@ def _failed(
     return UpstreamError(f"the deployment failed: {failure}", facts=facts)
 
 
-async def _refused(reply: Reply) -> UpstreamError:
-    """Read a non-200 answer: its class, its Retry-After, its text for the caller alone."""
+async def _refused(reply: Reply, *, left_s: float, now: datetime) -> UpstreamError:
+    """Read a non-200 answer: its class, its Retry-After, its text for the caller alone.
+
+    Args:
+        left_s: Seconds of this attempt that are left; the text is not worth the next one's.
+    """
     data = b""
     try:
-        async for piece in reply.chunks():
-            data += piece
-            if len(data) > 64 * 1024:
-                break
-    except OutboundError:
+        async with asyncio.timeout(max(left_s, 0.001)):
+            async for piece in reply.chunks():
+                data += piece
+                if len(data) > _MAX_REFUSAL_BYTES:
+                    break
+    except (OutboundError, TimeoutError):
         data = b""
     finally:
         await reply.close()
@@ -244,7 +252,7 @@ async def _refused(reply: Reply) -> UpstreamError:
         failure,
         status=status,
         is_retriable=failure in ("status_429", "status_5xx"),
-        retry_after_s=_retry_after(reply.headers.get("retry-after")),
+        retry_after_s=_retry_after(reply.headers.get("retry-after"), now),
         upstream=message,
     )
 
@@ -263,7 +271,7 @@ def _failure_class(status: int, code: str, message: str) -> str:
     return "status_4xx"
 
 
-def _retry_after(value: str | None) -> float | None:
+def _retry_after(value: str | None, now: datetime) -> float | None:
     """Seconds or HTTP-date (RFC 9110 §10.2.3), bounded; what makes no sense is ignored."""
     if value is None:
         return None
@@ -276,4 +284,4 @@ def _retry_after(value: str | None) -> float | None:
         return None
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)
-    return min(max(moment.timestamp() - time.time(), 0.0), _MAX_RETRY_AFTER_S)
+    return min(max((moment - now).total_seconds(), 0.0), _MAX_RETRY_AFTER_S)
