@@ -66,9 +66,8 @@ class Scan:
 def joined(scans: Iterable[Scan]) -> Scan:
     """Several scans of one text as one."""
     scans = tuple(scans)
-    hits = {hit for scan in scans for hit in scan.hits}
-    failed = {name for scan in scans for name in scan.failed}
-    return Scan(tuple(sorted(hits, key=_order)), tuple(sorted(failed)))
+    hits = (hit for scan in scans for hit in scan.hits)
+    return _scan(hits, (name for scan in scans for name in scan.failed))
 
 
 def _order(hit: Hit) -> tuple[int, int, str, int, str]:
@@ -109,7 +108,7 @@ def run(
     traits = traits_of(text)
     hits, failed = _read(traits, deadline, panel, monotonic)
     if is_plain(traits):
-        return Scan(tuple(sorted(set(hits), key=_order)), tuple(sorted(failed)))
+        return _scan(hits, failed) if hits or failed else _CLEAN
     try:
         for view in views_of(traits):
             found, broken = _read(traits_of(view.text), deadline, panel, monotonic)
@@ -119,8 +118,14 @@ def run(
                 raise OverflowError
     except Exception:  # noqa: BLE001 - a disguise that was not undone is a failure, never silence
         failed.add(DISGUISED)
-    ordered = sorted(set(hits[:MAX_HITS]), key=_order)
-    return Scan(tuple(ordered), tuple(sorted(failed)))
+    return _scan(hits[:MAX_HITS], failed)
+
+
+def _scan(hits: Iterable[Hit], failed: Iterable[str]) -> Scan:
+    return Scan(tuple(sorted(set(hits), key=_order)), tuple(sorted(set(failed))))
+
+
+_CLEAN: Final = Scan((), ())
 
 
 def _read(

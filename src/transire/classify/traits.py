@@ -5,6 +5,7 @@ what only a suspicious text needs (its words, its runs) is found out when it is 
 """
 
 import re
+import unicodedata
 from typing import Final
 
 __all__ = ["LONG_CHARS", "SIGNS", "Traits", "traits_of", "word_bytes"]
@@ -17,9 +18,11 @@ LONG_CHARS: Final = 14
 _WORD: Final = re.compile(r"[^\W\d_]+")
 _DIGIT: Final = re.compile(r"\d")
 _CAPITALS: Final = re.compile(rb"[A-Z]{3}")
-_INNER: Final = re.compile(r"[A-Z0-9]")
+_INNER: Final = re.compile(rb"[A-Z0-9]")
 _APART: Final = re.compile(r"(?:.[._,;|*/-]){7}")
+_SEPARATORS: Final = b"._,;|*/-"
 _CODED_CHARS: Final = 11
+_FEW_APART: Final = 7
 _FEW_SINGLES: Final = 8
 _FEW_BETWEEN: Final = 3
 """Eight single characters leave so many that stand between blanks and do not share one."""
@@ -29,11 +32,16 @@ _TOLD: Final = _DIGITS + _CAPITAL + SIGNS.encode()
 _PLAIN: Final = bytes(b for b in range(256) if b not in _TOLD)
 """Bytes that tell a gate nothing."""
 _NO_SIGNS: Final = _DIGITS + _CAPITAL
-_ASCII_WORDS: Final = bytes(b if 97 <= b <= 122 else 32 for b in range(256))
+_BLANK: Final = bytes(b for b in range(128) if chr(b).isspace())
+_WORDS: Final = bytes(b if 97 <= b <= 122 else 32 for b in range(256))
 """Lower-case letters stay, everything else becomes a blank."""
-_SHAPE: Final = bytes(32 if b < 128 and chr(b).isspace() else 120 for b in range(256))
+_RUNS: Final = bytes(32 if b in _BLANK else 120 for b in range(256))
 """Blanks stay, everything else becomes an `x`."""
-_CASED: Final = bytes(88 if b in _DIGITS + _CAPITAL else s for b, s in enumerate(_SHAPE))
+_FOREIGN: Final = b"?"
+"""What stands for a character beyond ASCII."""
+_TOKENS: Final = bytes(32 if b in _BLANK + _FOREIGN else b for b in range(256))
+"""Tokens are ASCII, so any other character ends one, as a blank does."""
+_CASED: Final = bytes(88 if b in _DIGITS + _CAPITAL else run for b, run in enumerate(_RUNS))
 """The same, and capitals and digits become an `X`."""
 _LONG_RUN: Final = b"x" * LONG_CHARS
 _CODED_RUN: Final = b"x" * _CODED_CHARS
@@ -47,11 +55,11 @@ class Traits:
         pieces: Lower-case runs of ASCII letters, as bytes, in order: every ASCII word is among
             them, beside what is left of words with other letters.
         digits: How many digits it holds.
-        longest: Characters of the longest run without a blank that ASCII text in it can have; 0
-            where that is less than `LONG_CHARS`.
+        longest: Characters of the longest token, a run of ASCII without a blank; 0 where that is
+            less than `LONG_CHARS`.
         signs: The `SIGNS` it holds, as bytes, repeated as often as they stand there.
         shouts: It holds three capitals in a row, as every marking does.
-        is_coded: A word of eleven characters or more has a digit or capital inside, as bytes in
+        is_coded: A token of eleven characters or more has a digit or capital inside, as bytes in
             base64 or hex have.
         is_spaced: Eight characters stand alone, or so many stand apart in one word.
     """
@@ -82,13 +90,17 @@ class Traits:
         self.digits = len(told) - len(told.translate(None, _DIGITS))
         capitals = len(told) - len(self.signs) - self.digits
         self.shouts = capitals >= 3 and _CAPITALS.search(raw) is not None
-        may_differ = _may_have_runs(raw, has_inner=self.digits + capitals > 0)
+        has_inner = self.digits + capitals > 0
+        runs = raw.translate(_RUNS)
+        self.is_spaced = _is_spaced(text, raw, runs)
+        tokens = raw if is_ascii else raw.translate(_TOKENS)
         if not is_ascii:
-            self.digits = len(_DIGIT.findall(text))
-            may_differ = True
-        self.longest, self.is_coded, self.is_spaced = (
-            _runs(text, is_ascii=is_ascii) if may_differ else (0, False, False)
-        )
+            runs = tokens.translate(_RUNS)
+            if _FOREIGN_DIGIT.search(text) is not None:
+                self.digits = len(_DIGIT.findall(text))
+        is_long = _CODED_RUN in runs
+        self.is_coded = is_long and has_inner and _is_coded(tokens)
+        self.longest = max(map(len, runs.split())) if is_long and _LONG_RUN in runs else 0
 
     @property
     def words(self) -> frozenset[str]:
@@ -109,32 +121,30 @@ def traits_of(text: str) -> Traits:
 
 def word_bytes(lower: bytes) -> list[bytes]:
     """The runs of ASCII letters in a text in lower case."""
-    return lower.translate(_ASCII_WORDS).split()
+    return lower.translate(_WORDS).split()
 
 
-def _may_have_runs(raw: bytes, *, has_inner: bool) -> bool:
-    """Whether `_runs` could find anything in ASCII text; splitting each text would cost double."""
-    shape = raw.translate(_SHAPE)
-    if _LONG_RUN in shape or shape.count(b" x ") >= _FEW_BETWEEN:
+def _is_spaced(text: str, raw: bytes, runs: bytes) -> bool:
+    if runs.count(b" x ") >= _FEW_BETWEEN and ([*map(len, text.split())].count(1) >= _FEW_SINGLES):
         return True
-    if not has_inner or _CODED_RUN not in shape:
+    if _LONG_RUN not in runs or len(raw) - len(raw.translate(None, _SEPARATORS)) < _FEW_APART:
         return False
-    cased = raw.translate(_CASED)
-    return b"xX" in cased or b"XX" in cased
+    return any(map(_APART.search, text.split()))
 
 
-def _runs(text: str, *, is_ascii: bool) -> tuple[int, bool, bool]:
-    """`longest`, `is_coded`, `is_spaced` of a text that may have something to say there."""
-    runs = text.split()
-    lengths = list(map(len, runs))
-    is_spaced = lengths.count(1) >= _FEW_SINGLES
-    longest = max(lengths, default=0)
-    if longest < _CODED_CHARS:
-        return 0, False, is_spaced
-    long = [run for run in runs if len(run) >= _CODED_CHARS]
-    is_spaced = is_spaced or any(map(_APART.search, long))
-    is_coded = any(_INNER.search(run, 1) for run in long)
-    if not is_ascii:
-        # Tokens are ASCII: a sentence in a script without blanks is no long token.
-        longest = max(len(run.encode("ascii", "ignore")) for run in long)
-    return longest if longest >= LONG_CHARS else 0, is_coded, is_spaced
+def _is_coded(tokens: bytes) -> bool:
+    cased = tokens.translate(_CASED)
+    return (b"xX" in cased or b"XX" in cased) and any(
+        len(token) >= _CODED_CHARS and _INNER.search(token, 1) for token in tokens.split()
+    )
+
+
+def _foreign_digits() -> re.Pattern[str]:
+    """Decimal digits beyond ASCII, and whole planes; `re` asks a class of digits more slowly."""
+    starts = [c for c in range(0x80, 0x10000) if unicodedata.decimal(chr(c), None) == 0]
+    return re.compile(
+        "[" + "".join(f"\\u{c:04x}-\\u{c + 9:04x}" for c in starts) + "\U00010000-\U0010ffff]"
+    )
+
+
+_FOREIGN_DIGIT: Final = _foreign_digits()

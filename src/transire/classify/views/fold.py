@@ -98,15 +98,29 @@ _ACCENTS: Final = frozenset(map(chr, range(0x300, 0x370)))
 """Combining marks: ordinary writing puts none on a digit or a sign."""
 _BEYOND: Final = "\U00010000-\U0001ffff\U000e0000-\U000e0fff"
 """Taken whole: `re` compares one range after another beyond the first plane."""
-_SEEN: Final = re.compile(
-    _class(
-        "".join(
-            c
-            for c in {*_LETTERS, *_MARKED, *_BETWEEN_DIGITS, *_INVISIBLES, *_ACCENTS}
-            if c <= "\uffff"
-        )
-    ).replace("]", f"{_BEYOND}]")
-)
+_WIDE: Final = "\uff01-\uff5e"
+"""Full-width signs, of which two make a reference or an escape begin."""
+
+
+def _seen() -> re.Pattern[str]:
+    """A character that may have another reading where it stands.
+
+    Chinese and Japanese prose has a sign that needs a Latin neighbour in each clause, so neighbours
+    are looked at here and not one by one in Python.
+    """
+    alone = {*_LETTERS, *_INVISIBLES, *_ACCENTS}
+    beside = {*_MARKED, *_BETWEEN_DIGITS}
+    planes = {
+        name: {c for c in some if c <= "\uffff"}
+        for name, some in (("alone", alone), ("beside", beside), ("letters", set(_LETTERS)))
+    }
+    first = _class("".join(planes["alone"] | planes["beside"])).replace("]", f"{_BEYOND}]")
+    itself = _class("".join(planes["alone"])).replace("]", f"{_BEYOND}]")
+    latin = _class("".join(planes["letters"])).replace("]", rf"{_WIDE}{_BEYOND}A-Za-z\d]")
+    return re.compile(rf"{first}(?:(?<={itself})|(?={latin})|(?<={latin}.))")
+
+
+_SEEN: Final = _seen()
 _WORD: Final = re.compile(r"\w+")
 _HAS_ASCII: Final = re.compile(r"[A-Za-z0-9]")
 _HAS_LOOKALIKE: Final = re.compile(_class("".join(_LOOKALIKES)))
