@@ -82,9 +82,8 @@ def denial_reasons(authorization: Authorization, bundle: Bundle) -> list[tuple[s
         if verdict.effect is Effect.PERMIT:
             continue
         counts.update(verdict.limits)
-        counts.update(
-            p for p in verdict.policies if bundle.annotations.get(p) and not _is_permit(p, bundle)
-        )
+        # Grants stand among the determining policies of a pair that only a limit forbade.
+        counts.update(p for p in verdict.policies if p not in bundle.permits)
         if verdict.errors:
             counts["policy_error"] += 1
         elif not verdict.policies and not verdict.limits:
@@ -92,11 +91,6 @@ def denial_reasons(authorization: Authorization, bundle: Bundle) -> list[tuple[s
     named = sorted(counts, key=lambda name: (-counts[name], name))[:5]
     reasons = [(name, _words(name, authorization, bundle)) for name in named]
     return reasons or [("default_deny", _words("default_deny", authorization, bundle))]
-
-
-def _is_permit(policy: PolicyId, bundle: Bundle) -> bool:
-    """Grants stand among the determining policies of a pair that only a limit forbade."""
-    return policy.startswith("grant.") and bundle.annotations[policy].get("reason", "") != ""
 
 
 def _words(name: str, authorization: Authorization, bundle: Bundle) -> str:

@@ -36,6 +36,8 @@ class Account:
         permits: Attempts recorded.
         is_recorded: An entry says how this request ended before any attempt.
         is_recording: An entry of this decision is, or may yet be, in the log's hands.
+        usage: Tokens that the newest attempt has reported; None where it reported none.
+        cost_micro_usd: Of the newest attempt; None is unknown, which is not 0.
     """
 
     request: RoutingRequest
@@ -101,7 +103,9 @@ class Relay:
     _contradicts: set[str] = field(default_factory=set)
     _chunks: AsyncIterator[Chunk] | None = field(default=None, repr=False)
     _first: Chunk | None = field(default=None, repr=False)
+    _usage: Usage | None = None
     _released: int = 0
+    _whole: int = 0
     _finish: dict[int, str] = field(default_factory=dict)
     _is_settled: bool = False
 
@@ -115,9 +119,9 @@ class Relay:
         self._refuse_if_stopped()
         self._compare(completion.model)
         self._compare_place()
-        self.account.usage = completion.usage
+        self._usage = completion.usage
         self._finish = {c.index: c.finish_reason or "stop" for c in completion.choices}
-        self._released = sum(map(_bytes_of, completion.choices))
+        self._whole = sum(map(_bytes_of, completion.choices))
         return completion
 
     async def start(self) -> None:
@@ -206,7 +210,7 @@ class Relay:
     def _note(self, chunk: Chunk) -> None:
         self._compare(chunk.model)
         if chunk.usage is not None:
-            self.account.usage = chunk.usage
+            self._usage = chunk.usage
         for choice in chunk.choices:
             self._released += _bytes_of(choice)
             if choice.finish_reason is not None:
@@ -222,12 +226,12 @@ class Relay:
         if self._is_settled:
             return
         self._is_settled = True
-        usage = self.account.usage
-        cost = None
+        usage, cost = self._usage, None
         if usage is not None and self.price is not None:
             cost = self.price.cost_micro_usd(usage.prompt_tokens, usage.completion_tokens)
-        self.account.cost_micro_usd = cost
-        is_released = status in (OutcomeStatus.OK, OutcomeStatus.PARTIAL, OutcomeStatus.CANCELLED)
+        self.account.usage, self.account.cost_micro_usd = usage, cost
+        # What was read whole is released at once and at the end, or not at all.
+        released_bytes = self._released + (self._whole if status is OutcomeStatus.OK else 0)
         # Settled before the connection is closed: closing may be cancelled, the outcome may not.
         self.settle(
             Outcome(
@@ -239,7 +243,7 @@ class Relay:
                 tokens_in=usage.prompt_tokens if usage else None,
                 tokens_out=usage.completion_tokens if usage else None,
                 cost_micro_usd=cost,
-                released_bytes=self._released if is_released else 0,
+                released_bytes=released_bytes,
                 finish_reasons=tuple(self._finish[i] for i in sorted(self._finish)),
                 facts={"contradicts": sorted(self._contradicts)} if self._contradicts else {},
             ),

@@ -11,9 +11,9 @@ INVARIANT (I4): any error on the way is recorded as a refusal and raised; nothin
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, TypeVar
 
 from transire.domain.answer import Completion
 from transire.domain.decision import (
@@ -54,6 +54,7 @@ from transire.relay import Account, Relay
 
 __all__ = ["Advice", "Routed", "Router"]
 
+T = TypeVar("T")
 _ATTEMPT_SHARE: Final = 0.75
 """Of the time that is left, what one attempt may take: a deployment that hangs is then known to
 hang, and something is left for the next one."""
@@ -63,9 +64,14 @@ _STALE_TRIES: Final = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Routed:
-    """An answer on its way to the caller; exactly one of `completion` and `relay` is set."""
+    """An answer on its way to the caller; exactly one of `completion` and `relay` is set.
+
+    Attributes:
+        deployment: What answers, as the bundle of the permit describes it.
+    """
 
     case: Case
+    deployment: Deployment
     permit: Recorded[Permit]
     account: Account
     completion: Completion | None = None
@@ -110,42 +116,23 @@ class Router:
                 entry says why, unless the log itself is what failed.
         """
         account = Account(request=request, started=self.clock.monotonic())
-        try:
-            async with asyncio.timeout(request.deadline_s):
-                return await self._route(request, account)
-        except TimeoutError:
-            error: TransireError = UpstreamError(
-                "the request's deadline passed", facts={"failure": "deadline"}
-            )
-        except TransireError as raised:
-            error = raised
-        except Exception:  # noqa: BLE001 - a bug on the path is a refusal, never a way through
-            error = GovernanceUnavailable("an unexpected error stopped the request")
-        await self._refuse(request, account, error)
-        raise error from None
+        return await self._bounded(account, self._route(request, account))
+
+    async def advise(self, request: RoutingRequest) -> Advice:
+        """Say what `route` would do now, record that it was said, and permit nothing.
+
+        Raises:
+            TransireError: as `route`; the same checks, in the same order, inside the same deadline.
+        """
+        account = Account(request=request, started=self.clock.monotonic())
+        advice = await self._bounded(account, self._advise(request, account))
+        self.observer.decided(advice.case, "advice")
+        return advice
 
     async def refuse(self, request: RoutingRequest, error: TransireError) -> None:
         """Record a request that was refused before the path began (it could not be read)."""
         account = Account(request=request, started=self.clock.monotonic())
         await self._refuse(request, account, error)
-
-    async def advise(self, request: RoutingRequest) -> Advice:
-        """Say what `route` would do now, record that it was said, and permit nothing."""
-        account = Account(request=request, started=self.clock.monotonic())
-        governed = self.governed()
-        try:
-            case = account.case = await self._decide(request, governed)
-            choice, error = self._advised(case, governed)
-            await self.recorder.advice(case, choice)
-        except TransireError as raised:
-            await self._refuse(request, account, raised)
-            raise
-        except Exception:  # noqa: BLE001 - as in `route`
-            failed = GovernanceUnavailable("an unexpected error stopped the request")
-            await self._refuse(request, account, failed)
-            raise failed from None
-        self.observer.decided(case, "advice")
-        return Advice(case=case, choice=choice, error=error, governed=governed)
 
     def answered(self, routed: Routed, code: str = "ok") -> None:
         """The answer has reached the caller, or as much of it as there was: measure it.
@@ -153,18 +140,32 @@ class Router:
         Args:
             code: Why a stream ended early, as the caller was told.
         """
-        account = routed.account
         self.observer.decided(routed.case, code)
-        usage = account.usage
-        self.observer.answered(
-            Outcome(
-                status=OutcomeStatus.OK,
-                tokens_in=usage.prompt_tokens if usage else None,
-                tokens_out=usage.completion_tokens if usage else None,
-                cost_micro_usd=account.cost_micro_usd,
-            ),
-            account.overhead_s(self.clock.monotonic()),
-        )
+        self.observer.answered(routed.account.overhead_s(self.clock.monotonic()))
+
+    async def _bounded(self, account: Account, work: Awaitable[T]) -> T:
+        """Await a way along the path inside the request's deadline; every error is recorded."""
+        request = account.request
+        try:
+            async with asyncio.timeout(request.deadline_s):
+                return await work
+        except TimeoutError:
+            error = _too_late(account)
+        except TransireError as raised:
+            error = raised
+        except Exception:  # noqa: BLE001 - a bug on the path is a refusal, never a way through
+            error = GovernanceUnavailable("an unexpected error stopped the request")
+        await self._refuse(request, account, error)
+        raise error from None
+
+    async def _advise(self, request: RoutingRequest, account: Account) -> Advice:
+        await self.validator.check_request(request.body)
+        governed = self.governed()
+        case = account.case = await self._decide(request, governed)
+        choice, error = self._advised(case, governed)
+        with account.recording():
+            await self.recorder.advice(case, choice)
+        return Advice(case=case, choice=choice, error=error, governed=governed)
 
     async def _route(self, request: RoutingRequest, account: Account) -> Routed:
         await self.validator.check_request(request.body)
@@ -323,10 +324,16 @@ class Router:
         if isinstance(opened, UpstreamError):
             return opened
         recorded, relay = opened
+        routed = Routed(
+            case=case,
+            deployment=governed.bundle.catalog.deployments[choice.candidate.pair.deployment],
+            permit=recorded,
+            account=account,
+        )
         try:
             if _is_relayed(case.request):
                 await relay.start()
-                return Routed(case=case, permit=recorded, account=account, relay=relay)
+                return replace(routed, relay=relay)
             completion = await relay.whole()
             violations = await self.validator.violations(case.request, completion)
             if violations:
@@ -342,7 +349,7 @@ class Router:
             await relay.cancel()
             raise
         await relay.finish(OutcomeStatus.OK)
-        return Routed(case=case, permit=recorded, account=account, completion=completion)
+        return replace(routed, completion=completion)
 
     async def _open(
         self,
@@ -381,8 +388,7 @@ class Router:
             self._settle(recorded, _failed(error, sent, self.clock), error)
             return error
         except BaseException:
-            outcome = Outcome(status=OutcomeStatus.CANCELLED, failure="cancelled")
-            self._settle(recorded, outcome, None)
+            self._settle(recorded, _cancelled(sent, self.clock), None)
             raise
         account.upstream_s += self.clock.monotonic() - sent
         return recorded, Relay(
@@ -420,8 +426,7 @@ class Router:
             first_byte_ms=outcome.first_byte_ms,
             retry_after_s=retry if isinstance(retry, float) else None,
         )
-        failure = "contradicts_catalog" if outcome.facts.get("contradicts") else outcome.failure
-        self.observer.attempted(deployment, failure)
+        self.observer.attempted(deployment, outcome)
 
     async def _refuse(
         self, request: RoutingRequest, account: Account, error: TransireError
@@ -458,5 +463,24 @@ def _failed(error: UpstreamError, sent: float, clock: Clock) -> Outcome:
         status=OutcomeStatus.FAILED,
         failure=str(error.facts.get("failure", "unknown")),
         http_status=status if isinstance(status, int) else None,
-        latency_ms=round((clock.monotonic() - sent) * 1_000),
+        latency_ms=_ms_since(sent, clock),
+    )
+
+
+def _cancelled(sent: float, clock: Clock) -> Outcome:
+    return Outcome(
+        status=OutcomeStatus.CANCELLED, failure="cancelled", latency_ms=_ms_since(sent, clock)
+    )
+
+
+def _ms_since(moment: float, clock: Clock) -> int:
+    return round((clock.monotonic() - moment) * 1_000)
+
+
+def _too_late(account: Account) -> TransireError:
+    """The deadline passed: a deployment's fault only where one was asked."""
+    if account.permits:
+        return UpstreamError("the request's deadline passed", facts={"failure": "deadline"})
+    return GovernanceUnavailable(
+        "the request's deadline passed before it was decided", facts={"failure": "deadline"}
     )

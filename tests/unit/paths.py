@@ -230,9 +230,11 @@ class FakeReviews:
 @dataclass
 class FakeValidator:
     wrong: Sequence[Violation] = ()
+    refusal: TransireError | None = None
 
     async def check_request(self, body: Body) -> None:
-        pass
+        if self.refusal is not None:
+            raise self.refusal
 
     async def violations(self, request: Any, answer: Any) -> Sequence[Violation]:
         return self.wrong
@@ -253,10 +255,10 @@ class FakeObserver:
     def decided(self, case: Any, code: str) -> None:
         pass
 
-    def attempted(self, deployment: Any, failure: str) -> None:
+    def attempted(self, deployment: Any, outcome: Any) -> None:
         pass
 
-    def answered(self, outcome: Any, overhead_s: float) -> None:
+    def answered(self, overhead_s: float) -> None:
         pass
 
 

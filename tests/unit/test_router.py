@@ -1,6 +1,7 @@
 """The path with fakes that implement its ports: order, races, hostile stages, one outcome each."""
 
 import asyncio
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -27,6 +28,7 @@ from transire.domain.bundle import Quarantine
 from transire.domain.decision import (
     Candidate,
     Choice,
+    Classification,
     Effect,
     Form,
     Pair,
@@ -40,6 +42,7 @@ from transire.domain.ids import (
     ReviewId,
     TenantId,
 )
+from transire.domain.log import Receipt
 from transire.domain.permit import OutcomeStatus, Permit, Recorded
 from transire.domain.ports import Release, Violation, Wire
 from transire.domain.request import Assertions
@@ -51,6 +54,7 @@ from transire.errors import (
     LogUnavailable,
     LogUncertain,
     PolicyDenied,
+    RequestError,
     ReviewRequired,
     StaleError,
     TransireError,
@@ -322,6 +326,103 @@ async def test_advice_records_that_it_was_given_and_permits_nothing(path: Path) 
     assert path.events == ["advice"]
 
 
+@pytest.mark.parametrize("way", ["route", "advise"])
+async def test_what_the_validator_refuses_is_refused_before_anything_is_read(
+    path: Path, way: str
+) -> None:
+    path.validator.refusal = RequestError("the schema is too deep")
+    path.detector.error = AssertionError("classified")
+    with pytest.raises(RequestError, match="too deep"):
+        await getattr(path.router, way)(request())
+
+    assert path.recorder.refusals == ["bad_request"]
+
+
+@pytest.mark.parametrize("way", ["route", "advise"])
+async def test_the_deadline_ends_the_request_whatever_it_waits_for(path: Path, way: str) -> None:
+    async def never(_: Any) -> Classification:
+        await asyncio.Event().wait()
+        raise AssertionError("unreachable")
+
+    path.detector.classify = never  # type: ignore[method-assign, assignment] # a detector that hangs
+    with pytest.raises(GovernanceUnavailable, match="deadline"):
+        await getattr(path.router, way)(request(deadline_s=0.05))
+
+    assert path.recorder.refusals == ["governance_unavailable"]
+
+
+async def test_advice_that_may_yet_be_written_gets_no_second_entry(path: Path) -> None:
+    async def never(*_: Any) -> Receipt:
+        await asyncio.Event().wait()
+        raise AssertionError("unreachable")
+
+    path.recorder.advice = never  # type: ignore[method-assign, assignment] # a slow log
+    with pytest.raises(GovernanceUnavailable, match="deadline"):
+        await path.router.advise(request(deadline_s=0.05))
+
+    assert path.recorder.refusals == []
+
+
+class Cut(FakeExchange):
+    async def completion(self) -> Completion:
+        raise UpstreamError("cut", facts={"failure": "cut"})
+
+
+async def test_each_attempt_is_recorded_with_its_own_usage(path: Path) -> None:
+    exchanges = iter([FakeExchange(ANSWER), Cut(ANSWER), Cut(ANSWER)])
+
+    class Changing(FakeForwarder):
+        async def send(self, permit: Any, wire: Wire, **_: Any) -> Any:
+            return next(exchanges)
+
+    path.validator.wrong = [Violation(kind="schema")]
+    path.router = replace(path.router, forwarder=Changing(path.events))
+    with pytest.raises(UpstreamError):
+        await path.router.route(request())
+    violated, *cut = path.recorder.outcomes
+
+    assert (violated.failure, violated.tokens_in, violated.tokens_out) == ("schema", 1, 1)
+    assert violated.cost_micro_usd is not None
+    assert [(None, None, None)] * 2 == [(o.tokens_in, o.tokens_out, o.cost_micro_usd) for o in cut]
+
+
+async def test_a_caller_who_goes_while_the_answer_is_judged_has_received_nothing(
+    path: Path,
+) -> None:
+    judging = asyncio.Event()
+
+    async def slowly(*_: Any) -> Sequence[Violation]:
+        judging.set()
+        await asyncio.Event().wait()
+        raise AssertionError("unreachable")
+
+    path.validator.violations = slowly  # type: ignore[method-assign, assignment] # still judging
+    task = asyncio.ensure_future(path.router.route(request()))
+    await judging.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    (outcome,) = path.recorder.outcomes
+
+    assert (outcome.status, outcome.released_bytes) == (OutcomeStatus.CANCELLED, 0)
+    assert outcome.tokens_out == 1
+
+
+async def test_what_was_released_of_a_stream_before_its_caller_left_is_counted(path: Path) -> None:
+    path.forwarder.exchange = FakeExchange(ANSWER, [CHUNK, CHUNK, CHUNK, LAST])
+    routed = await path.router.route(request(is_stream=True))
+    assert routed.relay is not None
+    chunks = routed.relay.chunks()
+    await anext(chunks)
+    await anext(chunks)
+    assert isinstance(chunks, AsyncGenerator)
+    await chunks.aclose()
+
+    assert [(OutcomeStatus.CANCELLED, 4)] == [
+        (o.status, o.released_bytes) for o in path.recorder.outcomes
+    ]
+
+
 async def test_every_permitted_pair_exhausted_ends_in_the_last_upstream_error(path: Path) -> None:
     down = UpstreamError("down", facts={"failure": "status_4xx"})
     path.forwarder.failing = dict.fromkeys(COMPILED.bundle.catalog.deployments, down)
@@ -354,7 +455,7 @@ class Hanging(FakeExchange):
 async def test_a_deployment_that_hangs_is_known_to_hang_before_the_request_ends(path: Path) -> None:
     path.forwarder.exchange = Hanging(ANSWER)
     with pytest.raises(UpstreamError):
-        await path.router.route(request(deadline_s=0.2))
+        await path.router.route(request(deadline_s=0.8))
     first = path.recorder.outcomes[0]
 
     assert (first.status, first.failure) == (OutcomeStatus.FAILED, "timeout")
@@ -366,7 +467,7 @@ async def test_a_deadline_during_the_commit_writes_no_second_entry(path: Path) -
         raise AssertionError("unreachable")
 
     path.recorder.permit = never  # type: ignore[method-assign] # a slow log
-    with pytest.raises(UpstreamError):
+    with pytest.raises(GovernanceUnavailable, match="deadline"):
         await path.router.route(request(deadline_s=0.05))
 
     assert path.recorder.refusals == []

@@ -203,13 +203,12 @@ class _RelayResponse(Response):
 def answer_headers(installation: Installation, routed: Routed) -> dict[str, str]:
     """What every answer says about how it was routed."""
     case, permit, account = routed.case, routed.permit, routed.account
-    deployment = installation.governed.bundle.catalog.deployments.get(permit.value.pair.deployment)
     receipt = permit.receipt
     headers = {
         "x-transire-decision-id": case.request.id,
         "x-transire-bundle": permit.value.bundle_digest[:16],
         "x-transire-deployment": permit.value.pair.deployment,
-        "x-transire-region": ",".join(deployment.regions) if deployment else "",
+        "x-transire-region": ",".join(routed.deployment.regions),
         "x-transire-attempts": str(account.permits),
         "x-transire-overhead-ms": f"{account.overhead_s(installation.clock.monotonic()) * 1e3:.2f}",
         "x-transire-receipt": f"{receipt.origin} {receipt.index} {receipt.tree_size}",

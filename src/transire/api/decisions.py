@@ -13,12 +13,20 @@ from transire.api.errors import openai_error
 from transire.api.intake import Intake, as_refusal, guarded
 from transire.authorize.cedar import CedarAuthorizer
 from transire.bootstrap import Installation
+from transire.bundle.compiled import CompiledBundle
 from transire.bundle.lifecycle import load_bundle
 from transire.bundle.quarantine import quarantine_at
 from transire.domain.bundle import Quarantine
-from transire.domain.decision import Facts, Form, Hold
+from transire.domain.decision import Effect, Facts, Form, Hold
 from transire.domain.deployment import Catalog
-from transire.domain.ids import ApplicationId, BundleDigest, DeploymentId, Jurisdiction, TenantId
+from transire.domain.ids import (
+    ApplicationId,
+    BundleDigest,
+    DeploymentId,
+    Jurisdiction,
+    PolicyId,
+    TenantId,
+)
 from transire.domain.request import Assertions, Principal
 from transire.errors import AccessError, NotFoundError, TransireError
 from transire.record.merkle import inclusion_proof
@@ -132,6 +140,15 @@ def may_explain(installation: Installation, principal: Principal) -> bool:
     )
 
 
+def _described(policy: str, compiled: CompiledBundle | None) -> dict[str, str]:
+    """A policy's effect and annotations; empty where its bundle is not at hand."""
+    if compiled is None:
+        return {}
+    name, bundle = PolicyId(policy), compiled.bundle
+    effect = Effect.PERMIT if name in bundle.permits else Effect.FORBID
+    return {"effect": effect, **bundle.annotations.get(name, {})}
+
+
 class Decisions:
     """Reading one decision."""
 
@@ -187,7 +204,6 @@ class Decisions:
             blob = await self._installation.log.blob(head["evaluation"])
             rows = evaluation_rows(blob) if blob is not None else []
         compiled = await self._compiled(head["bundle"]) if head.get("bundle") else None
-        annotations = compiled.bundle.annotations if compiled else {}
         named = sorted({p for row in rows for p in row["policies"]})
         return {
             "decision_id": decision_id,
@@ -198,7 +214,7 @@ class Decisions:
             "signals": head.get("signals"),
             "ranking": head.get("ranking"),
             "candidates": rows,
-            "policies": {p: dict(annotations.get(p, {})) for p in named},
+            "policies": {p: _described(p, compiled) for p in named},
         }
 
     async def proof(self, principal: Principal, decision_id: str) -> dict[str, Any]:
@@ -238,8 +254,6 @@ class Decisions:
     async def replayed_digest(self, head: Mapping[str, Any]) -> str:
         """The evaluation digest that recorded facts lead to."""
         compiled = await self._compiled(head["bundle"])
-        if compiled is None:
-            raise NotFoundError("the log does not hold this decision's bundle")
         facts = {}
         for form, both in (await self._facts(head)).items():
             base = Facts.from_json(both["base"])
@@ -273,7 +287,7 @@ class Decisions:
         found: dict[str, Any] = orjson.loads(blob)
         return found
 
-    async def _compiled(self, digest: str) -> Any:
+    async def _compiled(self, digest: str) -> CompiledBundle:
         steering = self._installation.steering
         if steering.compiled is not None and steering.compiled.digest == digest:
             return steering.compiled

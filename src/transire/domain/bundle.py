@@ -94,6 +94,7 @@ class Bundle:
     Attributes:
         digest: SHA-256 (hex) over the source files: names and bytes, sorted by name.
         annotations: Policy id → its annotations (`reason`, `regulation`, `owner`, `queue`, …).
+        permits: Ids of the policies whose effect is permit; every other one forbids.
         files: Source by path relative to the policies folder, sorted.
     """
 
@@ -105,6 +106,7 @@ class Bundle:
     annotations: Mapping[PolicyId, Mapping[str, str]]
     files: Mapping[str, bytes] = field(repr=False)
     recognizers: Pack = NO_PACK
+    permits: frozenset[PolicyId] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -67,7 +67,9 @@ class Outcome:
 
     Attributes:
         failure: Typed failure class (`timeout`, `status_5xx`, `schema`, …), empty if none.
-        released_bytes: Bytes of answer content that reached the caller.
+        tokens_in: As this attempt's upstream reported them; None if it did not.
+        released_bytes: Bytes of answer content handed to the caller's connection; of an answer
+            that is judged whole, all or none.
         cost_micro_usd: From reported tokens and the catalog price; None if unknown.
         facts: Further integers and names for the record, never content.
     """

@@ -382,8 +382,8 @@ class Observer(Protocol):
     def decided(self, case: Case | None, code: str) -> None:
         """A request ended with this code (`ok` or an error's code)."""
 
-    def attempted(self, deployment: DeploymentId, failure: str) -> None:
-        """One attempt ended; `failure` is empty for a success."""
+    def attempted(self, deployment: DeploymentId, outcome: Outcome) -> None:
+        """One attempt ended, with its own time, tokens and cost."""
 
-    def answered(self, outcome: Outcome, overhead_s: float) -> None:
+    def answered(self, overhead_s: float) -> None:
         """A request was answered; overhead is all time not spent waiting upstream."""

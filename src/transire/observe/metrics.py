@@ -86,22 +86,23 @@ class Metrics:
         if code == "policy_denied" and is_only_unscanned(case):
             self._unscanned.inc()
 
-    def attempted(self, deployment: DeploymentId, failure: str) -> None:
-        """One attempt ended; `failure` is empty for a success."""
+    def attempted(self, deployment: DeploymentId, outcome: Outcome) -> None:
+        """One attempt ended, with its own time, tokens and cost; what is unknown adds nothing."""
+        failure = "contradicts_catalog" if outcome.facts.get("contradicts") else outcome.failure
         self._attempts.labels(
             self._known(names.ATTEMPTS, deployment),
             self._known(names.ATTEMPTS, failure or "none", "failure"),
         ).inc()
-
-    def answered(self, outcome: Outcome, overhead_s: float) -> None:
-        """A request was answered; overhead is all time not spent waiting upstream."""
-        overhead = max(0.0, overhead_s)
-        self._overhead.observe(overhead)
-        self._unclassified.observe(max(0.0, overhead - _classify_s.get()))
         self._attempt_seconds.observe(max(0, outcome.latency_ms) / 1000)
         self._tokens.labels("in").inc(max(0, outcome.tokens_in or 0))
         self._tokens.labels("out").inc(max(0, outcome.tokens_out or 0))
         self._cost.inc(max(0, outcome.cost_micro_usd or 0))
+
+    def answered(self, overhead_s: float) -> None:
+        """A request was answered; overhead is all time not spent waiting upstream."""
+        overhead = max(0.0, overhead_s)
+        self._overhead.observe(overhead)
+        self._unclassified.observe(max(0.0, overhead - _classify_s.get()))
 
     def render(self) -> bytes:
         """Everything in the Prometheus text format 0.0.4."""

@@ -79,7 +79,7 @@ def test_labels_stop_growing() -> None:
     metrics = Metrics()
 
     for number in range(MAX_LABEL_VALUES + 50):
-        metrics.attempted(DeploymentId(f"d{number}"), "")
+        metrics.attempted(DeploymentId(f"d{number}"), Outcome(status=OutcomeStatus.OK))
 
     text = metrics.render().decode()
     assert text.count("transire_attempts_total{") == MAX_LABEL_VALUES + 1
@@ -89,39 +89,64 @@ def test_labels_stop_growing() -> None:
 def test_attempts_are_counted_by_failure_class() -> None:
     metrics = Metrics()
 
-    metrics.attempted(DeploymentId("eu"), "timeout")
-    metrics.attempted(DeploymentId("eu"), "")
+    failed = Outcome(status=OutcomeStatus.FAILED, failure="timeout")
+    metrics.attempted(DeploymentId("eu"), failed)
+    metrics.attempted(DeploymentId("eu"), Outcome(status=OutcomeStatus.OK))
 
     assert value(metrics, 'transire_attempts_total{deployment="eu",failure="timeout"}') == 1
     assert value(metrics, 'transire_attempts_total{deployment="eu",failure="none"}') == 1
 
 
-def test_answer_adds_tokens_cost_and_both_overheads() -> None:
+def test_every_attempt_adds_its_own_time_tokens_and_cost() -> None:
     metrics = Metrics()
-    outcome = Outcome(
-        status=OutcomeStatus.OK, latency_ms=250, tokens_in=10, tokens_out=5, cost_micro_usd=42
+    violated = Outcome(
+        status=OutcomeStatus.CONTRACT_VIOLATED,
+        latency_ms=250,
+        tokens_in=10,
+        tokens_out=5,
+        cost_micro_usd=42,
     )
+    failed = Outcome(status=OutcomeStatus.FAILED, failure="timeout", latency_ms=750)
 
-    def one_request() -> None:
-        metrics.stage("classify", 0.25)
-        metrics.answered(outcome, 0.75)
-
-    contextvars.copy_context().run(one_request)
+    metrics.attempted(DeploymentId("eu"), violated)
+    metrics.attempted(DeploymentId("us"), failed)
 
     assert value(metrics, 'transire_tokens_total{direction="in"}') == 10
     assert value(metrics, 'transire_tokens_total{direction="out"}') == 5
     assert value(metrics, "transire_cost_micro_usd_total") == 42
+    assert value(metrics, "transire_attempt_seconds_sum") == 1.0
+    assert value(metrics, "transire_attempt_seconds_count") == 2
+
+
+def test_an_answer_adds_both_overheads() -> None:
+    metrics = Metrics()
+
+    def one_request() -> None:
+        metrics.stage("classify", 0.25)
+        metrics.answered(0.75)
+
+    contextvars.copy_context().run(one_request)
+
     assert value(metrics, "transire_overhead_seconds_sum") == 0.75
     assert value(metrics, "transire_overhead_unclassified_seconds_sum") == 0.5
-    assert value(metrics, "transire_attempt_seconds_sum") == 0.25
+
+
+def test_an_answer_that_contradicts_the_catalog_is_a_failure_class() -> None:
+    metrics = Metrics()
+
+    metrics.attempted(
+        DeploymentId("eu"), Outcome(status=OutcomeStatus.OK, facts={"contradicts": ["region"]})
+    )
+
+    labels = '{deployment="eu",failure="contradicts_catalog"}'
+    assert value(metrics, f"transire_attempts_total{labels}") == 1
 
 
 def test_classification_of_one_request_is_not_subtracted_from_another() -> None:
     metrics = Metrics()
-    outcome = Outcome(status=OutcomeStatus.OK)
 
     contextvars.copy_context().run(metrics.stage, "classify", 5.0)
-    contextvars.copy_context().run(metrics.answered, outcome, 1.0)
+    contextvars.copy_context().run(metrics.answered, 1.0)
 
     assert value(metrics, "transire_overhead_unclassified_seconds_sum") == 1.0
 
@@ -129,10 +154,15 @@ def test_classification_of_one_request_is_not_subtracted_from_another() -> None:
 def test_hostile_numbers_never_count_down() -> None:
     metrics = Metrics()
 
-    metrics.answered(Outcome(status=OutcomeStatus.OK, tokens_in=-5, cost_micro_usd=-1), -3.0)
+    metrics.answered(-3.0)
+    metrics.attempted(
+        DeploymentId("eu"),
+        Outcome(status=OutcomeStatus.OK, latency_ms=-1, tokens_in=-5, cost_micro_usd=-1),
+    )
 
     assert value(metrics, 'transire_tokens_total{direction="in"}') == 0
     assert value(metrics, "transire_overhead_seconds_sum") == 0
+    assert value(metrics, "transire_attempt_seconds_sum") == 0
 
 
 @pytest.mark.parametrize(
