@@ -19,6 +19,7 @@ import base64
 import binascii
 import hashlib
 import json
+import os
 import re
 import sqlite3
 import sys
@@ -497,12 +498,8 @@ def read_key(given: str | None, folder: Path) -> tuple[Key, bool]:
     return Key(beside.read_text(encoding="utf-8")), False
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description="Verify a transire decision log.")
-    parser.add_argument("path", type=Path)
-    parser.add_argument("--key", help="verifier key, or a file that holds it")
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
-    arguments = parser.parse_args()
+def examine(arguments: argparse.Namespace) -> tuple[int, str, str]:
+    """(exit status, what to print, what to say on standard error)."""
     try:
         log = open_source(arguments.path)
         key, is_pinned = read_key(arguments.key, log.folder)
@@ -512,30 +509,49 @@ def main() -> int:
             finding.status
         ]
         if arguments.json:
-            print(json.dumps({"ok": False, "finding": word.lower(), "message": finding.message}))
-        else:
-            print(f"{word}: {finding.message}", file=sys.stderr)
-        return finding.status
+            told = {"ok": False, "finding": word.lower(), "message": finding.message}
+            return finding.status, json.dumps(told), ""
+        return finding.status, "", f"{word}: {finding.message}"
     except (sqlite3.DatabaseError, UnicodeDecodeError, OSError) as error:
-        print(f"TAMPERED: the log cannot be read: {type(error).__name__}", file=sys.stderr)
-        return TAMPERED
+        return TAMPERED, "", f"TAMPERED: the log cannot be read: {type(error).__name__}"
     if arguments.json:
-        print(json.dumps({"ok": True, "key": key.name, "pinned": is_pinned, **summary}))
-        return 0
-    print(
+        return 0, json.dumps({"ok": True, "key": key.name, "pinned": is_pinned, **summary}), ""
+    lines = [
         f"ok: {summary['entries']} entries, {summary['checkpoints']} signed checkpoints, "
-        f"{summary['permits']} permits, each recorded under the bundle active at its time"
-    )
-    print(f"root {summary['root']} at size {summary['entries']}, signed by {key.name}")
+        f"{summary['permits']} permits, each recorded under the bundle active at its time",
+        f"root {summary['root']} at size {summary['entries']}, signed by {key.name}",
+    ]
     if summary["erased_fields"]:
-        print(f"{summary['erased_fields']} personal fields were erased; nothing says by whom")
+        lines.append(
+            f"{summary['erased_fields']} personal fields were erased; nothing says by whom"
+        )
     if summary["continues"]:
-        print(f"continues the lost log {summary['continues']}; hold its key against your own copy")
+        lines.append(
+            f"continues the lost log {summary['continues']}; hold its key against your own copy"
+        )
     if not is_pinned:
-        print(
+        lines.append(
             "note: the key was read from log.pub beside the log; pass --key to trust your own copy"
         )
-    return 0
+    return 0, "\n".join(lines), ""
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Verify a transire decision log.")
+    parser.add_argument("path", type=Path)
+    parser.add_argument("--key", help="verifier key, or a file that holds it")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    status, printed, said = examine(parser.parse_args())
+    if said:
+        print(said, file=sys.stderr)
+    try:
+        if printed:
+            print(printed, flush=True)
+    except BrokenPipeError:
+        # The reader went away (`| head`); the exit status still says what was found. Python would
+        # try once more, loudly, at its own end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return status
 
 
 if __name__ == "__main__":

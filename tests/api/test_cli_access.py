@@ -30,6 +30,22 @@ def kept(terminal: Terminal) -> Path:
     return terminal.home / "transire" / "credentials.json"
 
 
+def credential_kept(terminal: Terminal, world: World) -> str:
+    """The one credential that the terminal keeps for the router."""
+    ((*_, credential),) = [k.values() for k in json.loads(kept(terminal).read_text())[world.root]]
+    return str(credential)
+
+
+def keep(terminal: Terminal, people: dict[str, dict[str, str]]) -> None:
+    """Writes the file as logging in would: server, person, credential."""
+    kept(terminal).parent.mkdir(parents=True, exist_ok=True)
+    document = {
+        url: [{"person": name, "credential": text} for name, text in known.items()]
+        for url, known in people.items()
+    }
+    kept(terminal).write_text(json.dumps(document))
+
+
 def invited(world: World, people: People, person: str, file: Path) -> Path:
     """A token for somebody who has just given their credential up."""
     world.given_up.add(person)
@@ -43,7 +59,7 @@ def test_a_token_becomes_a_credential_that_only_its_owner_reads(
 ) -> None:
     token = invited(world, people, "priya", tmp_path / "token.json")
     done = stranger.run("login", f"{world.base_url}/", "--token-file", str(token))
-    world.people["priya"] = json.loads(kept(stranger).read_text())[world.root]["credential"]
+    world.people["priya"] = credential_kept(stranger, world)
 
     assert done.exit_code == 0, done.stderr
     assert f"logged in to {world.root} as priya" in done.stdout
@@ -62,7 +78,7 @@ def test_a_token_is_good_once_and_an_unwritable_home_does_not_spend_it(
     stranger.home.unlink()
     first = stranger.run(*login)
     second = stranger.refusal(*login)
-    world.people["priya"] = json.loads(kept(stranger).read_text())[world.root]["credential"]
+    world.people["priya"] = credential_kept(stranger, world)
 
     assert refused[0] == 1
     assert first.exit_code == 0
@@ -92,7 +108,11 @@ def test_a_missing_token_file_is_named(stranger: Terminal) -> None:
 
 
 @pytest.mark.parametrize(
-    "garbage", ["", "not json", "[]", "7", '{"http://x": "tsp_secret"}', '{"http://x": {}}']
+    "garbage",
+    [
+        *("", "not json", "[]", "7", '{"http://x": "tsp_secret"}', '{"http://x": {}}'),
+        *('{"http://x": ["tsp_secret"]}', '{"http://x": [{"person": "x"}]}', '{"http://x": 7}'),
+    ],
 )
 def test_garbage_in_the_credentials_file_is_named_and_never_overwritten(
     world: World, people: People, stranger: Terminal, tmp_path: Path, garbage: str
@@ -120,6 +140,64 @@ def test_who_has_not_logged_in_is_told_how_and_where_else_they_are(
     assert before[0] == after[0] == 1
     assert f"run `transire login {world.root}`" in before[1]
     assert "http://other:8080" in after[1]
+
+
+def test_a_second_person_is_kept_beside_the_first_and_says_who_acts(
+    world: World, people: People, stranger: Terminal, tmp_path: Path
+) -> None:
+    keep(stranger, {world.root: {"omar": world.people["omar"]}})
+    token = invited(world, people, "priya", tmp_path / "token.json")
+    done = stranger.run("login", world.root, "--token-file", str(token))
+    kept_now = json.loads(kept(stranger).read_text())[world.root]
+    world.people["priya"] = kept_now[1]["credential"]
+    unsaid = stranger.refusal("people", "me")
+    unknown = stranger.refusal("people", "me", "--as", "bob")
+
+    assert "omar" in done.stdout
+    assert "--as priya" in done.stdout
+    assert [k["person"] for k in kept_now] == ["omar", "priya"]
+    assert (unsaid[0], "--as" in unsaid[1]) == (1, True)
+    assert "omar, priya" in unsaid[1]
+    assert "not logged in" in unknown[1]
+    assert stranger.result("people", "me", "--as", "omar")["person"] == "omar"
+    assert json.loads(stranger.run("people", "me", TRANSIRE_AS="priya").stdout)["person"] == "priya"
+
+
+def test_replace_keeps_the_new_one_alone_and_logout_none(
+    world: World, people: People, stranger: Terminal, tmp_path: Path
+) -> None:
+    keep(stranger, {world.root: {"omar": world.people["omar"]}, NOBODY: {"x": "y"}})
+    token = invited(world, people, "priya", tmp_path / "token.json")
+    stranger.run("login", world.root, "--token-file", str(token), "--replace")
+    world.people["priya"] = credential_kept(stranger, world)
+    me = stranger.result("people", "me")["person"]
+    out = stranger.run("logout")
+
+    assert me == "priya"
+    assert (out.exit_code, "priya" in out.stdout) == (0, True)
+    assert list(json.loads(kept(stranger).read_text())) == [NOBODY]
+    assert "not logged in" in stranger.refusal("logout")[1]
+
+
+def test_a_file_of_an_earlier_version_is_read(world: World, stranger: Terminal) -> None:
+    kept(stranger).parent.mkdir(parents=True)
+    one = {"person": "omar", "credential": world.people["omar"]}
+    kept(stranger).write_text(json.dumps({world.root: one}))
+
+    assert stranger.result("people", "me")["person"] == "omar"
+
+
+def test_the_only_router_somebody_logged_in_to_is_the_one_that_is_meant(
+    world: World, tmp_path: Path
+) -> None:
+    terminal = Terminal(tmp_path / "home", "")
+    keep(terminal, {world.root: {"omar": world.people["omar"]}})
+    one = terminal.result("people", "me")
+    keep(terminal, {world.root: {"omar": world.people["omar"]}, NOBODY: {"x": "y"}})
+    two = terminal.refusal("people", "me")
+
+    assert one["person"] == "omar"
+    assert (two[0], world.root in two[1], NOBODY in two[1]) == (64, True, True)
 
 
 @pytest.mark.parametrize("given", ["tsk_x", "ü", "a\nb", "tsp_" + "a" * 16 + "_" + "b" * 43])
@@ -204,7 +282,7 @@ def test_a_voided_credential_ends_and_a_new_token_begins_again(
     token = tmp_path / "token.json"
     token.write_text(people("omar").run("people", "invite", "aud").stdout)
     stranger.run("login", world.root, "--token-file", str(token))
-    world.people["aud"] = json.loads(kept(stranger).read_text())[world.root]["credential"]
+    world.people["aud"] = credential_kept(stranger, world)
 
     assert "another person must invite" in alone[1]
     assert ended[0] == 1
@@ -284,6 +362,39 @@ def test_an_auditor_reads_why_and_the_same_comes_out_again(world: World, people:
     assert any(line.startswith("forbid  us-economy") for line in told)
     assert whole["decision_id"] == made
     assert aud.result("decision", "replay", made)["agrees"] is True
+
+
+def test_an_auditor_reads_every_entry_of_a_decision_and_its_proof(
+    world: World, people: People
+) -> None:
+    aud = people("aud")
+    made = world.chat("what are your hours?").headers["x-transire-decision-id"]
+    entries = world.entries(made)
+    told = aud.run("decision", "show", made).stdout.splitlines()
+    whole = aud.result("decision", "show", made, "--json")
+    proven = aud.run("decision", "proof", made).stdout
+    pinned = aud.run("decision", "proof", made, "--key", world.log_public_key).stdout
+    foreign = world.log_public_key.replace("demo", "dome")
+
+    assert [line.split()[0] for line in told] == [str(e["index"]) for e in entries]
+    assert "permitted, us-economy" in told[0]
+    assert whole["entries"] == entries
+    assert proven.startswith(f"proven: the decision is entry {entries[0]['index']} of the ")
+    assert "pass --key" in proven
+    assert "pass --key" not in pinned
+    assert aud.result("decision", "proof", made, "--json")["index"] == entries[0]["index"]
+    assert aud.refusal("decision", "proof", made, "--key", foreign)[0] == 1
+    assert people("rita").refusal("decision", "show", made)[0] == 2
+    assert people("rita").refusal("decision", "proof", made)[0] == 2
+
+
+def test_people_are_listed_with_their_roles_and_credentials(world: World, people: People) -> None:
+    told = people("rita").run("people", "list").stdout.splitlines()
+    whole = people("rita").result("people", "list", "--json")["people"]
+
+    assert told[1].split() == ["ana", "Ana", "Author", "set", "author"]
+    assert [one["person"] for one in whole] == ["ana", "aud", "ben", "omar", "priya", "rita"]
+    assert {one["tenant"] for one in whole} == {"acme"}
 
 
 def test_a_refused_decision_can_be_explained_too(world: World, people: People) -> None:

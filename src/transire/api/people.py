@@ -57,6 +57,25 @@ def add_people(router: APIRouter, it: Installation) -> None:
         await it.people.revoke(person, by=str(principal.person))
         return {"person": person, "state": "revoked"}
 
+    @router.get("/v1/people", tags=["people"])
+    async def list_people(request: Request) -> dict[str, Any]:
+        """The people of one's tenant: roles, and whether they have set a credential."""
+        principal = person_of(it, request)
+        people = sorted(it.governed.bundle.catalog.people.items())
+        return {
+            "people": [
+                {
+                    "person": person.id,
+                    "name": person.name,
+                    "tenant": person.tenant,
+                    "roles": sorted(person.roles),
+                    "credential": await it.people.credential_state(person.id),
+                }
+                for _, person in people
+                if person.tenant == principal.tenant
+            ]
+        }
+
     @router.get("/v1/people/me", tags=["people"])
     async def me(request: Request) -> dict[str, Any]:
         """Who this credential belongs to, and their roles."""

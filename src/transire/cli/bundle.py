@@ -9,7 +9,7 @@ import typer
 from transire.authorize.cedar import CedarAuthorizer
 from transire.bundle.compile import compile_bundle
 from transire.bundle.source import read_folder
-from transire.cli.session import Url, api, emit, named, shown
+from transire.cli.session import RemoteRouter, acting, emit, named, shown
 from transire.clock import SystemClock
 from transire.errors import NotFoundError
 from transire.workbench.check import check_files
@@ -34,7 +34,6 @@ quarantine = typer.Typer(
     help="Stop a deployment, provider or tenant at once.", no_args_is_help=True
 )
 
-_LOCAL = "http://127.0.0.1:8080"
 Folder = Annotated[Path, typer.Argument(help="A policies folder.")]
 Digest = Annotated[str, typer.Argument(help="A bundle digest.")]
 
@@ -61,48 +60,45 @@ def check(
 
 
 @app.command()
-@shown
-def propose(
-    folder: Folder = Path("policies"),
-    url: Url = _LOCAL,
-) -> None:
+@acting
+def propose(router: RemoteRouter, folder: Folder = Path("policies")) -> None:
     """Propose a folder."""
     files = read_folder(folder)
     compile_bundle(files)
     encoded = {name: base64.b64encode(data).decode() for name, data in files.items()}
-    emit(api(url, "POST", "/v1/policies/bundles", {"files": encoded}))
+    emit(router.call("POST", "/v1/policies/bundles", {"files": encoded}))
 
 
 @app.command()
-@shown
-def approve(digest: Digest, url: Url = _LOCAL) -> None:
+@acting
+def approve(router: RemoteRouter, digest: Digest) -> None:
     """Approve somebody else's proposal."""
-    emit(api(url, "POST", f"/v1/policies/bundles/{named(digest)}/approve"))
+    emit(router.call("POST", f"/v1/policies/bundles/{named(digest)}/approve"))
 
 
 @app.command()
-@shown
-def activate(digest: Digest, url: Url = _LOCAL) -> None:
+@acting
+def activate(router: RemoteRouter, digest: Digest) -> None:
     """Make an approved proposal active."""
-    emit(api(url, "POST", f"/v1/policies/bundles/{named(digest)}/activate"))
+    emit(router.call("POST", f"/v1/policies/bundles/{named(digest)}/activate"))
 
 
 @app.command("list")
-@shown
-def list_bundles(url: Url = _LOCAL) -> None:
+@acting
+def list_bundles(router: RemoteRouter) -> None:
     """The active digest and all proposals."""
-    emit(api(url, "GET", "/v1/policies/bundles"))
+    emit(router.call("GET", "/v1/policies/bundles"))
 
 
 @app.command()
-@shown
+@acting
 def show(
+    router: RemoteRouter,
     digest: Annotated[str, typer.Argument(help="A digest, or `active`.")] = "active",
     file: Annotated[str, typer.Option(help="Print one file of it.")] = "",
-    url: Url = _LOCAL,
 ) -> None:
     """A bundle's files."""
-    bundle = api(url, "GET", f"/v1/policies/bundles/{named(digest)}")
+    bundle = router.call("GET", f"/v1/policies/bundles/{named(digest)}")
     if file:
         if file not in bundle["files"]:
             raise NotFoundError(f"no such file; it holds {', '.join(sorted(bundle['files']))}")
@@ -112,23 +108,23 @@ def show(
 
 
 @quarantine.command("list")
-@shown
-def list_quarantined(url: Url = _LOCAL) -> None:
+@acting
+def list_quarantined(router: RemoteRouter) -> None:
     """What is quarantined."""
-    emit(api(url, "GET", "/v1/policies/quarantine"))
+    emit(router.call("GET", "/v1/policies/quarantine"))
 
 
 def _impose(kind: str) -> None:
     @quarantine.command(kind, help=f"Quarantine a {kind} at once; one person, narrows only.")
-    @shown
+    @acting
     def impose(
+        router: RemoteRouter,
         name: Annotated[str, typer.Argument(help=f"The {kind}'s id.")],
         reason: Annotated[str, typer.Option(help="Why; it stands in the log.")],
-        url: Url = _LOCAL,
     ) -> None:
         emit(
-            api(
-                url, "POST", "/v1/policies/quarantine", {"kind": kind, "id": name, "reason": reason}
+            router.call(
+                "POST", "/v1/policies/quarantine", {"kind": kind, "id": name, "reason": reason}
             )
         )
 
@@ -138,22 +134,22 @@ for _kind in ("deployment", "provider", "tenant"):
 
 
 @quarantine.command()
-@shown
+@acting
 def ratify(
+    router: RemoteRouter,
     kind: Annotated[str, typer.Argument(help="deployment, provider or tenant.")],
     name: Annotated[str, typer.Argument(help="Its id.")],
-    url: Url = _LOCAL,
 ) -> None:
     """Confirm, as a second person, what another imposed; ends its alarm."""
-    emit(api(url, "POST", f"/v1/policies/quarantine/{named(kind)}/{named(name)}/ratify"))
+    emit(router.call("POST", f"/v1/policies/quarantine/{named(kind)}/{named(name)}/ratify"))
 
 
 @quarantine.command()
-@shown
+@acting
 def lift(
+    router: RemoteRouter,
     kind: Annotated[str, typer.Argument(help="deployment, provider or tenant.")],
     name: Annotated[str, typer.Argument(help="Its id.")],
-    url: Url = _LOCAL,
 ) -> None:
     """Ask to lift, or, as a second person, lift."""
-    emit(api(url, "DELETE", f"/v1/policies/quarantine/{named(kind)}/{named(name)}"))
+    emit(router.call("DELETE", f"/v1/policies/quarantine/{named(kind)}/{named(name)}"))

@@ -1,28 +1,65 @@
 """`transire decision …`: one decision, as its auditor reads it."""
 
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 
-from transire.cli.session import Url, api, emit, named, shown
+from transire.cli.session import RemoteRouter, acting, emit, named
+from transire.record.proof import demand_included
 
-__all__ = ["app", "explain", "replay"]
+__all__ = ["app", "explain", "proof", "replay", "show"]
 
 app = typer.Typer(help="Why a decision came out as it did.", no_args_is_help=True)
-_LOCAL = "http://127.0.0.1:8080"
 Id = Annotated[str, typer.Argument(help="A decision id, `dec_…`.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Everything, as JSON.")]
+_TOLD: Final = ("outcome", "status", "failure", "code", "deployment")
+"""What says most about an entry, in this order."""
 
 
 @app.command()
-@shown
-def explain(
+@acting
+def show(router: RemoteRouter, decision_id: Id, as_json: AsJson = False) -> None:
+    """Every entry of one decision: what was decided, sent and answered; takes an auditor."""
+    told = router.call("GET", f"/v1/decisions/{named(decision_id)}")
+    if as_json:
+        emit(told)
+        return
+    for entry in told["entries"]:
+        print(_line(entry))
+
+
+@app.command()
+@acting
+def proof(
+    router: RemoteRouter,
     decision_id: Id,
-    as_json: Annotated[bool, typer.Option("--json", help="Everything, as JSON.")] = False,
-    url: Url = _LOCAL,
+    key: Annotated[str, typer.Option(help="The verifier key, got from elsewhere.")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Prove that the decision's entry stands in the signed tree, and check it; takes an auditor."""
+    told = router.call("GET", f"/v1/decisions/{named(decision_id)}/proof")
+    proven = demand_included(told, decision_id, key or None)
+    if as_json:
+        emit(told)
+        return
+    print(
+        f"proven: the decision is entry {told['index']} of the {proven.size} under root "
+        f"{proven.root.hex()}, signed by {proven.origin}"
+    )
+    if not key:
+        print("note: the key came from the router itself; pass --key to trust your own copy")
+
+
+@app.command()
+@acting
+def explain(
+    router: RemoteRouter,
+    decision_id: Id,
+    as_json: AsJson = False,
 ) -> None:
     """What was found, who was permitted, by which rules and why; takes an auditor."""
-    told = api(url, "GET", f"/v1/decisions/{named(decision_id)}/explain")
+    told = router.call("GET", f"/v1/decisions/{named(decision_id)}/explain")
     if as_json:
         emit(told)
         return
@@ -31,14 +68,25 @@ def explain(
 
 
 @app.command()
-@shown
-def replay(decision_id: Id, url: Url = _LOCAL) -> None:
+@acting
+def replay(router: RemoteRouter, decision_id: Id) -> None:
     """Decide again from the recorded facts; must agree."""
-    emit(api(url, "GET", f"/v1/decisions/{named(decision_id)}/replay"))
+    emit(router.call("GET", f"/v1/decisions/{named(decision_id)}/replay"))
+
+
+def _line(entry: Mapping[str, Any]) -> str:
+    fields = {**entry, "deployment": entry.get("deployment") or _chosen(entry)}
+    words = [str(fields[name]) for name in _TOLD if fields.get(name)]
+    attempt = f" attempt {entry['attempt']}" if "attempt" in entry else ""
+    return f"{entry['index']:>6}  {entry['ts']}  {entry['kind']}{attempt}: {', '.join(words)}"
+
+
+def _chosen(entry: Mapping[str, Any]) -> Any:
+    return (entry.get("chosen") or {}).get("deployment")
 
 
 def _lines(told: Mapping[str, Any]) -> Iterator[str]:
-    chosen = (told.get("chosen") or {}).get("deployment")
+    chosen = _chosen(told)
     reason = str((told.get("ranking") or {}).get("reason", "")).replace("_", " ")
     who = f"{chosen} ({reason})" if chosen else told.get("code") or "nobody"
     yield f"{told['outcome']}: {who}"

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from transire.cli import audit, bundle, decision, detect, founding, mode, people, review
+from transire.cli import audit, bundle, decision, detect, founding, login, mode, people, review
 from transire.cli.session import shown
 from transire.settings import Settings, load_settings
 
@@ -37,7 +37,8 @@ app.add_typer(audit.app, name="audit")
 app.add_typer(detect.app, name="detect")
 app.command("init")(founding.init)
 app.command("renew")(founding.renew)
-app.command("login")(people.login)
+app.command("login")(login.login)
+app.command("logout")(login.logout)
 
 SettingsFile = Annotated[
     Path | None, typer.Option("--config", "-c", help="transire.yaml; default ./transire.yaml.")
@@ -56,6 +57,7 @@ def serve(
     """Serve the operator's own catalog."""
     from transire.api.serve import Listening
     from transire.api.serve import serve as run
+    from transire.identity.people import owner_of
     from transire.observe.logging import configure_logging
 
     settings = _settings(config_file, host, port)
@@ -66,8 +68,8 @@ def serve(
         first = listening.installation.first_credential
         if first is not None:
             print(
-                f"the first person's one-use token is in {first}; trade it with\n"
-                f"  transire login {listening.base_url} --token-file {first}",
+                f"{first} holds the one-use token of {owner_of(first)}, the first person, "
+                f"who trades it with\n  transire login {listening.base_url} --token-file {first}",
                 file=sys.stderr,
             )
 

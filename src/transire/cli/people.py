@@ -1,18 +1,14 @@
-"""`transire keys …`, `transire people …` and `transire login`."""
+"""`transire keys …` and `transire people …`."""
 
-import getpass
 import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from transire.cli.session import Url, api, emit, named, server_root, shown
+from transire.cli.session import RemoteRouter, acting, emit, named, shown
 from transire.domain.ids import ID_PATTERN
-from transire.errors import ConflictError, GovernanceUnavailable, NotFoundError, RequestError
-from transire.identity.credentials import parse
-from transire.identity.store import credentials_file, kept_credentials, remember
-from transire.outbound.caller import call
+from transire.errors import ConflictError, NotFoundError, RequestError
 
 __all__ = [
     "add",
@@ -21,7 +17,7 @@ __all__ = [
     "invite",
     "keys",
     "list_keys",
-    "login",
+    "list_people",
     "me",
     "people",
     "revoke",
@@ -30,63 +26,80 @@ __all__ = [
 
 keys = typer.Typer(help="Application keys.", no_args_is_help=True)
 people = typer.Typer(help="People and their own credentials.", no_args_is_help=True)
-_LOCAL = "http://127.0.0.1:8080"
-_AROUND = "\"',"
-"""What JSON puts around a token."""
 
 
 @keys.command()
-@shown
+@acting
 def create(
+    router: RemoteRouter,
     application: Annotated[str, typer.Argument(help="Application of the catalog.")],
     purpose: Annotated[str | None, typer.Option(help="Default purpose of the key.")] = None,
     days: Annotated[int, typer.Option(help="Days until it expires.")] = 90,
     holder: Annotated[str | None, typer.Option(help="Person who holds it; default you.")] = None,
-    url: Url = _LOCAL,
 ) -> None:
     """Create a key; it is shown once."""
     body = {"application": application, "purpose": purpose, "days": days, "holder": holder}
-    emit(api(url, "POST", "/v1/keys", body))
+    emit(router.call("POST", "/v1/keys", body))
 
 
 @keys.command("list")
-@shown
-def list_keys(url: Url = _LOCAL) -> None:
+@acting
+def list_keys(router: RemoteRouter) -> None:
     """The tenant's keys, without secrets."""
-    emit(api(url, "GET", "/v1/keys"))
+    emit(router.call("GET", "/v1/keys"))
 
 
 @keys.command()
-@shown
-def revoke(key_id: Annotated[str, typer.Argument(help="The key's id.")], url: Url = _LOCAL) -> None:
+@acting
+def revoke(
+    router: RemoteRouter, key_id: Annotated[str, typer.Argument(help="The key's id.")]
+) -> None:
     """Revoke a key at once."""
-    emit(api(url, "DELETE", f"/v1/keys/{named(key_id)}"))
+    emit(router.call("DELETE", f"/v1/keys/{named(key_id)}"))
 
 
 @people.command()
-@shown
+@acting
 def invite(
+    router: RemoteRouter,
     person: Annotated[str, typer.Argument(help="Person of the active catalog.")],
-    url: Url = _LOCAL,
 ) -> None:
     """A one-use token for them; hand it over in person."""
-    emit(api(url, "POST", f"/v1/people/{named(person)}/invite"))
+    emit(router.call("POST", f"/v1/people/{named(person)}/invite"))
 
 
 @people.command("revoke")
-@shown
+@acting
 def revoke_person(
-    person: Annotated[str, typer.Argument(help="Whose credential.")], url: Url = _LOCAL
+    router: RemoteRouter, person: Annotated[str, typer.Argument(help="Whose credential.")]
 ) -> None:
     """Void a credential at once."""
-    emit(api(url, "DELETE", f"/v1/people/{named(person)}/credential"))
+    emit(router.call("DELETE", f"/v1/people/{named(person)}/credential"))
 
 
 @people.command()
-@shown
-def me(url: Url = _LOCAL) -> None:
+@acting
+def me(router: RemoteRouter) -> None:
     """Who the kept credential belongs to."""
-    emit(api(url, "GET", "/v1/people/me"))
+    emit(router.call("GET", "/v1/people/me"))
+
+
+@people.command("list")
+@acting
+def list_people(
+    router: RemoteRouter,
+    as_json: Annotated[bool, typer.Option("--json", help="The same as JSON.")] = False,
+) -> None:
+    """The people of your tenant, their roles, and who has a credential."""
+    told = router.call("GET", "/v1/people")
+    if as_json:
+        emit(told)
+        return
+    row = "{:16} {:24} {:10} {}".format
+    print(row("person", "name", "credential", "roles"))
+    for one in told["people"]:
+        roles = ", ".join(one["roles"])
+        print(row(one["person"], one["name"], one["credential"], roles))
 
 
 @people.command()
@@ -125,6 +138,7 @@ def first(
     import asyncio
 
     from transire.bootstrap import open_installation
+    from transire.identity.people import owner_of
     from transire.record.opening import has_log
     from transire.settings import load_settings
 
@@ -145,40 +159,5 @@ def first(
         finally:
             await installation.close()
 
-    print(asyncio.run(reissue()))
-
-
-@shown
-def login(
-    url: Annotated[str, typer.Argument(help="Where the router is.")],
-    token_file: Annotated[
-        Path | None, typer.Option(help="File with the one-use token; default asks for it.")
-    ] = None,
-) -> None:
-    """Trade a one-use token for a personal credential, kept in your configuration folder."""
-    root = server_root(url)
-    token = _token(token_file)
-    # A token is good once: whatever may keep us from writing its credential down comes before.
-    kept_credentials()
-    credentials_file().parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    answer = call("POST", f"{root}/v1/people/redeem", credential=None, body={"token": token})
-    if not {"person", "credential"} <= answer.keys():
-        raise GovernanceUnavailable(f"what answers at `{root}` is not a router of ours")
-    path = remember(root, answer["person"], answer["credential"])
-    if token_file is not None and token_file.name == "first-credential":
-        token_file.unlink(missing_ok=True)
-    print(f"logged in to {root} as {answer['person']}; the credential is in {path}")
-
-
-def _token(file: Path | None) -> str:
-    """The one token in a file as `invite` or the first start wrote it, or as it is typed."""
-    try:
-        text = getpass.getpass("one-use token: ") if file is None else file.read_text("utf-8")
-    except (UnicodeDecodeError, EOFError):
-        text = ""
-    words = (parse(word.strip(_AROUND)) for word in text.split())
-    tokens = [word.text() for word in words if word is not None and word.prefix == "tsi"]
-    if len(tokens) != 1:
-        place = "this" if file is None else f"`{file}`"
-        raise RequestError(f"{place} holds no one-use token (`tsi_…`); ask an operator for one")
-    return tokens[0]
+    path = asyncio.run(reissue())
+    print(f"{path} holds a new one-use token of {owner_of(path)}, good for 24 hours")

@@ -5,13 +5,15 @@ wrong options, 3 not valid, 4 waits for a review, 64 wrong input, 70 our own mis
 one sentence that says what to do: never a traceback, and never text that an exception carried.
 """
 
+import inspect
 import json
 import re
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
-from typing import Annotated, Any, Final, ParamSpec, TypeVar
+from typing import Annotated, Any, Concatenate, Final, ParamSpec, TypeVar
 from urllib.parse import urlsplit
 
 import typer
@@ -24,28 +26,89 @@ from transire.errors import (
     ReviewRequired,
     TransireError,
 )
-from transire.identity.store import credential_for
+from transire.identity.store import credential_for, kept_credentials
 from transire.outbound.caller import call
 
-__all__ = ["Url", "api", "emit", "named", "server_root", "shown"]
+__all__ = ["LOCAL", "RemoteRouter", "acting", "emit", "named", "remote", "server_root", "shown"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
-Url = Annotated[str, typer.Option("--url", envvar="TRANSIRE_URL", help="Where the router is.")]
+LOCAL: Final = "http://127.0.0.1:8080"
+"""Where `transire serve` listens unless told otherwise."""
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _INTERNAL: Final = 70
 """sysexits(3) `EX_SOFTWARE`."""
+_URL: Final = Annotated[
+    str | None, typer.Option("--url", envvar="TRANSIRE_URL", help="Where the router is.")
+]
+_AS: Final = Annotated[
+    str | None,
+    typer.Option("--as", envvar="TRANSIRE_AS", help="Who acts, where several are logged in."),
+]
 
 
-def api(url: str, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
-    """Call the server as the person whose credential is kept for it.
+@dataclass(frozen=True, slots=True)
+class RemoteRouter:
+    """A router somewhere, and the person who acts on it; None is the only one logged in there."""
+
+    root: str
+    person: str | None = None
+
+    def call(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Call it as that person.
+
+        Raises:
+            TransireError: not logged in, no server, or what the server refused.
+        """
+        credential = credential_for(self.root, self.person)
+        return call(method, f"{self.root}{path}", credential=credential, body=body)
+
+
+def remote(url: str | None, person: str | None = None) -> RemoteRouter:
+    """The router that is meant: the one named, or else the only one somebody logged in to.
+
+    Where several are known, it is the local one if that is among them, and otherwise nobody's
+    guess: an approval that reaches the wrong installation is worse than a question.
 
     Raises:
-        TransireError: not logged in, no server, or what the server refused.
+        RequestError: it is no address, or several are known and none is named.
     """
-    root = server_root(url)
-    return call(method, f"{root}{path}", credential=credential_for(root), body=body)
+    if url is not None:
+        return RemoteRouter(server_root(url), person)
+    known = sorted(kept_credentials())
+    if LOCAL in known or not known:
+        return RemoteRouter(LOCAL, person)
+    if len(known) > 1:
+        raise RequestError(
+            "you are logged in to several routers: say which with `--url`, or set `TRANSIRE_URL`, "
+            f"to one of {', '.join(known)}"
+        )
+    return RemoteRouter(known[0], person)
+
+
+def acting(command: Callable[Concatenate[RemoteRouter, P], R]) -> Callable[..., R]:
+    """A command that acts on a router: `--url` and `--as` in, a `RemoteRouter` as first argument.
+
+    Errors are shown as `shown` does.
+    """
+
+    @wraps(command)
+    def run(*args: Any, url: str | None = None, acting_as: str | None = None, **kwargs: Any) -> R:
+        return command(remote(url, acting_as), *args, **kwargs)
+
+    # typer reads options from the signature, which is the command's own with ours in place of
+    # the router.
+    signature = inspect.signature(command)
+    own = list(signature.parameters.values())[1:]
+    ours = [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=option)
+        for name, option in (("url", _URL), ("acting_as", _AS))
+    ]
+    typed = shown(run)
+    typed.__signature__ = signature.replace(parameters=[*own, *ours])  # type: ignore[attr-defined]
+    typed.__annotations__ = {parameter.name: parameter.annotation for parameter in [*own, *ours]}
+    return typed
 
 
 def server_root(url: str) -> str:

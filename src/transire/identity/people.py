@@ -22,7 +22,7 @@ from transire.domain.request import Principal
 from transire.errors import AccessError, AuthenticationError, ConflictError, NotFoundError
 from transire.identity.credentials import Credential, matches, mint, parse
 
-__all__ = ["FIRST_CREDENTIAL_FILE", "People"]
+__all__ = ["FIRST_CREDENTIAL_FILE", "People", "owner_of"]
 
 FIRST_CREDENTIAL_FILE: Final = "first-credential"
 _TOKEN_HOURS: Final = 24
@@ -150,8 +150,21 @@ class People:
                 "another person must invite whom you revoked, or confirm it by revoking them too"
             )
 
+    async def credential_state(self, person: str) -> str:
+        """`set`, `invited` (a token waits for them), `expired` (it waited too long) or `none`."""
+        if self._peek(f"person/{person}") is not None:
+            return "set"
+        waiting = [json.loads(text)["expires_at"] for _, text in await self._invites_of(person)]
+        if not waiting:
+            return "none"
+        is_good = max(map(datetime.fromisoformat, waiting)) > self._clock.now()
+        return "invited" if is_good else "expired"
+
     async def write_first(self, directory: Path, catalog: Catalog, person: str) -> Path:
-        """Void and reissue the first person's token into `DATA/first-credential` (0600)."""
+        """Void and reissue the first person's token into `DATA/first-credential` (0600).
+
+        The file holds `PERSON TOKEN`.
+        """
         token = await self.invite(catalog, person, by="genesis")
         path = directory / FIRST_CREDENTIAL_FILE
         path.unlink(missing_ok=True)
@@ -203,3 +216,8 @@ class People:
         if stored is None:
             return []
         return [Change(key=f"credential/{json.loads(stored)['credential_id']}", value=None)]
+
+
+def owner_of(first_credential: Path) -> str:
+    """Whose token a first-credential file holds."""
+    return first_credential.read_text("utf-8").split()[0]

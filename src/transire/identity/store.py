@@ -1,4 +1,8 @@
-"""The command line's own credential file: one personal credential per server (0600).
+"""The command line's own credential file: personal credentials by server and person (0600).
+
+Several people may share one account of a machine, as on a jump host or in a trial of four eyes by
+one person. Nobody's credential is overwritten by somebody else's, and where several are kept for a
+server none of them is a default: whoever acts says so.
 
 The file is ours, but people edit and synchronise it: whatever else stands in it is refused with its
 path, never quoted and never overwritten, since it may hold credentials for other servers.
@@ -6,12 +10,21 @@ path, never quoted and never overwritten, since it may hold credentials for othe
 
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
-from transire.errors import AuthenticationError, RequestError
+from transire.errors import AuthenticationError, NotFoundError, RequestError
 from transire.identity.credentials import parse
 
-__all__ = ["credential_for", "credentials_file", "kept_credentials", "remember"]
+__all__ = [
+    "acting_person",
+    "credential_for",
+    "credentials_file",
+    "forget",
+    "kept_credentials",
+    "remember",
+]
 
 
 def credentials_file() -> Path:
@@ -22,7 +35,7 @@ def credentials_file() -> Path:
 
 
 def kept_credentials() -> dict[str, dict[str, str]]:
-    """Server → `{"person", "credential"}`; empty where nobody has logged in yet.
+    """Server → person → credential; empty where nobody has logged in yet.
 
     Raises:
         RequestError: the file is not what `remember` writes.
@@ -31,10 +44,9 @@ def kept_credentials() -> dict[str, dict[str, str]]:
     if not path.exists():
         return {}
     try:
-        known = json.loads(path.read_text(encoding="utf-8"))
         return {
-            str(url): {name: str(kept[name]) for name in ("person", "credential")}
-            for url, kept in known.items()
+            str(url): {str(kept["person"]): str(kept["credential"]) for kept in _listed(people)}
+            for url, people in json.loads(path.read_text(encoding="utf-8")).items()
         }
     except (ValueError, AttributeError, KeyError, TypeError):
         # The text holds secrets, and so may the parser's words about it.
@@ -43,41 +55,100 @@ def kept_credentials() -> dict[str, dict[str, str]]:
         ) from None
 
 
-def remember(url: str, person: str, credential: str) -> Path:
-    """Keep a credential for one server, replacing an earlier one.
+def remember(url: str, person: str, credential: str, *, alone: bool = False) -> Path:
+    """Keep a person's credential for one server, replacing an earlier one of theirs.
+
+    Args:
+        alone: Give up what other people have kept for that server.
 
     Raises:
         RequestError: the file is not ours to rewrite.
         OSError: it cannot be written.
     """
-    path = credentials_file()
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    known = {**kept_credentials(), url: {"person": person, "credential": credential}}
-    temporary = path.with_suffix(".new")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        json.dump(known, file, indent=2)
-    temporary.replace(path)
-    return path
+    known = kept_credentials()
+    others = {} if alone else known.get(url, {})
+    return _write({**known, url: {**others, person: credential}})
 
 
-def credential_for(url: str) -> str:
-    """The credential kept for a server; `TRANSIRE_CREDENTIAL` wins.
+def forget(url: str, person: str) -> Path:
+    """Give up one kept credential; the server still knows it until somebody revokes it.
 
     Raises:
-        AuthenticationError: there is none, or it is no personal credential at all.
+        NotFoundError: none is kept.
+        RequestError: the file is not ours to rewrite.
+    """
+    known = kept_credentials()
+    if known.get(url, {}).pop(person, None) is None:
+        raise NotFoundError(f"no credential of `{person}` for `{url}` is kept here")
+    return _write({place: people for place, people in known.items() if people})
+
+
+def credential_for(url: str, person: str | None = None) -> str:
+    """The credential a call to a server is made with.
+
+    Args:
+        person: Who acts; None takes `TRANSIRE_CREDENTIAL`, or the only one who is logged in there.
+
+    Raises:
+        AuthenticationError: there is none, it is no personal credential at all, or several people
+            are logged in and none is named.
         RequestError: the file cannot be read as one of ours.
     """
     given = os.environ.get("TRANSIRE_CREDENTIAL")
-    if given:
+    if given and person is None:
         return _personal(given, "`TRANSIRE_CREDENTIAL`")
+    who = acting_person(url, person)
+    return _personal(kept_credentials()[url][who], f"`{credentials_file()}`")
+
+
+def acting_person(url: str, person: str | None = None) -> str:
+    """Whose kept credential is meant: the person named, or the only one logged in to a server.
+
+    Raises:
+        AuthenticationError: nobody is, that person is not, or several are and none is named.
+        RequestError: the file cannot be read as one of ours.
+    """
     known = kept_credentials()
-    if url in known:
-        return _personal(known[url]["credential"], f"`{credentials_file()}`")
-    elsewhere = f"; `--url` may name {', '.join(sorted(known))}" if known else ""
-    raise AuthenticationError(
-        f"not logged in to `{url}`: run `transire login {url}` with a one-use token{elsewhere}"
-    )
+    people = known.get(url, {})
+    if person is None and len(people) > 1:
+        raise AuthenticationError(
+            f"several people are logged in to `{url}` from here: say who acts with `--as`, or set "
+            f"`TRANSIRE_AS`, to one of {', '.join(sorted(people))}"
+        )
+    if person is None and people:
+        return next(iter(people))
+    if person in people:
+        return person
+    raise AuthenticationError(_not_logged_in(url, person, people, known))
+
+
+def _not_logged_in(
+    url: str, person: str | None, people: Mapping[str, str], known: Mapping[str, object]
+) -> str:
+    who = f" as `{person}`" if person else ""
+    option, names = ("--as", sorted(people)) if people else ("--url", sorted(known))
+    rather = f"; `{option}` may name {', '.join(names)}" if names else ""
+    return f"not logged in to `{url}`{who}: run `transire login {url}` with a one-use token{rather}"
+
+
+def _listed(people: Any) -> list[Any]:
+    """What one server's value holds; a single object is how earlier versions wrote it."""
+    return people if isinstance(people, list) else [people]
+
+
+def _write(known: Mapping[str, Mapping[str, str]]) -> Path:
+    path = credentials_file()
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    document = {
+        url: [{"person": name, "credential": text} for name, text in people.items()]
+        for url, people in known.items()
+    }
+    temporary = path.with_suffix(".new")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        json.dump(document, file, indent=2)
+    temporary.replace(path)
+    return path
 
 
 def _personal(text: str, place: str) -> str:
