@@ -12,6 +12,7 @@ from transire.domain.bundle import Bundle
 from transire.domain.decision import Authorization, Case, Effect
 from transire.domain.ids import PolicyId
 from transire.domain.ports import Governed, Violation
+from transire.domain.request import RoutingRequest
 from transire.errors import (
     ContractViolated,
     DeploymentsUnavailable,
@@ -20,7 +21,7 @@ from transire.errors import (
     TransireError,
 )
 
-__all__ = ["denial_reasons", "refuse_answer", "refuse_empty"]
+__all__ = ["denial_reasons", "refuse_answer", "refuse_empty", "refuse_too_long"]
 
 _TOLD_VIOLATIONS: Final = 20
 
@@ -40,6 +41,25 @@ _FILTERS: Final = {
     "max_latency": "every permitted deployment is slower than `max_latency_ms`",
     "quality": "no permitted deployment meets the quality floor",
 }
+
+
+def refuse_too_long(request: RoutingRequest, bundle: Bundle) -> None:
+    """Refuse, before anything is read, what fits into no context window that could be asked for.
+
+    The scorer's filter would drop every candidate for the same reason after the detector, Cedar
+    and perhaps a redaction had spent minutes on it.
+
+    Raises:
+        RequestError: as for a request without a candidate.
+    """
+    asked, tokens = request.assertions.models, request.body.tokens_estimate
+    windows = [
+        deployment.context_tokens
+        for name, deployment in bundle.catalog.deployments.items()
+        if asked is None or name in asked
+    ]
+    if windows and tokens > max(windows):
+        raise RequestError(_FILTERS["context"], facts={"filters": ["context"]})
 
 
 def refuse_answer(violations: Sequence[Violation]) -> ContractViolated:

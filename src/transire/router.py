@@ -49,7 +49,7 @@ from transire.errors import (
     UpstreamError,
 )
 from transire.picks import confirm, free, redeclared, seed_of
-from transire.refusals import refuse_answer, refuse_empty
+from transire.refusals import refuse_answer, refuse_empty, refuse_too_long
 from transire.relay import Account, Relay
 
 __all__ = ["Advice", "Routed", "Router"]
@@ -187,6 +187,7 @@ class Router:
         raise StaleError("the governed state kept moving; send the request again")
 
     async def _decide(self, request: RoutingRequest, governed: Governed) -> Case:
+        refuse_too_long(request, governed.bundle)
         classification = await self._classify(request, governed)
         redaction = await self._redact(request, classification, governed)
         started = self.clock.monotonic()

@@ -23,6 +23,22 @@ CASES: dict[str, tuple[Any, int]] = {
     "no messages": ({"model": "auto"}, 400),
     "empty messages": ({"model": "auto", "messages": []}, 400),
     "ten thousand messages": ({"model": "auto", "messages": HI * 10_000}, 413),
+    "more than any context window holds": (
+        # Mail addresses in 64 messages of 1,024 parts each: read and redacted, it took a minute.
+        {
+            "model": "auto",
+            "messages": [
+                {
+                    "role": "user",
+                    "content": [
+                        {"type": "text", "text": f"u{i}.{j}@example.com"} for i in range(1_024)
+                    ],
+                }
+                for j in range(64)
+            ],
+        },
+        400,
+    ),
     "a wrong type": ({"model": "auto", "messages": HI, "temperature": "hot"}, 400),
     "a bool for an integer": ({"model": "auto", "messages": HI, "n": True}, 400),
     "an unknown role": ({"model": "auto", "messages": [{"role": "robot", "content": "x"}]}, 400),

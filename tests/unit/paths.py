@@ -79,8 +79,10 @@ class FakeDetector:
     found: frozenset[DataClass] = frozenset()
     error: Exception | None = None
     digest: str = "detector"
+    asked: int = 0
 
     async def classify(self, request: RoutingRequest) -> Classification:
+        self.asked += 1
         if self.error is not None:
             raise self.error
         return Classification(

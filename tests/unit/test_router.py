@@ -119,6 +119,28 @@ async def test_a_detector_that_fails_refuses_and_is_recorded(
     assert path.events == []
 
 
+@pytest.mark.parametrize("models", [None, frozenset({DeploymentId("eu-medical")})])
+async def test_what_fits_into_no_window_is_refused_and_recorded_before_it_is_read(
+    path: Path, models: frozenset[DeploymentId] | None
+) -> None:
+    deployments = COMPILED.bundle.catalog.deployments
+    names = deployments.keys() if models is None else models
+    most = max(deployments[name].context_tokens for name in names)
+    asked = request(assertions=Assertions(models=models))
+    long = replace(asked, body=replace(asked.body, tokens_estimate=most + 1))
+    just = replace(asked, body=replace(asked.body, tokens_estimate=most))
+
+    with pytest.raises(RequestError, match="too long"):
+        await path.router.route(long)
+    with pytest.raises(RequestError, match="too long"):
+        await path.router.advise(long)
+
+    assert path.detector.asked == 0
+    assert path.recorder.refusals == ["bad_request", "bad_request"]
+    await path.router.advise(just)
+    assert path.detector.asked == 1
+
+
 async def test_a_denial_is_recorded_and_nothing_is_scored_into_being(path: Path) -> None:
     path.detector.found = frozenset({DataClass("CREDENTIAL")})
     with pytest.raises(PolicyDenied):

@@ -6,9 +6,11 @@ language nobody here reads, where people live) is *uncovered*; what raised, ran 
 an opaque blob is *failed*. Both are facts for policy, and neither is silence (DESIGN §5).
 """
 
+import asyncio
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
-from typing import Final
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from typing import Final, TypeVar
 
 from transire.bundle.recognizers.matchers import Allowed, probes
 from transire.classify.cache import FindingsCache
@@ -50,6 +52,11 @@ _INLINE_CHARS: Final = 4_000
 _REDACTION_ROUNDS: Final = 3
 """A placeholder beside a number can make it a finding; what three rounds leave stays found."""
 _CANARY_S: Final = 5.0
+_INLINE_PIECES: Final = 512
+"""Texts and hits of one body that are sorted and rewritten on the event loop: about 5 ms."""
+_CHARS_PER_PIECE: Final = 100
+"""Judging languages reads the text again; so much of it costs as much as a hit."""
+T = TypeVar("T")
 
 
 class EngineDetector:
@@ -126,20 +133,31 @@ class EngineDetector:
         namer = placeholder_namer(self._keyed.digest, request.principal.tenant, session)
         body, judged, count = request.body, classification, 0
         for _ in range(_REDACTION_ROUNDS):
-            texts, replaced = replacements(body.parts, judged.findings, namer, self._message_level)
-            if not replaced:
+            size = len(judged.findings)
+            rewritten = await _aside(size, partial(self._rewritten, body, judged, namer))
+            if rewritten is None:
                 break
+            body, replaced, digest = rewritten
             count += replaced
-            body = rebuild_with(body, texts)
             judged = await self._classify(request, body, classification.signals)
         if not count:
             return None
         return Redaction(
             body=body,
             classification=self._residual(classification, judged),
-            content_digest=content_digest(self._keyed, body),
+            content_digest=digest,
             count=count,
         )
+
+    def _rewritten(
+        self, body: Body, judged: Classification, namer: Callable[[str, str], str]
+    ) -> tuple[Body, int, bytes] | None:
+        """The body with what was found replaced, how often, and its digest; None: nothing was."""
+        texts, count = replacements(body.parts, judged.findings, namer, self._message_level)
+        if not count:
+            return None
+        body = rebuild_with(body, texts)
+        return body, count, content_digest(self._keyed, body)
 
     async def classify_text(self, text: str, tenant: str) -> Classification:
         """See `domain.ports.Detector`."""
@@ -184,6 +202,18 @@ class EngineDetector:
     ) -> Classification:
         readable = [(i, part.text) for i, part in enumerate(parts) if part.kind not in _UNREADABLE]
         scans = await self._scans([text for _, text in readable], tenant, application)
+        size = len(parts) + sum(len(scan.hits) for scan in scans)
+        size = max(size, sum(len(text) for _, text in readable) // _CHARS_PER_PIECE)
+        return await _aside(size, lambda: self._concluded(parts, readable, scans, signals))
+
+    def _concluded(
+        self,
+        parts: tuple[Part, ...],
+        readable: Sequence[tuple[int, str]],
+        scans: Sequence[Scan],
+        signals: Signals,
+    ) -> Classification:
+        """What the scans of the readable parts amount to."""
         states = [PartState.NOT_SCANNED] * len(parts)
         for (index, _), scan in zip(readable, scans, strict=True):
             states[index] = PartState.FAILED if scan.failed else PartState.CLEAN
@@ -206,7 +236,10 @@ class EngineDetector:
 
     async def _scans(self, texts: list[str], tenant: str, application: str) -> list[Scan]:
         """One scan per text: from memory, here, or in a worker."""
-        keys = [self._cache.key(tenant, application, text) for text in texts]
+        key_of = self._cache.key
+        keys = await _aside(
+            len(texts), lambda: [key_of(tenant, application, text) for text in texts]
+        )
         # Held here too, so that nothing the cache forgets meanwhile is lost to this request.
         known = {key: scan for key in keys if (scan := self._cache.get(key)) is not None}
         new = {k: t for k, t in zip(keys, texts, strict=True) if k not in known}
@@ -311,6 +344,11 @@ def canaries(detector: EngineDetector) -> frozenset[DataClass]:
             h.entity == entity and h.score_pct >= rules[entity].min_score_pct for h in scan.hits
         )
     )
+
+
+async def _aside(size: int, work: Callable[[], T]) -> T:
+    """Do work of this many pieces here, or in a thread where the event loop would wait for it."""
+    return work() if size <= _INLINE_PIECES else await asyncio.to_thread(work)
 
 
 def _mark_found(states: list[PartState], findings: Iterable[Finding]) -> None:

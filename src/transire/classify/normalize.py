@@ -102,27 +102,35 @@ def normalize(
 
 
 def rebuild_with(body: Body, replacements: Mapping[Pointer, str]) -> Body:
-    """The same body with the text at some pointers replaced; everything else is shared."""
-    fields = dict(body.fields)
+    """The same body with the text at some pointers replaced; everything else is shared.
+
+    Linear: a container is copied once, however many of its values change.
+    """
+    changes: dict[str | int, Any] = {}
     for pointer, text in replacements.items():
-        _replace_at(fields, pointer, text)
+        level = changes
+        for step in pointer[:-1]:
+            level = level.setdefault(step, {})
+        level[pointer[-1]] = text
     parts = tuple(
         replace(part, text=replacements[part.pointer]) if part.pointer in replacements else part
         for part in body.parts
     )
-    return replace(body, fields=fields, parts=parts)
+    return replace(body, fields=_changed(body.fields, changes), parts=parts)
 
 
-def _replace_at(node: Any, pointer: Pointer, text: str) -> None:
-    """Set a value, copying each container on the way; the originals stay untouched."""
-    for step in pointer[:-1]:
-        inner = node[step]
-        node[step] = dict(inner) if isinstance(inner, dict) else list(inner)
-        node = node[step]
-    if isinstance(node[pointer[-1]], dict):  # a bare string part that became a text part
-        node[pointer[-1]] = {"type": "text", "text": text}
-    else:
-        node[pointer[-1]] = text
+def _changed(node: Any, changes: Mapping[str | int, Any]) -> Any:
+    """A copy with some values set; `changes` mirrors the containers, with texts for leaves."""
+    copy: Any = dict(node) if isinstance(node, Mapping) else list(node)
+    for step, change in changes.items():
+        inner = copy[step]
+        if not isinstance(change, str):
+            copy[step] = _changed(inner, change)
+        elif isinstance(inner, dict):  # a bare string part that became a text part
+            copy[step] = {"type": "text", "text": change}
+        else:
+            copy[step] = change
+    return copy
 
 
 def _body(

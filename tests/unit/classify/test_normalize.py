@@ -1,10 +1,13 @@
 """The request, rebuilt from a table of known fields."""
 
+from collections.abc import Iterator
+from copy import deepcopy
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from transire.classify.normalize import Normalized, normalize
+from transire.classify.normalize import Normalized, normalize, rebuild_with
 from transire.domain.request import PartKind
 from transire.errors import RequestError, TooLargeError
 
@@ -151,3 +154,60 @@ def test_a_picture_is_a_part_that_nobody_reads() -> None:
 def test_too_many_messages_are_refused() -> None:
     with pytest.raises(TooLargeError):
         read(messages=HI * 10_001)
+
+
+class Counted(list[Any]):
+    """A list that knows how often it was walked."""
+
+    walks = 0
+
+    def __iter__(self) -> Iterator[Any]:
+        self.walks += 1
+        return super().__iter__()
+
+
+def test_texts_are_replaced_where_they_stand_and_the_original_stays() -> None:
+    call = {"id": "c", "type": "function", "function": {"name": "f", "arguments": '{"a": "b"}'}}
+    body = read(
+        messages=[
+            {"role": "user", "content": ["bare", {"type": "text", "text": "typed"}]},
+            {"role": "assistant", "content": "said", "tool_calls": [call]},
+            {"role": "tool", "tool_call_id": "c", "content": "done"},
+        ],
+        stop=["end"],
+    ).body
+    before = deepcopy(body.fields)
+
+    new = rebuild_with(body, {p.pointer: f"new {p.text}" for p in body.parts if p.text != "f"})
+
+    assert before == body.fields
+    assert [f"new {p.text}" if p.text != "f" else "f" for p in body.parts] == [
+        p.text for p in new.parts
+    ]
+    messages: Any = new.fields["messages"]
+    assert [part["text"] for part in messages[0]["content"]] == ["new bare", "new typed"]
+    assert messages[1]["content"] == "new said"
+    assert messages[1]["tool_calls"][0]["function"]["arguments"] == 'new {"a": "b"}'
+    assert (messages[2]["content"], new.fields["stop"]) == ("new done", ["new end"])
+
+
+def test_what_is_not_replaced_is_shared() -> None:
+    body = read(messages=[{"role": "user", "content": "a"}, {"role": "user", "content": "b"}]).body
+
+    new = rebuild_with(body, {body.parts[1].pointer: "c"})
+
+    old_messages: Any = body.fields["messages"]
+    new_messages: Any = new.fields["messages"]
+    assert new_messages[0] is old_messages[0]
+    assert new_messages[1]["content"] == "c"
+
+
+def test_a_container_is_copied_once_however_many_of_its_texts_change() -> None:
+    body = read(messages=[{"role": "user", "content": "a"} for _ in range(64)]).body
+    messages = Counted(body.fields["messages"])  # type: ignore[arg-type] # a list, as read
+    counted = replace(body, fields={**body.fields, "messages": messages})
+
+    new = rebuild_with(counted, {part.pointer: "b" for part in body.parts})
+
+    assert messages.walks == 1
+    assert {part.text for part in new.parts} == {"b"}
