@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from tests.conftest import REPOSITORY
 
 import transire.errors
+from transire.classify.fields import LEVELS
 from transire.cli.main import app
 from transire.domain.log import KINDS
 from transire.errors import TransireError
@@ -55,6 +56,15 @@ SECTIONS = dict(
         re.MULTILINE | re.DOTALL,
     )
 )
+
+
+def test_every_field_of_a_request_is_documented_at_its_level() -> None:
+    page = (REFERENCE / "fields.md").read_text()
+    sections = dict(re.findall(r"^## ([^\n]+)\n(.*?)(?=^## |\Z)", page, re.MULTILINE | re.DOTALL))
+
+    for level, fields in LEVELS.items():
+        rows = re.findall(r"^\| `(\w+)` \| (\w+) \| (.*) \|$", sections[level], re.MULTILINE)
+        assert rows == [(name, row.kind, row.expects) for name, row in fields.items()]
 
 
 def test_every_setting_is_documented_with_its_own_words() -> None:

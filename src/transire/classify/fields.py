@@ -4,6 +4,9 @@ Kinds (DESIGN §7): `content` is classified and forwarded; `harmless` is typed a
 `consumed` is used here and not forwarded; `egress` changes what leaves and is a fact for policy;
 `capability` is forwarded to deployments that list it, and left out and named for others.
 A field that stands in no row is unknown (DESIGN I11).
+
+INVARIANT (I11): every string that is forwarded is one of an enumerated few or is read by the
+detector; an egress-changing field is a fact for policy *and* read.
 """
 
 import re
@@ -41,6 +44,8 @@ class Field:
     egress: Callable[[Any], str | None] = lambda _: None
 
 
+_TOKEN_ID: Final = re.compile(r"0|[1-9][0-9]{0,5}", re.ASCII)
+"""One spelling per number; the largest vocabularies in use have 262,144 tokens."""
 _TOKEN: Final = re.compile(r"[A-Za-z0-9_.:/+=@-]{1,256}")
 
 
@@ -86,11 +91,7 @@ def _logit_bias(value: object) -> bool:
     if not isinstance(value, dict) or len(value) > 1_024:
         return False
     return all(
-        key.isascii()
-        and key.isdigit()
-        and len(key) <= 8
-        and type(bias) in (int, float)
-        and -100 <= bias <= 100
+        _TOKEN_ID.fullmatch(key) is not None and type(bias) in (int, float) and -100 <= bias <= 100
         for key, bias in value.items()
     )
 
@@ -101,6 +102,11 @@ def _anything(_value: object) -> bool:
 
 _C, _H, _U, _E, _K = Kind.CONTENT, Kind.HARMLESS, Kind.CONSUMED, Kind.EGRESS, Kind.CAPABILITY
 _EFFORT: Final = ("none", "minimal", "low", "medium", "high", "xhigh")
+_TIERS: Final = (
+    *("auto", "default", "flex", "priority", "scale", "standard", "standard_only"),
+    *("batch", "on_demand", "performance"),
+)
+_RETENTIONS: Final = ("in_memory", "in-memory", "24h")
 _LARGE: Final = 10_000_000
 
 BODY: Final[Mapping[str, Field]] = {
@@ -120,7 +126,7 @@ BODY: Final[Mapping[str, Field]] = {
     "max_tokens": Field(_H, _integer(1, _LARGE), "a positive integer"),
     "max_completion_tokens": Field(_H, _integer(1, _LARGE), "a positive integer"),
     "seed": Field(_H, _integer(-(2**63), 2**63 - 1), "an integer"),
-    "logit_bias": Field(_H, _logit_bias, "up to 1,024 integer keys with biases from -100 to 100"),
+    "logit_bias": Field(_H, _logit_bias, "up to 1,024 token ids with biases from -100 to 100"),
     "logprobs": Field(_H, _boolean, "a boolean"),
     "top_logprobs": Field(_H, _integer(0, 20), "an integer from 0 to 20"),
     "n": Field(_H, _integer(1, 16), "an integer from 1 to 16"),
@@ -139,9 +145,17 @@ BODY: Final[Mapping[str, Field]] = {
     "cache_control": Field(_U, _object, "an object"),
     "store": Field(_E, _boolean, "a boolean", lambda v: "store" if v else None),
     "service_tier": Field(
-        _E, _text(64), "a string", lambda v: None if v in ("auto", "default") else "service_tier"
+        _E,
+        _one_of(*_TIERS),
+        f"one of {', '.join(_TIERS)}",
+        lambda v: None if v in ("auto", "default") else "service_tier",
     ),
-    "prompt_cache_retention": Field(_E, _text(64), "a string", lambda _: "cache_retention"),
+    "prompt_cache_retention": Field(
+        _E,
+        _one_of(*_RETENTIONS),
+        f"one of {', '.join(_RETENTIONS)}",
+        lambda _: "cache_retention",
+    ),
     "web_search_options": Field(_E, _object, "an object", lambda _: "hosted_tools"),
     "audio": Field(_E, _object, "an object", lambda _: "audio"),
     "top_k": Field(_K, _integer(-1, _LARGE), "an integer"),

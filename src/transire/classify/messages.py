@@ -5,12 +5,12 @@ back on turn two (`reasoning_content` and its kin) is kept and marked `carried`:
 leaves it out, and names it, where a deployment does not list it.
 """
 
-import re
 from collections.abc import Mapping
 from typing import Any, Final
 
 from transire.classify.collector import Collector
 from transire.classify.fields import MESSAGE, PART, TOOL_CALL
+from transire.classify.media import AUDIO_FORMATS, is_bare, is_base64, media_type
 from transire.domain.request import PartKind, Pointer, path_of
 from transire.errors import RequestError, TooLargeError
 
@@ -19,8 +19,6 @@ __all__ = ["MAX_MESSAGES", "read_messages"]
 MAX_MESSAGES: Final = 4_096
 _MAX_PARTS: Final = 1_024
 _CARRIED: Final = ("refusal", "annotations", "reasoning_content", "reasoning", "reasoning_details")
-_BASE64: Final = re.compile(r"[A-Za-z0-9+/_-]*={0,2}", re.ASCII)
-_DATA_URL: Final = re.compile(r"data:([a-z0-9.+-]{1,40}/[a-z0-9.+-]{1,80})(?:;[^,]{0,200})?,")
 _LEGACY_ID: Final = "call_legacy"
 
 
@@ -55,7 +53,9 @@ def _message(value: Any, at: Pointer, collector: Collector) -> dict[str, Any]:
         if name in fields:
             _carry(name, fields[name], message, (*at, name), role, collector)
     if "audio" in fields:
-        message["audio"] = {"id": _token(fields["audio"].get("id"), (*at, "audio", "id"))}
+        spoken = _token(fields["audio"].get("id"), (*at, "audio", "id"))
+        message["audio"] = {"id": spoken}
+        collector.text((*at, "audio", "id"), spoken, role, PartKind.NAME)
     return message
 
 
@@ -162,19 +162,26 @@ def _part(value: Any, at: Pointer, role: str, collector: Collector) -> dict[str,
     if kind == "file":
         return {"type": kind, kind: _file(fields.get(kind), (*at, kind), role, collector)}
     if kind == "input_audio":
-        audio = _object(fields.get(kind), (*at, kind))
-        collector.opaque((*at, kind), PartKind.AUDIO, "audio", role)
-        return {
-            "type": kind,
-            kind: {
-                "data": _string(audio.get("data"), (*at, kind, "data")),
-                "format": _token(audio.get("format"), (*at, kind, "format")),
-            },
-        }
+        return {"type": kind, kind: _audio(fields.get(kind), (*at, kind), role, collector)}
     where = f"{path_of(at)}.type"
     raise RequestError(
         f"`{where}` must be one of text, image_url, file, input_audio, refusal", param=where
     )
+
+
+def _audio(value: Any, at: Pointer, role: str, collector: Collector) -> dict[str, Any]:
+    fields = _object(value, at)
+    _only(fields, ("data", "format"), at, collector)
+    data = _string(fields.get("data"), (*at, "data"))
+    if not is_base64(data):
+        where = path_of((*at, "data"))
+        raise RequestError(f"`{where}` must be base64", param=where)
+    kind = fields.get("format")
+    if kind not in AUDIO_FORMATS:
+        where = path_of((*at, "format"))
+        raise RequestError(f"`{where}` must be one of {', '.join(AUDIO_FORMATS)}", param=where)
+    collector.opaque((*at, "data"), PartKind.AUDIO, "audio", role)
+    return {"data": data, "format": kind}
 
 
 def _image(value: Any, at: Pointer, role: str, collector: Collector) -> dict[str, Any]:
@@ -182,12 +189,13 @@ def _image(value: Any, at: Pointer, role: str, collector: Collector) -> dict[str
     _only(fields, ("url", "detail"), at, collector)
     url = _string(fields.get("url"), (*at, "url"))
     collector.needs.add("vision")
-    match = _DATA_URL.match(url)
-    if match is None or not match[1].startswith("image/"):
+    kind = media_type(url)
+    if kind is None or not kind.startswith("image/"):
         # What stands at a remote address is read by the provider, from the provider's network.
         collector.capabilities.add("remote_url")
+    if not is_bare(url):
         collector.text((*at, "url"), url, role)
-    collector.opaque((*at, "url"), PartKind.IMAGE, match[1] if match else "image/*", role)
+    collector.opaque((*at, "url"), PartKind.IMAGE, kind or "image/*", role)
     image: dict[str, Any] = {"url": url}
     if (detail := fields.get("detail")) is not None:
         if detail not in ("auto", "low", "high", "original"):
@@ -211,9 +219,11 @@ def _file(value: Any, at: Pointer, role: str, collector: Collector) -> dict[str,
         collector.text((*at, "filename"), file["filename"], role, PartKind.NAME)
     if (data := fields.get("file_data")) is not None:
         file["file_data"] = _string(data, (*at, "file_data"))
-        if not (_DATA_URL.match(data) or _BASE64.fullmatch(data)):
+        is_bytes = is_base64(data)
+        if media_type(data) is None and not is_bytes:
             # Neither bytes nor a name for them: some upstreams fetch what looks like an address.
             collector.capabilities.add("remote_url")
+        if not is_bytes and not is_bare(data):
             collector.text((*at, "file_data"), data, role)
         collector.opaque((*at, "file_data"), PartKind.FILE, "file", role)
     return file

@@ -13,6 +13,7 @@ from transire.classify.collector import Collector
 from transire.classify.extension import read_extension
 from transire.classify.fields import BODY, TOOL, Kind
 from transire.classify.messages import read_messages
+from transire.classify.tokens import estimate_tokens
 from transire.domain.request import Assertions, Body, JsonValue, Pointer, path_of
 from transire.errors import RequestError, TooLargeError
 
@@ -40,6 +41,10 @@ _SAMPLING: Final = (
     "web_search_options",
     "audio",
 )
+
+
+_FREE_FORM: Final = ("web_search_options", "audio")
+"""Of these, the ones that may hold words."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +94,9 @@ def normalize(
     _bounds(known, fields, collector)
     _reasoning(known, fields)
     fields.update({name: known[name] for name in _SAMPLING if name in known})
+    for name in _FREE_FORM:
+        if name in known:
+            collector.schema((name,), known[name])
     _capability_fields(known, fields, collector)
     stream_options = known.get("stream_options") or {}
     return Normalized(
@@ -138,7 +146,6 @@ def _body(
 ) -> Body:
     if fields.get("store") is True:
         collector.capabilities.add("store")
-    content_bytes = sum(len(part.text) for part in collector.parts)
     has_format = fields.get("response_format", {}).get("type") in ("json_object", "json_schema")
     return Body(
         fields=fields,
@@ -147,7 +154,7 @@ def _body(
         needs=frozenset(collector.needs),
         ignored=tuple(collector.ignored),
         size_bytes=size_bytes,
-        tokens_estimate=-(-content_bytes // 4),
+        tokens_estimate=sum(estimate_tokens(part.text) for part in collector.parts),
         max_output_tokens=fields.get("max_tokens"),
         n=known.get("n", 1),
         has_contract=has_format or bool(fields.get("tools")),

@@ -106,7 +106,7 @@ class Body:
         needs: Capabilities a deployment must list: `tools`, `vision`, `json_schema`, `top_k`, …
         ignored: Paths of fields left out, named in `x-transire-ignored` and in the entry.
         size_bytes: Size of the raw body.
-        tokens_estimate: ⌈content bytes / 4⌉ (research: routing §7), for scoring only.
+        tokens_estimate: Estimated upwards by script (`classify.tokens`), for scoring only.
         max_output_tokens: The caller's bound, or None.
         n: Choices asked for.
         has_contract: A schema, tools or JSON mode: the answer can violate something.
