@@ -20,7 +20,7 @@ from transire.classify.gate import Gate
 from transire.classify.recognizer import Hit, Recognizer
 from transire.classify.traits import Traits
 
-__all__ = ["shaped", "structured"]
+__all__ = ["LICENSE_WORDS", "names_a_host", "shaped", "stands_alone", "structured"]
 
 _BOOST_PCT: Final = 35
 _FLOOR_PCT: Final = 40
@@ -46,7 +46,7 @@ def structured() -> list[Recognizer]:
         _wrapped(presidio.UsBankRecognizer(), shaped(8, r"\d{8}")),
         # Without one of its context words this recognizer is noise: it matches `A1` (issue 1063 of
         # Presidio), and stays below every sensible threshold.
-        _wrapped(presidio.UsLicenseRecognizer(), Gate(digits=1, words=_LICENSE_WORDS)),
+        _wrapped(presidio.UsLicenseRecognizer(), Gate(digits=1, words=LICENSE_WORDS)),
         _wrapped(presidio.NhsRecognizer(), shaped(10, grouped % 9)),
         _wrapped(
             presidio.UkNinoRecognizer(), shaped(6, r"(?i)[a-z]{2} ?\d{2} ?\d{2} ?\d{2} ?[a-d]")
@@ -61,13 +61,18 @@ def structured() -> list[Recognizer]:
         ),
         _wrapped(presidio.PlPeselRecognizer(), shaped(11, r"\d{11}")),
         _wrapped(presidio.AuTfnRecognizer(), shaped(8, r"\d{3}\s?\d{3}\s?\d{2}")),
-        _wrapped(presidio.InPanRecognizer(), shaped(4, r"(?i)[a-z]{5}\d{4}[a-z]")),
+        # The lowest pattern takes every word of ten letters before four digits.
+        _wrapped(
+            presidio.InPanRecognizer(),
+            shaped(4, r"(?i)[a-z]{5}\d{4}[a-z]"),
+            left_out="PAN (Low)",
+        ),
         _wrapped(presidio.InAadhaarRecognizer(), shaped(12, grouped % 11)),
         _wrapped(presidio.SgFinRecognizer(), shaped(7, r"(?i)[a-z]\d{7}[a-z]")),
         _wrapped(
             presidio.FiPersonalIdentityCodeRecognizer(), shaped(6, r"(?i)\d{6}[-+ABCDEFYXWVU]\d{3}")
         ),
-        _wrapped(presidio.MedicalLicenseRecognizer(), shaped(7, r"(?i)\b[a-z][a-z9]\d{7}\b")),
+        _license_of_physicians(),
     ]
 
 
@@ -77,13 +82,18 @@ def shaped(least_digits: int, shape: str) -> Gate:
     return Gate(digits=least_digits, check=lambda t: pattern.search(t.text) is not None)
 
 
-def _wrapped(stock: Any, gate: Gate) -> Recognizer:
-    """Presidio's patterns, validators and context words under our loop; one deadline for all."""
+def _wrapped(stock: Any, gate: Gate, *, left_out: str = "") -> Recognizer:
+    """Presidio's patterns, validators and context words under our loop; one deadline for all.
+
+    Args:
+        left_out: The name of a pattern that is not used.
+    """
     entity = str(stock.supported_entities[0])
     words = _ContextWords(stock.context) if stock.context else None
     patterns = [
         (regex.compile(p.regex, stock.global_regex_flags), round(p.score * 100))
         for p in stock.patterns
+        if p.name != left_out
     ]
 
     def find(text: str, seconds: float) -> Iterator[Hit]:
@@ -143,16 +153,37 @@ def _validated(stock: Any, value: str, base: int) -> int:
     return base if verdict is None else 100 if verdict else _DROPPED
 
 
-def _address() -> Recognizer:
-    # Two gates, because a text without a digit names no host in either version.
-    wrapped = _wrapped(presidio.IpRecognizer(), Gate(digits=1, check=_address_gate))
+def _license_of_physicians() -> Recognizer:
+    return _only_where(
+        _wrapped(
+            presidio.MedicalLicenseRecognizer(),
+            shaped(7, r"(?i)(?<![a-z0-9])[a-z][a-z9]\d{7}(?![a-z0-9])"),
+        ),
+        stands_alone,
+    )
 
+
+def stands_alone(text: str, start: int, end: int) -> bool:
+    """Whether no letter or digit touches a span: many an IBAN holds a number that would pass."""
+    around = text[max(0, start - 1) : start] + text[end : end + 1]
+    return not any(c.isascii() and c.isalnum() for c in around)
+
+
+def _address() -> Recognizer:
+    # A text without a digit names no host in either version.
+    return _only_where(
+        _wrapped(presidio.IpRecognizer(), Gate(digits=1, check=_address_gate)),
+        lambda text, start, end: names_a_host(text[start:end]),
+    )
+
+
+def _only_where(recognizer: Recognizer, holds: Callable[[str, int, int], bool]) -> Recognizer:
     def find(text: str, seconds: float) -> Iterator[Hit]:
-        for hit in wrapped.find(text, seconds):
-            if _names_a_host(text[hit.start : hit.end]):
+        for hit in recognizer.find(text, seconds):
+            if holds(text, hit.start, hit.end):
                 yield hit
 
-    return replace(wrapped, find=find)
+    return replace(recognizer, find=find)
 
 
 def _address_gate(traits: Traits) -> bool:
@@ -162,7 +193,7 @@ def _address_gate(traits: Traits) -> bool:
     return has_v6 or (traits.digits >= 4 and _V4.search(text) is not None)
 
 
-def _names_a_host(address: str) -> bool:
+def names_a_host(address: str) -> bool:
     """Code is full of `[1::2]` and `abc::fed`; no host is named with so few or no digits."""
     groups = [group for group in address.split(":") if group]
     return ":" not in address or (
@@ -184,7 +215,7 @@ _PAIRS: Final = re.compile(r"(?i)[0-9a-f]{2}([:-])[0-9a-f]{2}\1[0-9a-f]{2}\1")
 _DOTTED: Final = re.compile(r"(?i)[0-9a-f]{4}\.[0-9a-f]{4}\.[0-9a-f]{4}")
 _CRYPTO: Final = re.compile(r"(?i)(?:bc1|[13])[a-z0-9]{24}")
 _FISCAL_CODE: Final = re.compile(r"(?i)[a-z]{6}[0-9a-z]{10}")
-_LICENSE_WORDS: Final = frozenset(
+LICENSE_WORDS: Final = frozenset(
     word.removesuffix("s") + plural
     for word in presidio.UsLicenseRecognizer().context
     for plural in ("", "s")
