@@ -78,6 +78,7 @@ def context_of(facts: Facts, now: datetime) -> str:
         "dataClasses": _set("DataClass", facts.data_classes),
         "failedClasses": _set("DataClass", facts.failed_classes),
         "uncoveredClasses": _set("DataClass", facts.uncovered_classes),
+        "reducedClasses": _set("DataClass", facts.reduced_classes),
         "unscannedParts": facts.unscanned_parts,
         "capabilities": _set("Capability", facts.capabilities),
         "redacted": facts.redacted,

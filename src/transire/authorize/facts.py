@@ -78,14 +78,15 @@ class FactReader:
             redacted=form is Form.REDACTED,
             user=request.principal.user,
             acceptances=used,
+            reduced_classes=self._close(classification.reduced),
         )
 
     def redacted(self, base: Facts, raw: Classification, raw_base: Facts) -> Facts:
         """Base facts of the redacted form: what redaction cannot take away is put back.
 
-        Failed and uncovered classes, unread parts and stakes of the raw form stay, and so does
-        every class that no finding accounts for: nothing was replaced that could have removed it.
-        The detector's own answer says the same; eligibility does not depend on it (DESIGN §3).
+        Failed, uncovered and reduced classes, unread parts and stakes of the raw form stay, and so
+        does every class that no finding accounts for: nothing was replaced that could have removed
+        it. The detector's own answer says the same; eligibility does not depend on it (DESIGN §3).
         """
         located = frozenset(finding.data_class for finding in raw.findings)
         marked = {_PSEUDONYMISED} & self._taxonomy.data_classes.keys()
@@ -100,6 +101,7 @@ class FactReader:
             redacted=True,
             user=base.user,
             acceptances=tuple(sorted({*base.acceptances, *raw_base.acceptances})),
+            reduced_classes=base.reduced_classes | raw_base.reduced_classes,
         )
 
     def asserted(self, base: Facts, assertions: Assertions) -> Facts:
@@ -121,6 +123,7 @@ class FactReader:
             subject_region=base.subject_region,
             user=base.user,
             acceptances=base.acceptances,
+            reduced_classes=base.reduced_classes,
         )
 
     def check(self, assertions: Assertions, application: Application) -> None:
@@ -171,20 +174,19 @@ def _after_acceptances(
     tenant: TenantId,
     now: datetime,
 ) -> tuple[frozenset[DataClass], tuple[str, ...]]:
-    """Uncovered classes that no acceptance in force covers in *all* their modalities.
+    """Uncovered classes of which no acceptance in force covers *every* gap.
 
-    A gap that names no modality is a gap in all of them: nothing can accept it.
+    A class that names no gap has one in everything: nothing can accept it.
     """
     if not uncovered:
         return frozenset(), ()
     in_force = [a for a in acceptances if a.tenant in (None, tenant) and now < a.expires]
     left: set[DataClass] = set()
     used: set[str] = set()
-    for data_class, modalities in uncovered.items():
+    for data_class, gaps in uncovered.items():
         covering = [a for a in in_force if data_class in a.data_classes]
-        accepted = frozenset[str]().union(*(a.modalities for a in covering))
-        if modalities and modalities <= accepted:
-            used.update(a.id for a in covering if a.modalities & modalities)
+        if gaps and all(any(a.covers(gap) for a in covering) for gap in gaps):
+            used.update(a.id for a in covering if any(map(a.covers, gaps)))
         else:
             left.add(data_class)
     return frozenset(left), tuple(sorted(used))

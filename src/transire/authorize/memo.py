@@ -45,6 +45,7 @@ _FIELDS: Final[Mapping[str, str]] = {
     "dataClasses": "data_classes",
     "failedClasses": "failed_classes",
     "uncoveredClasses": "uncovered_classes",
+    "reducedClasses": "reduced_classes",
     "unscannedParts": "unscanned_parts",
     "capabilities": "capabilities",
     "redacted": "redacted",

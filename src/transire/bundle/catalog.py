@@ -142,6 +142,7 @@ def to_catalog(c: CatalogDocument) -> Catalog:
                 data_classes=frozenset(map(DataClass, item.data_classes)),
                 tenant=TenantId(item.tenant) if item.tenant else None,
                 modalities=frozenset(item.modalities),
+                languages=frozenset(item.languages),
                 reason=item.reason,
                 accepted_by=(PersonId(item.accepted_by[0]), PersonId(item.accepted_by[1])),
                 expires=item.expires,

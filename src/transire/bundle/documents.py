@@ -214,6 +214,7 @@ class AcceptanceDocument(_Model):
     data_classes: Annotated[list[Name], Field(min_length=1)]
     tenant: Id | None = None
     modalities: Annotated[list[Literal["text", "image", "audio", "file"]], Field(min_length=1)]
+    languages: list[str] = []
     reason: str
     accepted_by: Annotated[list[Id], Field(min_length=2, max_length=2)]
     expires: Moment

@@ -181,6 +181,8 @@ class References:
             self._refer((*path, "data_classes"), acceptance.data_classes, classes, "data class")
             self._refer((*path, "accepted_by"), acceptance.accepted_by, c.people, "person")
             self._refer((*path, "tenant"), _given(acceptance.tenant), c.tenants, "tenant")
+            languages = self.vocabulary.detector.languages
+            self._refer((*path, "languages"), acceptance.languages, languages, "detector language")
             if len(set(acceptance.accepted_by)) < 2:
                 self._report((*path, "accepted_by"), "two different people must accept a gap")
 

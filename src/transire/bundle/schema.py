@@ -48,8 +48,10 @@ type RouteContext = {
   now: datetime, purpose: Purpose,
   // The highest of the application's floor, the classifier's and the caller's.
   stakes: Stakes,
-  // All three are upward-closed.
+  // All four are upward-closed.
   dataClasses: Set<DataClass>, failedClasses: Set<DataClass>, uncoveredClasses: Set<DataClass>,
+  // Read in part by a weaker model than the bundle names.
+  reducedClasses: Set<DataClass>,
   unscannedParts: Long,
   // Egress-changing fields the body asks for.
   capabilities: Set<Capability>,

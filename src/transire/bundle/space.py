@@ -146,6 +146,7 @@ def _axes(bundle: Bundle, now: datetime) -> Axes:
         "dataClasses": classes,
         "failedClasses": classes,
         "uncoveredClasses": classes,
+        "reducedClasses": classes,
         "unscannedParts": [0, 1, 1_000_000],
         "capabilities": [_refs("Capability", c) for c in capabilities],
         "redacted": [False, True],

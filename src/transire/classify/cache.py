@@ -5,6 +5,7 @@ so that no principal can time whether another one sent the same text (DESIGN I6)
 """
 
 from collections import OrderedDict
+from collections.abc import Callable
 from typing import Final
 
 from transire.classify.scan import Scan
@@ -14,6 +15,9 @@ __all__ = ["FindingsCache"]
 
 _MAX_WEIGHT: Final = 100_000
 """One for an entry and one for each of its hits: about 20 MB when full."""
+_REDUCED_S: Final = 60.0
+"""How long a text counts as read that a weaker model has read in part: long enough for the next
+turn of a conversation, and no busy moment is remembered for ever."""
 
 
 class FindingsCache:
@@ -21,16 +25,23 @@ class FindingsCache:
 
     Args:
         detector_digest: A detector of another bundle never reads this one's findings.
+        monotonic: Seconds; ends what is remembered for a while only.
     """
 
     def __init__(
-        self, keyed: Keyed, detector_digest: str, *, max_weight: int = _MAX_WEIGHT
+        self,
+        keyed: Keyed,
+        detector_digest: str,
+        monotonic: Callable[[], float],
+        *,
+        max_weight: int = _MAX_WEIGHT,
     ) -> None:
         self._keyed = keyed
         self._prefix = detector_digest.encode()
         self._max_weight = max_weight
         self._weight = 0
-        self._scans: OrderedDict[bytes, Scan] = OrderedDict()
+        self._monotonic = monotonic
+        self._scans: OrderedDict[bytes, tuple[Scan, float]] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._scans)
@@ -44,9 +55,14 @@ class FindingsCache:
 
     def get(self, key: bytes) -> Scan | None:
         """The findings, or None where the text was not seen or was forgotten."""
-        scan = self._scans.get(key)
-        if scan is not None:
-            self._scans.move_to_end(key)
+        known = self._scans.get(key)
+        if known is None:
+            return None
+        scan, at = known
+        if scan.reduced and self._monotonic() - at > _REDUCED_S:
+            self._forget(key)
+            return None
+        self._scans.move_to_end(key)
         return scan
 
     def put(self, key: bytes, scan: Scan) -> None:
@@ -54,8 +70,11 @@ class FindingsCache:
         weight = 1 + len(scan.hits)
         if scan.failed or key in self._scans or weight > self._max_weight:
             return
-        self._scans[key] = scan
+        self._scans[key] = scan, self._monotonic() if scan.reduced else 0.0
         self._weight += weight
         while self._weight > self._max_weight:
-            _, oldest = self._scans.popitem(last=False)
-            self._weight -= 1 + len(oldest.hits)
+            self._forget(next(iter(self._scans)))
+
+    def _forget(self, key: bytes) -> None:
+        scan, _ = self._scans.pop(key)
+        self._weight -= 1 + len(scan.hits)

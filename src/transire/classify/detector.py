@@ -9,6 +9,7 @@ an opaque blob is *failed*. Both are facts for policy, and neither is silence (D
 import asyncio
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Final, TypeVar
 
@@ -101,7 +102,7 @@ class EngineDetector:
         self._missing = canaries(self)
         models = "" if self._names is None else self._names.digest
         self._digest = detector_fingerprint(bundle, self._missing, models)
-        self._cache = FindingsCache(keyed, self._digest)
+        self._cache = FindingsCache(keyed, self._digest, clock.monotonic)
 
     @property
     def digest(self) -> str:
@@ -187,6 +188,7 @@ class EngineDetector:
             detector_digest=self._digest,
             signals=raw.signals,
             failures=tuple(sorted({*raw.failures, *redacted.failures})),
+            reduced=raw.reduced | redacted.reduced,
         )
 
     async def _classify(
@@ -232,6 +234,9 @@ class EngineDetector:
             detector_digest=self._digest,
             signals=signals,
             failures=tuple(sorted(failures)),
+            reduced=failed_classes(
+                (name for scan in scans for name in scan.reduced), self._taxonomy.entities
+            ),
         )
 
     async def _scans(self, texts: list[str], tenant: str, application: str) -> list[Scan]:
@@ -265,7 +270,7 @@ class EngineDetector:
             return scans
         holds = self._allowed.holds
         return [
-            Scan(tuple(h for h in s.hits if not holds(h.entity, text[h.start : h.end])), s.failed)
+            replace(s, hits=tuple(h for h in s.hits if not holds(h.entity, text[h.start : h.end])))
             for text, s in zip(texts, scans, strict=True)
         ]
 
@@ -284,7 +289,8 @@ class EngineDetector:
             at = bisect_right(starts, hit.start) - 1
             return at >= 0 and hit.end <= mails[at].end
 
-        return joined((scan, Scan(tuple(h for h in names.hits if not is_part(h)), names.failed)))
+        kept = tuple(hit for hit in names.hits if not is_part(hit))
+        return joined((scan, replace(names, hits=kept)))
 
     async def _patterns(self, texts: list[str], chars: int, seconds: float) -> Sequence[Scan]:
         if self._pool is None or chars <= self._inline_max_chars:
@@ -297,16 +303,19 @@ class EngineDetector:
         gaps = dict.fromkeys(self._personal, unread) if unread else {}
         texts = [part.text for part in parts if part.kind not in _UNREADABLE]
         if texts:
-            missing = self._missing | self._addresses
-            if self._names_gap(texts):
-                missing |= self._identity
-            for name in missing:
-                gaps[name] = gaps[name] | _TEXT if name in gaps else _TEXT
+            found = dict.fromkeys(self._missing | self._addresses, _TEXT)
+            for name in self._identity - self._missing:
+                found[name] = self._names_gaps(texts)
+            for name, places in found.items():
+                if places:
+                    gaps[name] = gaps.get(name, frozenset()) | places
         return gaps
 
-    def _names_gap(self, texts: Sequence[str]) -> bool:
-        """Whether some passage is in a language in which nobody here reads names."""
-        return self._names is None or bool(self._languages.spoken(texts) - LANGUAGES)
+    def _names_gaps(self, texts: Sequence[str]) -> frozenset[str]:
+        """In what nobody here reads names: all text, or passages in some languages."""
+        if self._names is None:
+            return _TEXT
+        return frozenset(f"text.{code}" for code in self._languages.spoken(texts) - LANGUAGES)
 
     def _known(self, classes: Iterable[DataClass]) -> frozenset[DataClass]:
         """Those the taxonomy has: policy could not even name the others."""

@@ -7,7 +7,7 @@ everything that was promised. What a view shows is reported where it stands in t
 
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Final
 
@@ -57,17 +57,21 @@ class Scan:
         hits: Sorted by start, then end, then entity.
         failed: Entities whose recognizer failed, sorted. A name that is no entity (`OPAQUE`, or
             the pool's) stands for the whole scan.
+        reduced: Entities that a weaker model than the bundle names has read, in part.
     """
 
     hits: tuple[Hit, ...]
     failed: tuple[str, ...]
+    reduced: tuple[str, ...] = ()
 
 
 def joined(scans: Iterable[Scan]) -> Scan:
     """Several scans of one text as one."""
     scans = tuple(scans)
     hits = (hit for scan in scans for hit in scan.hits)
-    return _scan(hits, (name for scan in scans for name in scan.failed))
+    whole = _scan(hits, (name for scan in scans for name in scan.failed))
+    reduced = {name for scan in scans for name in scan.reduced}
+    return replace(whole, reduced=tuple(sorted(reduced))) if reduced else whole
 
 
 def _order(hit: Hit) -> tuple[int, int, str, int, str]:

@@ -110,7 +110,10 @@ class Classification:
         states: One per part, same order.
         found: Accepted classes before closure.
         failed: A recognizer raised, timed out, went over budget, or met an opaque blob.
-        uncovered: Class → modalities (`text`, `image`) with a standing gap.
+        uncovered: Class → what the standing gap is in: a modality (`text`, `image`), or a modality
+            and a language (`text.fr`) where other languages are read.
+        reduced: Classes that were read, in part, by a weaker model than the bundle names, because
+            the better one ran out of its time.
         detector_digest: Names recognizers, thresholds and versions.
         failures: Names of the recognizers that failed, for errors and metrics.
     """
@@ -123,6 +126,7 @@ class Classification:
     detector_digest: str
     signals: Signals
     failures: tuple[str, ...] = ()
+    reduced: frozenset[DataClass] = frozenset()
 
     @property
     def unscanned_parts(self) -> int:
@@ -192,6 +196,7 @@ class Facts:
         data_classes: Upward-closed. With `redacted`, the residual classes.
         failed_classes: As judged, upward-closed.
         uncovered_classes: After acceptances, upward-closed.
+        reduced_classes: Read in part by a weaker model; upward-closed.
         acceptances: Ids of acceptances that were applied; for the record, not for Cedar.
     """
 
@@ -206,6 +211,7 @@ class Facts:
     subject_region: Jurisdiction | None = None
     user: str | None = None
     acceptances: tuple[str, ...] = ()
+    reduced_classes: frozenset[DataClass] = frozenset()
 
     def to_json(self) -> dict[str, JsonValue]:
         """The facts as an entry holds them; names and integers only."""
@@ -215,6 +221,7 @@ class Facts:
             "data_classes": sorted(self.data_classes),
             "failed_classes": sorted(self.failed_classes),
             "uncovered_classes": sorted(self.uncovered_classes),
+            "reduced_classes": sorted(self.reduced_classes),
             "unscanned_parts": self.unscanned_parts,
             "capabilities": sorted(self.capabilities),
             "redacted": self.redacted,
@@ -225,12 +232,14 @@ class Facts:
 
     @classmethod
     def from_json(cls, fields: Mapping[str, Any]) -> "Facts":
-        """Read `to_json` back, for replay."""
+        """Read `to_json` back, for replay; entries from before a field was added lack it."""
         sets = ("data_classes", "failed_classes", "uncovered_classes", "capabilities")
+        later = ("reduced_classes",)
         return cls(
             **{
                 **fields,
                 **{name: frozenset(fields[name]) for name in sets},
+                **{name: frozenset(fields.get(name, ())) for name in later},
                 "acceptances": tuple(fields["acceptances"]),
             }
         )

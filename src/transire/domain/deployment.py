@@ -190,8 +190,9 @@ class Acceptance:
 
     Attributes:
         tenant: The tenant it holds for; None means all tenants of this installation.
-        languages: Languages it holds for; empty means any.
         modalities: `text`, `image`…; a text acceptance never covers an image.
+        languages: Languages (ISO 639-1) it holds for; empty means any. One that names languages
+            never covers a gap in all of them.
     """
 
     id: str
@@ -201,6 +202,12 @@ class Acceptance:
     reason: str
     accepted_by: tuple[PersonId, PersonId]
     expires: datetime
+    languages: frozenset[str] = frozenset()
+
+    def covers(self, gap: str) -> bool:
+        """Whether a gap (`text`, `text.fr`) is one of those accepted."""
+        modality, _, language = gap.partition(".")
+        return modality in self.modalities and (not self.languages or language in self.languages)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

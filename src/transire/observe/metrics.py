@@ -113,6 +113,8 @@ class Metrics:
         for recognizer in found.failures:
             known = self._known(names.SCANS, recognizer, "recognizer")
             self._scans.labels("failed", known).inc()
+        for data_class in found.reduced:
+            self._scans.labels("reduced", self._known(names.SCANS, data_class, "recognizer")).inc()
         if not found.failures:
             outcome = "found" if found.found else "uncovered" if found.uncovered else "clean"
             self._scans.labels(outcome, "").inc()

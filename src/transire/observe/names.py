@@ -79,7 +79,8 @@ DENIALS_ONLY_UNSCANNED: Final = Metric(
 SCANS: Final = Metric(
     name="transire_scans",
     kind="counter",
-    help="Classified requests by outcome: `clean`, `found`, `uncovered`, or the recognizer failed.",
+    help="Classified requests by outcome: `clean`, `found`, `uncovered`; beside it one for each "
+    "recognizer that failed and each class that a weaker model read in part (`reduced`).",
     labels=("outcome", "recognizer"),
 )
 REFUSALS: Final = Metric(

@@ -251,6 +251,7 @@ def decision_fields(case: Case) -> tuple[dict[str, JsonValue], dict[str, bytes]]
         "evaluated_at": _moment(authorization.evaluated_at),
         "detector": classification.detector_digest,
         "classes": [{"class": name, "count": count} for name, count in classes.items()],
+        "reduced": sorted(classification.reduced),
         "states": _counted(state.value for state in classification.states),
         "signals": {
             "language": signals.language,

@@ -301,6 +301,7 @@ class ReviewQueue:
                 "data_classes": sorted(asserted.data_classes),
                 "failed_classes": sorted(asserted.failed_classes),
                 "uncovered_classes": sorted(asserted.uncovered_classes),
+                "reduced_classes": sorted(asserted.reduced_classes),
                 "unscanned_parts": asserted.unscanned_parts,
                 "redacted": hold.candidate.pair.form is Form.REDACTED,
                 "tokens": request.body.tokens_estimate,

@@ -162,7 +162,8 @@ class Suite:
             self._known(path, [who.purpose] if who.purpose else [], words.purposes, "purpose")
         for name, facts in self.document.facts.items():
             path = ("facts", name)
-            classes = [*facts.data_classes, *facts.failed_classes, *facts.uncovered_classes]
+            classes = [*facts.data_classes, *facts.failed_classes]
+            classes += [*facts.uncovered_classes, *facts.reduced_classes]
             self._known(path, classes, words.data_classes, "data class")
             self._known(path, facts.capabilities, words.egress_capabilities, "capability")
             self._known(path, [facts.stakes] if facts.stakes else [], words.stakes, "stakes level")
@@ -222,6 +223,7 @@ class Suite:
             data_classes=words.class_closure(map(DataClass, facts.data_classes)),
             failed_classes=words.class_closure(map(DataClass, facts.failed_classes)),
             uncovered_classes=words.class_closure(map(DataClass, facts.uncovered_classes)),
+            reduced_classes=words.class_closure(map(DataClass, facts.reduced_classes)),
             unscanned_parts=facts.unscanned_parts,
             capabilities=frozenset(facts.capabilities),
             redacted=facts.redacted,

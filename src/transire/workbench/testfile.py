@@ -42,6 +42,7 @@ class FactsFixture(_Model):
     data_classes: list[Name] = []
     failed_classes: list[Name] = []
     uncovered_classes: list[Name] = []
+    reduced_classes: list[Name] = []
     unscanned_parts: Annotated[int, Field(ge=0)] = 0
     capabilities: list[Id] = []
     stakes: Id | None = None

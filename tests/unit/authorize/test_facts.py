@@ -102,8 +102,9 @@ def test_an_accepted_gap_leaves_what_another_gap_implies() -> None:
         acceptance("names", "IDENTITY", tenant=TenantId("globex")),
         acceptance("names", "IDENTITY", modalities=frozenset({"image"})),
         acceptance("names", "CONTACT"),
+        acceptance("names", "IDENTITY", languages=frozenset({"fr"})),
     ],
-    ids=["expired", "another tenant's", "another modality's", "another class's"],
+    ids=["expired", "another tenant's", "another modality's", "another class's", "one language's"],
 )
 def test_an_acceptance_that_does_not_fit_takes_nothing_away(refused: Acceptance) -> None:
     base = _base(_accepting(refused), GAP)
@@ -125,6 +126,32 @@ def test_every_modality_of_a_gap_needs_its_acceptance() -> None:
     assert classes("IDENTITY", "PERSONAL") == _base(_accepting(text), gap).uncovered_classes
     both = _base(_accepting(text, image), gap)
     assert (frozenset(), ("image", "text")) == (both.uncovered_classes, both.acceptances)
+
+
+@pytest.mark.parametrize(
+    ("languages", "left"),
+    [
+        ([], []),
+        (["fr", "fi"], []),
+        (["fr"], ["IDENTITY", "PERSONAL"]),
+        (["de"], ["IDENTITY", "PERSONAL"]),
+    ],
+)
+def test_a_gap_in_some_languages_needs_an_acceptance_for_each(
+    languages: list[str], left: list[str]
+) -> None:
+    reader = _accepting(acceptance("names", "IDENTITY", languages=frozenset(languages)))
+    base = _base(reader, {"IDENTITY": {"text.fr", "text.fi"}})
+
+    assert classes(*left) == base.uncovered_classes
+
+
+def test_acceptances_of_single_languages_add_up() -> None:
+    french = acceptance("french", "IDENTITY", languages=frozenset({"fr"}))
+    finnish = acceptance("finnish", "IDENTITY", languages=frozenset({"fi"}))
+    base = _base(_accepting(french, finnish), {"IDENTITY": {"text.fr", "text.fi"}})
+
+    assert (frozenset(), ("finnish", "french")) == (base.uncovered_classes, base.acceptances)
 
 
 def test_a_gap_without_a_modality_cannot_be_accepted() -> None:

@@ -1,3 +1,6 @@
+from collections.abc import Callable
+from dataclasses import replace
+
 from tests.unit.classify.detectors import Keys
 
 from transire.classify.cache import FindingsCache
@@ -8,8 +11,13 @@ CLEAN = Scan((), ())
 HIT = Scan((Hit(0, 3, "EMAIL_ADDRESS", 100),), ())
 
 
-def cache_of(detector: str = "d1", *, max_weight: int = 100) -> FindingsCache:
-    return FindingsCache(Keys(), detector, max_weight=max_weight)
+def cache_of(
+    detector: str = "d1",
+    *,
+    max_weight: int = 100,
+    monotonic: Callable[[], float] = lambda: 0.0,
+) -> FindingsCache:
+    return FindingsCache(Keys(), detector, monotonic, max_weight=max_weight)
 
 
 def test_findings_are_remembered_by_text() -> None:
@@ -35,6 +43,24 @@ def test_no_tenant_application_or_detector_shares_an_entry_with_another() -> Non
 
 def test_a_lone_surrogate_has_a_key_of_its_own() -> None:
     assert cache_of().key("a", "b", "\ud800") != cache_of().key("a", "b", "\ud801")
+
+
+def test_what_a_weaker_model_read_is_remembered_as_such_and_for_a_minute_only() -> None:
+    now = [0.0]
+    cache = cache_of(monotonic=lambda: now[0])
+    reduced = replace(HIT, reduced=("PERSON",))
+    keys = [cache.key("acme", "desk", text) for text in ("whole", "reduced")]
+    cache.put(keys[0], HIT)
+    cache.put(keys[1], reduced)
+
+    now[0] = 60.0
+    soon = [cache.get(key) for key in keys]
+    now[0] = 60.5
+    later = [cache.get(key) for key in keys]
+
+    assert soon == [HIT, reduced]
+    assert later == [HIT, None]
+    assert len(cache) == 1
 
 
 def test_a_failed_scan_is_not_remembered() -> None:

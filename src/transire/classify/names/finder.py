@@ -1,15 +1,17 @@
 """Which name model reads how much of a text, and for how long.
 
-Each window is read by the first model of the plan while its budget lasts and by the next one after
-that, so that a long document is still read whole; only where the last one runs out of time too is
-PERSON failed. Work runs on a few threads of its own (onnxruntime lets go of the interpreter lock),
-behind a bounded queue: a request that finds it full fails closed.
+Each window is read by the first model of the plan while its budget lasts and by the last one after
+that, so that a long document is still read whole; such a text is *reduced* for PERSON, which policy
+and record see. Only where the last one runs out of time too is PERSON failed. Work runs on a few
+threads of its own (onnxruntime lets go of the interpreter lock), behind a bounded queue: a request
+that finds it full fails closed.
 """
 
 import asyncio
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
@@ -150,16 +152,21 @@ class NameFinder:
             return Scan((), ())
         pieces = self._pieces.split(text)
         parts: list[Any] = []
+        last = len(self._models) - 1
+        is_reduced = False
         for start, end, judged, until in windows(pieces):
             now = self._monotonic()
             if now >= deadline or is_left.is_set():
                 return _FAILED
-            model = self._models[0 if now < handover else -1]
+            chosen = 0 if now < handover else last
+            is_reduced = is_reduced or chosen > 0
+            model = self._models[chosen]
             likely = model.judge(pieces[start:end], self._pieces.first, self._pieces.last)
             parts.append(likely[judged - start : until - start])
         if not parts:
             return Scan((), ())
-        return Scan(tuple(names_in(text, pieces, np.concatenate(parts))), ())
+        names = tuple(names_in(text, pieces, np.concatenate(parts)))
+        return Scan(names, (), (PERSON,) if is_reduced else ())
 
 
 def _unfolded(view: View, scan: Scan) -> Scan:
@@ -170,7 +177,7 @@ def _unfolded(view: View, scan: Scan) -> Scan:
         if place is not None:
             via = place[2] if view.is_made(hit.start, hit.end) else None
             hits.append(Hit(place[0], place[1], hit.entity, hit.score_pct, via))
-    return Scan(tuple(hits), scan.failed)
+    return replace(scan, hits=tuple(hits))
 
 
 @lru_cache(maxsize=1)

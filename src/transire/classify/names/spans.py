@@ -1,7 +1,8 @@
 """From likelihoods of pieces to spans of names in the text. Pure.
 
 A word is a name where its likeliest kind reaches the threshold; words of one kind with nothing but
-a blank, a full stop, an apostrophe or a hyphen between them are one name. Handles (`@name`) are no
+a blank, an apostrophe or a hyphen between them are one name, and so are those with a full stop that
+closes an initial or a title and not a sentence. Handles (`@name`) are no
 names, nor is the jargon of the trade; a name of several words found once is one wherever it recurs.
 """
 
@@ -25,7 +26,12 @@ _PERSON_AT: Final = 0
 _THRESHOLD: Final = 0.2
 """Likelihood from which a word counts: the lowest at which seven of ten findings in noisy web text
 are right (docs/reference/names.md). The taxonomy's `min_score_pct` may ask for more."""
-_JOINS: Final = re.compile(r"[ \t.'’-]{1,2}")
+_JOINS: Final = re.compile(r"[ \t'’-]{1,2}|\.")
+_JOINS_SHORTENED: Final = re.compile(r"\.[ \t]|\.-")
+_SHORTENED: Final = frozenset(
+    {"dr", "mr", "mrs", "ms", "st", "jr", "sr", "prof", "rev", "hr", "fr", "wm", "chr", "jos"}
+)
+"""Words, besides single letters, whose full stop ends no sentence; in lower case."""
 _JARGON: Final = frozenset(
     {"s3", "ec2", "eks", "c4", "rds", "iam", "kafka", "redis", "docker", "jenkins", "terraform"}
     | {"kubernetes", "ansible", "grafana", "airflow", "django", "flask", "pandas", "swift"}
@@ -77,19 +83,31 @@ def _words(pieces: Sequence[Piece], likely: Any) -> tuple[_Words, list[int]]:
 
 
 def _joined(text: str, words: _Words, scores: Sequence[int]) -> Iterator[Hit]:
-    open_start, open_end, joined = -1, -1, list[int]()
+    open_start, last_start, open_end, joined = -1, -1, -1, list[int]()
     for (start, end), score in zip(words, scores, strict=True):
-        if not score:
+        # A sign that the model counts to a name is what stands between two of its words.
+        if not score or not any(map(str.isalnum, text[start:end])):
             continue
-        if joined and _JOINS.fullmatch(text, open_end, start):
-            open_end = end
+        if joined and _is_one_name(text, last_start, open_end, start):
+            last_start, open_end = start, end
             joined.append(score)
             continue
         if joined:
             yield _hit(open_start, open_end, joined)
-        open_start, open_end, joined = start, end, [score]
+        open_start, last_start, open_end, joined = start, start, end, [score]
     if joined:
         yield _hit(open_start, open_end, joined)
+
+
+def _is_one_name(text: str, last_start: int, last_end: int, start: int) -> bool:
+    """Whether the word from `start` goes on a name whose last word is given: `lilies. Swift` is two
+    sentences, `J. Swift` and `Dr. Swift` are one name.
+    """
+    if _JOINS.fullmatch(text, last_end, start):
+        return True
+    last = text[last_start:last_end].lower()
+    is_shortened = len(last) == 1 or last in _SHORTENED
+    return is_shortened and _JOINS_SHORTENED.fullmatch(text, last_end, start) is not None
 
 
 def _hit(start: int, end: int, scores: Sequence[int]) -> Hit:

@@ -65,14 +65,27 @@ def test_every_piece_is_judged_once_and_sees_its_neighbours(count: int) -> None:
 
 def test_the_faster_model_reads_what_the_better_one_had_no_time_for() -> None:
     better, faster = Counting(), Counting()
-    count = len(windows(PIECES.split(LONG)))
+    count = len(windows(PIECES.split(2 * LONG)))
     clock = Ticking(0.1)
 
-    scan = finder(better, faster, monotonic=clock).find_now([LONG], 10.0)[0]
+    scan = finder(better, faster, monotonic=clock).find_now([2 * LONG], 10.0)[0]
 
     assert scan.failed == ()
+    assert scan.reduced == ("PERSON",)
     assert better.asked == 9  # one look at the clock a window, for one second
-    assert better.asked + faster.asked == count
+    assert better.asked + faster.asked == count > 9
+
+
+def test_what_the_better_model_read_alone_is_not_reduced() -> None:
+    scans = finder(Counting(), Counting(), monotonic=Ticking(0.01)).find_now([LONG, "one"], 10.0)
+
+    assert [scan.reduced for scan in scans] == [(), ()]
+
+
+def test_a_single_model_is_never_a_weaker_one() -> None:
+    scan = finder(Counting(), monotonic=Ticking(0.1)).find_now([LONG], 100.0)[0]
+
+    assert (scan.failed, scan.reduced) == ((), ())
 
 
 def test_a_short_deadline_is_shared_three_to_two() -> None:

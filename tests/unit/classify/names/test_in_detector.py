@@ -4,14 +4,17 @@ from collections.abc import Iterator, Sequence
 
 import pytest
 from tests.conftest import FakeClock
-from tests.unit.classify.detectors import Keys, bundle_of, classify, request_of
+from tests.unit.classify.detectors import Keys, bundle_of, classify, redact, request_of
 
 from transire.classify.detector import EngineDetector
 from transire.classify.recognizer import Hit, Recognizer
 from transire.classify.scan import Scan
 from transire.clock import SystemClock
+from transire.domain.bundle import DetectorRules
 from transire.domain.ids import DataClass
 from transire.domain.taxonomy import EntityRule
+
+FINNISH = "Lähettäkää meille asiakirjat viikon loppuun mennessä, niin vastaamme teille pian. " * 4
 
 
 class Naming:
@@ -19,8 +22,15 @@ class Naming:
 
     digest = "0" * 16
 
-    def __init__(self, start: int, end: int, *, seconds: list[float] | None = None) -> None:
-        self.scan = Scan((Hit(start, end, "PERSON", 90),), ())
+    def __init__(
+        self,
+        start: int,
+        end: int,
+        *,
+        seconds: list[float] | None = None,
+        reduced: tuple[str, ...] = (),
+    ) -> None:
+        self.scan = Scan((Hit(start, end, "PERSON", 90),), (), reduced)
         self.seconds = [] if seconds is None else seconds
 
     async def find(self, texts: Sequence[str], seconds: float) -> list[Scan]:
@@ -40,7 +50,7 @@ def naming_detector(names: Naming, *recognizers: Recognizer, **mail: int) -> Eng
         "US_DRIVER_LICENSE": EntityRule(data_class=DataClass("NATIONAL_ID"), min_score_pct=60),
     }
     return EngineDetector(
-        bundle_of(entities),
+        bundle_of(entities, detector=DetectorRules(languages=("en", "de", "fi"))),
         keyed=Keys(),
         clock=SystemClock(),
         pool=None,
@@ -77,6 +87,30 @@ def test_a_name_inside_a_mail_address_belongs_to_the_address() -> None:
 )
 def test_nothing_else_hides_a_name(recognizer: Recognizer, mail: dict[str, int]) -> None:
     assert "PERSON" in entities_of(naming_detector(Naming(2, 5), recognizer, **mail))
+
+
+def test_names_that_a_weaker_model_read_are_reduced_in_raw_and_redacted_form() -> None:
+    detector = naming_detector(Naming(2, 5, reduced=("PERSON",)))
+    request = request_of("some text of enough letters")
+
+    seen, redacted = classify(detector, request), redact(detector, request)
+
+    assert seen.reduced == {"IDENTITY"}
+    assert seen.failed == frozenset()
+    assert redacted is not None
+    assert redacted.classification.reduced == {"IDENTITY"}
+
+
+def test_what_is_read_by_the_better_model_is_not_reduced() -> None:
+    assert classify(naming_detector(Naming(2, 5)), request_of("some text")).reduced == frozenset()
+
+
+def test_a_passage_in_a_language_nobody_reads_is_a_gap_in_that_language() -> None:
+    detector = naming_detector(Naming(2, 5))
+    german = "Bitte senden Sie uns die Unterlagen bis zum Ende der Woche zu. " * 6
+
+    assert classify(detector, request_of(german)).uncovered.get(DataClass("IDENTITY")) is None
+    assert classify(detector, request_of(FINNISH)).uncovered[DataClass("IDENTITY")] == {"text.fi"}
 
 
 def test_names_have_what_patterns_left_of_the_one_deadline(clock: FakeClock) -> None:

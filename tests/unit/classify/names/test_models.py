@@ -33,6 +33,7 @@ def read(names: str, *texts: str) -> list[list[str]]:
         ("please call john smith back", "john smith"),
         ("PLEASE CALL JOHN SMITH BACK", "JOHN SMITH"),
         ('{"name": "Jürgen Klopp", "total": 4}', "Jürgen Klopp"),
+        ("please call Ｊｏｈｎ Ｓｍｉｔｈ back", "Ｊｏｈｎ Ｓｍｉｔｈ"),
         ("Herr Thomas Müller hat gestern angerufen.", "Thomas Müller"),
     ],
 )

@@ -34,6 +34,23 @@ def test_names_apart_are_two_findings() -> None:
     assert found("ask Maria and Hans today", "Maria", "Hans") == ["Maria", "Hans"]
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("she loves lilies. Taylor sang", ["lilies", "Taylor"]),
+        ("ask J. Taylor today", ["J. Taylor"]),
+        ("ask Dr. Taylor today", ["Dr. Taylor"]),
+        ("ask J.R. Taylor today", ["J.R. Taylor"]),
+        ("see anna.swifter today", ["anna.swifter"]),
+        ("ask Anna-Lena O'Taylor today", ["Anna-Lena O'Taylor"]),
+    ],
+)
+def test_a_full_stop_between_sentences_joins_no_name(text: str, expected: list[str]) -> None:
+    words = ("lilies", "Taylor", "J", "Dr", "J.R", "anna.swifter", "Anna-Lena", "O'Taylor")
+
+    assert found(text, *words) == expected
+
+
 def test_a_name_found_once_is_found_wherever_it_recurs() -> None:
     text = "ask Maria Schneider . SCHNEIDER wrote, schneiders did not"
 
