@@ -1,7 +1,8 @@
 """Why nothing could be picked, in words for the caller. Pure.
 
 The message says which rules decided and what would help, from the rules' own `@reason`. It names no
-deployment: which ones exist, and which were forbidden, is for those whom Cedar allows `explain`.
+deployment that was not asked: which ones exist, and which were forbidden, is for those whom Cedar
+allows `explain`. What was tried is the caller's own business, as the deployment that answers is.
 """
 
 from collections import Counter
@@ -11,6 +12,7 @@ from typing import Final
 from transire.domain.bundle import Bundle
 from transire.domain.decision import Authorization, Case, Effect
 from transire.domain.ids import PolicyId
+from transire.domain.permit import Tried
 from transire.domain.ports import Governed, Violation
 from transire.domain.request import RoutingRequest
 from transire.errors import (
@@ -21,7 +23,7 @@ from transire.errors import (
     TransireError,
 )
 
-__all__ = ["denial_reasons", "refuse_answer", "refuse_empty", "refuse_too_long"]
+__all__ = ["denial_reasons", "refuse_answer", "refuse_empty", "refuse_too_long", "refuse_tried"]
 
 _TOLD_VIOLATIONS: Final = 20
 
@@ -71,6 +73,26 @@ def refuse_answer(violations: Sequence[Violation]) -> ContractViolated:
             "violations": [{"kind": v.kind, "path": v.path} for v in violations[:_TOLD_VIOLATIONS]],
         },
     )
+
+
+def refuse_tried(last: TransireError, tried: Sequence[Tried]) -> TransireError:
+    """The newest attempt's error, saying of every attempt where it went and how it failed."""
+    last.facts["attempts"] = [
+        {
+            "attempt": number,
+            "deployment": attempt.deployment,
+            "failure": attempt.failure,
+            **({} if attempt.http_status is None else {"http_status": attempt.http_status}),
+        }
+        for number, attempt in enumerate(tried, 1)
+    ]
+    last.message += " (tried " + "; ".join(f"`{t.deployment}`: {_how(t)}" for t in tried) + ")"
+    return last
+
+
+def _how(attempt: Tried) -> str:
+    status = attempt.http_status
+    return attempt.failure if status is None else f"{attempt.failure}, HTTP {status}"
 
 
 def refuse_empty(case: Case, governed: Governed) -> TransireError:

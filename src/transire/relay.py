@@ -15,7 +15,8 @@ from typing import Final, TypeVar
 from transire.domain.answer import AnswerChoice, Chunk, ChunkChoice, Completion, Usage
 from transire.domain.decision import Case
 from transire.domain.deployment import Price
-from transire.domain.permit import Outcome, OutcomeStatus
+from transire.domain.ids import DeploymentId
+from transire.domain.permit import Outcome, OutcomeStatus, Tried
 from transire.domain.ports import Clock, Exchange
 from transire.domain.request import RoutingRequest
 from transire.errors import ContractViolated, LogUncertain, UpstreamError
@@ -34,6 +35,8 @@ class Account:
     Attributes:
         upstream_s: Seconds spent waiting for deployments; the rest of the time is ours.
         permits: Attempts recorded.
+        tried: Attempts that failed, in order.
+        trying: The deployment of the newest attempt.
         is_recorded: An entry says how this request ended before any attempt.
         is_recording: An entry of this decision is, or may yet be, in the log's hands.
         usage: Tokens that the newest attempt has reported; None where it reported none.
@@ -44,6 +47,8 @@ class Account:
     started: float
     case: Case | None = None
     permits: int = 0
+    tried: list[Tried] = field(default_factory=list)
+    trying: DeploymentId | None = None
     upstream_s: float = 0.0
     is_recorded: bool = False
     is_recording: bool = False

@@ -25,7 +25,7 @@ from transire.domain.decision import (
     Redaction,
 )
 from transire.domain.deployment import Deployment
-from transire.domain.permit import Outcome, OutcomeStatus, Permit, Recorded
+from transire.domain.permit import Outcome, OutcomeStatus, Permit, Recorded, Tried
 from transire.domain.ports import (
     Attempts,
     Clock,
@@ -49,7 +49,7 @@ from transire.errors import (
     UpstreamError,
 )
 from transire.picks import confirm, free, redeclared, seed_of
-from transire.refusals import refuse_answer, refuse_empty, refuse_too_long
+from transire.refusals import refuse_answer, refuse_empty, refuse_too_long, refuse_tried
 from transire.relay import Account, Relay
 
 __all__ = ["Advice", "Routed", "Router"]
@@ -270,11 +270,13 @@ class Router:
         history: list[tuple[Pair, UpstreamError | None]] = []
         cause = "first"
         while True:
+            account.trying = choice.candidate.pair.deployment
             result = await self._attempt(case, choice, governed, release, account, cause)
             if isinstance(result, Routed):
                 return result
             failed = result if isinstance(result, UpstreamError) else None
             history.append((choice.candidate.pair, failed))
+            account.tried.append(Tried.of(account.trying, result))
             case = account.case = await self._again(case, governed)
             following = self.attempts.next_attempt(
                 free(case.ranking.candidates, release),
@@ -283,7 +285,7 @@ class Router:
                 remaining_s=account.remaining_s(self.clock.monotonic()),
             )
             if following is None:
-                raise result
+                raise refuse_tried(result, account.tried)
             candidate, cause = following
             choice = replace(choice, candidate=candidate)
 
@@ -481,7 +483,10 @@ def _ms_since(moment: float, clock: Clock) -> int:
 def _too_late(account: Account) -> TransireError:
     """The deadline passed: a deployment's fault only where one was asked."""
     if account.permits:
-        return UpstreamError("the request's deadline passed", facts={"failure": "deadline"})
+        late = UpstreamError("the request's deadline passed", facts={"failure": "deadline"})
+        if account.trying is not None and account.permits > len(account.tried):
+            account.tried.append(Tried.of(account.trying, late))
+        return refuse_tried(late, account.tried)
     return GovernanceUnavailable(
         "the request's deadline passed before it was decided", facts={"failure": "deadline"}
     )

@@ -137,6 +137,23 @@ def test_a_field_we_do_not_know_is_left_out_and_named(world: World) -> None:
     assert decision["ignored"] == ["brand_new_field"]
 
 
+def test_fields_that_go_to_no_upstream_are_named_and_their_values_kept_nowhere(
+    world: World,
+) -> None:
+    given = {"user": "canary-user-7", "metadata": {"trace": "canary-trace-7"}}
+    reply = world.chat("hello there", **given)
+    advice = world.post(
+        "/v1/decisions",
+        {"model": "auto", "messages": [{"role": "user", "content": "hello there"}], **given},
+    )
+
+    assert reply.headers["x-transire-ignored"] == "user, metadata"
+    assert advice.headers["x-transire-ignored"] == "user, metadata"
+    entries = world.entries(reply.headers["x-transire-decision-id"])
+    assert entries[0]["ignored"] == ["user", "metadata"]
+    assert "canary" not in json.dumps(entries)
+
+
 def test_an_unknown_route_is_404(world: World) -> None:
     reply = world.post("/v1/responses", {})
 

@@ -64,7 +64,9 @@ def test_a_cut_stream_ends_in_an_error_event_and_never_in_done(world: World) -> 
 
     assert reply.status_code == 200
     assert "[DONE]" not in events
-    assert json.loads(events[-1])["error"]["code"] == "upstream_failed"
+    error = json.loads(events[-1])["error"]
+    assert error["code"] == "upstream_failed"
+    assert [t["failure"] for t in error["attempts"]] == ["cut"]
     outcomes = _outcomes(world, reply.headers["x-transire-decision-id"])
     assert [("partial", "cut")] == [(status, failure) for _, status, failure in outcomes]
 
@@ -220,6 +222,26 @@ def test_an_answer_from_another_model_than_the_catalogs_is_recorded(world: World
 
     assert [["model"]] == [e["contradicts"] for e in entries if e["kind"] == "outcome"]
     assert "somebody-else" not in reply.text
+
+
+def test_a_request_that_fails_everywhere_says_where_and_how(world: World) -> None:
+    modes = {"us-economy": "error_500", "onprem-general": "error_400", "eu-economy": "leak"}
+    for name in world.fleet:
+        world.behave(name, modes.get(name, "empty"))
+    reply = world.chat("hello there, how are you?")
+    error = reply.json()["error"]
+    tried = error["attempts"]
+    outcomes = _outcomes(world, error["decision_id"])
+
+    assert (reply.status_code, error["code"]) == (502, "upstream_failed")
+    assert [(t["deployment"], "failed", t["failure"]) for t in tried] == outcomes
+    assert [t["attempt"] for t in tried] == list(range(1, len(outcomes) + 1))
+    assert {"attempt": 1, "deployment": "us-economy", "failure": "status_5xx"}.items() <= (
+        tried[0].items()
+    )
+    assert tried[0]["http_status"] == 500
+    assert reply.headers["x-transire-attempts"] == str(len(tried))
+    assert all(f"`{t['deployment']}`: {t['failure']}" in error["message"] for t in tried)
 
 
 def test_all_deployments_down_is_an_explicit_error(world: World) -> None:

@@ -448,14 +448,18 @@ async def test_what_was_released_of_a_stream_before_its_caller_left_is_counted(p
 async def test_every_permitted_pair_exhausted_ends_in_the_last_upstream_error(path: Path) -> None:
     down = UpstreamError("down", facts={"failure": "status_4xx"})
     path.forwarder.failing = dict.fromkeys(COMPILED.bundle.catalog.deployments, down)
-    with pytest.raises(UpstreamError):
+    with pytest.raises(UpstreamError) as raised:
         await path.router.route(request())
 
-    assert [e for e in path.events if e.startswith("sent")] == [
-        "sent eu-economy",
-        "sent eu-medical",
-        "sent eu-premium",
+    tried = ["eu-economy", "eu-medical", "eu-premium"]
+    assert [e for e in path.events if e.startswith("sent")] == [f"sent {name}" for name in tried]
+    assert raised.value.facts["attempts"] == [
+        {"attempt": number, "deployment": name, "failure": "status_4xx"}
+        for number, name in enumerate(tried, 1)
     ]
+    assert raised.value.message == (
+        "down (tried `eu-economy`: status_4xx; `eu-medical`: status_4xx; `eu-premium`: status_4xx)"
+    )
 
 
 async def test_a_decision_that_may_yet_be_written_gets_no_second_entry(path: Path) -> None:

@@ -15,14 +15,16 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from transire.api.errors import openai_body, openai_error
+from transire.api.errors import MAX_IGNORED, openai_body, openai_error
 from transire.api.intake import Intake, as_refusal
 from transire.bootstrap import Installation
 from transire.domain.decision import Classification, Signals
 from transire.domain.naming import AUTO
+from transire.domain.permit import Tried
 from transire.domain.request import RoutingRequest
 from transire.errors import TransireError, UnknownModelError
 from transire.forward.encode import DONE, as_chunks, completion_json, event
+from transire.refusals import refuse_tried
 from transire.router import Routed
 
 __all__ = [
@@ -193,6 +195,9 @@ class _RelayResponse(Response):
                 _log.error("api.unexpected_error", error_type=type(raised).__name__)
             error.decision_id = request.id
             error.facts.pop("upstream", None)
+            if "failure" in error.facts:
+                broken = Tried.of(self._routed.permit.value.pair.deployment, error)
+                error = refuse_tried(error, [*self._routed.account.tried, broken])
             self._code = error.code
             yield b"data: " + orjson.dumps(openai_body(error)) + b"\n\n"
         else:
@@ -219,7 +224,7 @@ def answer_headers(installation: Installation, routed: Routed) -> dict[str, str]
     if account.cost_micro_usd is not None:
         headers["x-transire-cost-micro-usd"] = str(account.cost_micro_usd)
     if account.ignored:
-        headers["x-transire-ignored"] = ", ".join(account.ignored[:32])
+        headers["x-transire-ignored"] = ", ".join(account.ignored[:MAX_IGNORED])
     return headers
 
 

@@ -9,7 +9,7 @@ import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
-from transire.api.errors import openai_error
+from transire.api.errors import MAX_IGNORED, openai_error
 from transire.api.intake import Intake, as_refusal, guarded
 from transire.authorize.cedar import CedarAuthorizer
 from transire.bootstrap import Installation
@@ -66,13 +66,16 @@ class AdviceEndpoint:
         except TransireError as error:
             error.decision_id = decision_id
             return openai_error(error)
+        headers = {
+            "x-transire-decision-id": decision_id,
+            "x-transire-bundle": advice.case.authorization.bundle_digest[:16],
+        }
+        if routing.body.ignored:
+            headers["x-transire-ignored"] = ", ".join(routing.body.ignored[:MAX_IGNORED])
         return Response(
             orjson.dumps(self._document(advice, principal)),
             media_type="application/json",
-            headers={
-                "x-transire-decision-id": decision_id,
-                "x-transire-bundle": advice.case.authorization.bundle_digest[:16],
-            },
+            headers=headers,
         )
 
     def _document(self, advice: Advice, principal: Principal) -> dict[str, Any]:

@@ -11,8 +11,10 @@ from starlette.responses import JSONResponse, Response
 
 from transire.errors import ThrottledError, TransireError, UpstreamError
 
-__all__ = ["error_headers", "openai_body", "openai_error", "problem"]
+__all__ = ["MAX_IGNORED", "error_headers", "openai_body", "openai_error", "problem"]
 
+MAX_IGNORED: Final = 32
+"""Fields named in one `x-transire-ignored`; clients and proxies bound headers at 8 kB."""
 _TYPES: Final = {
     400: "invalid_request_error",
     401: "authentication_error",
@@ -27,7 +29,7 @@ _TYPES: Final = {
 }
 _SHOWN: Final = frozenset(
     {"review_id", "queues", "policies", "violations", "filters", "failure", "decision_id"}
-    | {"upstream", "problems"}
+    | {"upstream", "problems", "attempts"}
 )
 """Facts of an error that its caller may see."""
 
@@ -50,6 +52,9 @@ def error_headers(error: TransireError) -> dict[str, str]:
     headers: dict[str, str] = {}
     if error.decision_id:
         headers["x-transire-decision-id"] = error.decision_id
+    attempts = error.facts.get("attempts")
+    if isinstance(attempts, list):
+        headers["x-transire-attempts"] = str(len(attempts))
     if isinstance(error, ThrottledError):
         headers["retry-after"] = str(max(1, round(error.retry_after_s)))
     if not error.should_retry or isinstance(error, UpstreamError):

@@ -1,15 +1,18 @@
 """What normalisation gathers while it walks a body: parts, facts, and what was left out."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 import orjson
 
-from transire.classify.fields import Field, Kind
+from transire.classify.fields import LEFT_OUT, Field, Kind
 from transire.domain.request import Part, PartKind, Pointer, path_of
 from transire.errors import RequestError
 
 __all__ = ["Collector"]
+
+_MAX_NAMED: Final = 64
+"""Left-out fields that are named; an entry has room for these."""
 
 
 class Collector:
@@ -50,7 +53,8 @@ class Collector:
     ) -> dict[str, Any]:
         """The fields of one level that stand in its table and are not null, checked.
 
-        Egress-changing ones become facts. Unknown ones are refused or named.
+        Egress-changing ones become facts. Unknown ones are refused or named; so is what is left
+        out.
         """
         kept: dict[str, Any] = {}
         for name, value in fields.items():
@@ -64,6 +68,8 @@ class Collector:
                 if row.kind is Kind.EGRESS and (capability := row.egress(value)):
                     self.capabilities.add(capability)
                 kept[name] = value
+                if name in LEFT_OUT:
+                    self._leave_out(path_of((*pointer, name)))
         return kept
 
     def unknown(self, pointer: Pointer, name: str) -> None:
@@ -76,5 +82,8 @@ class Collector:
                 "`unknown_fields: omit` for the application",
                 param=where,
             )
-        if len(self.ignored) < 64:
+        self._leave_out(where)
+
+    def _leave_out(self, where: str) -> None:
+        if len(self.ignored) < _MAX_NAMED:
             self.ignored.append(where)

@@ -15,7 +15,18 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
 
-__all__ = ["BODY", "LEVELS", "MESSAGE", "PART", "TOOL", "TOOL_CALL", "Field", "Kind", "is_token"]
+__all__ = [
+    "BODY",
+    "LEFT_OUT",
+    "LEVELS",
+    "MESSAGE",
+    "PART",
+    "TOOL",
+    "TOOL_CALL",
+    "Field",
+    "Kind",
+    "is_token",
+]
 
 
 class Kind(StrEnum):
@@ -210,6 +221,12 @@ TOOL: Final[Mapping[str, Field]] = {
     "custom": Field(_C, _object, "an object with `name`"),
     "cache_control": Field(_U, _object, "an object"),
 }
+
+LEFT_OUT: Final = frozenset(
+    {"user", "metadata", "safety_identifier", "prompt_cache_key", "cache_control"}
+)
+"""Consumed fields that mean something to an upstream, which therefore misses them: they say who
+somebody's user is, or which requests belong together. Named like everything that is left out."""
 
 LEVELS: Final[Mapping[str, Mapping[str, Field]]] = {
     "body": BODY,

@@ -53,7 +53,6 @@ class Normalized:
 
     Attributes:
         assertions: Names not yet checked against a taxonomy; `models` not yet resolved.
-        end_user: What the caller calls its user; becomes a keyed pseudonym and nothing else.
     """
 
     asked_model: str
@@ -61,7 +60,6 @@ class Normalized:
     assertions: Assertions
     is_stream: bool
     wants_usage: bool
-    end_user: str | None
 
 
 def normalize(
@@ -105,7 +103,6 @@ def normalize(
         assertions=read_extension(known.get("transire") or {}, headers),
         is_stream=known.get("stream", False),
         wants_usage=stream_options.get("include_usage") is True,
-        end_user=_end_user(known),
     )
 
 
@@ -339,10 +336,3 @@ def _capability_fields(
         if isinstance(known[name], dict):
             collector.schema((name,), known[name])
         collector.carried.append(((name,), name))
-
-
-def _end_user(known: Mapping[str, Any]) -> str | None:
-    user = known.get("user", known.get("safety_identifier"))
-    if isinstance(user, dict):
-        user = user.get("id")
-    return user[:512] if isinstance(user, str) and user else None

@@ -4,14 +4,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Generic, TypeVar
+from typing import Generic, Self, TypeVar
 
 from transire.domain.decision import Pair
-from transire.domain.ids import BundleDigest, DecisionId
+from transire.domain.ids import BundleDigest, DecisionId, DeploymentId
 from transire.domain.log import Receipt
 from transire.domain.request import JsonValue
+from transire.errors import TransireError
 
-__all__ = ["Outcome", "OutcomeStatus", "Permit", "Recorded"]
+__all__ = ["Outcome", "OutcomeStatus", "Permit", "Recorded", "Tried"]
 
 T_co = TypeVar("T_co", covariant=True)
 
@@ -85,3 +86,22 @@ class Outcome:
     released_bytes: int = 0
     finish_reasons: tuple[str, ...] = ()
     facts: Mapping[str, JsonValue] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tried:
+    """One attempt that failed, as its own caller may know it: kinds, and no upstream's words."""
+
+    deployment: DeploymentId
+    failure: str
+    http_status: int | None = None
+
+    @classmethod
+    def of(cls, deployment: DeploymentId, error: TransireError) -> Self:
+        """What an attempt's error says of it."""
+        status = error.facts.get("status")
+        return cls(
+            deployment=deployment,
+            failure=str(error.facts.get("failure", "unknown")),
+            http_status=status if isinstance(status, int) else None,
+        )

@@ -73,6 +73,27 @@ def test_an_unknown_field_is_refused_by_name_or_left_out_and_named() -> None:
     assert read("omit", surprise=1).body.ignored == ("surprise",)
 
 
+def test_what_would_tell_an_upstream_who_asks_is_left_out_and_named() -> None:
+    part = {"type": "text", "text": "hi", "cache_control": {"type": "ephemeral"}}
+    seen = read(
+        messages=[{"role": "user", "content": [part]}],
+        user="u1",
+        metadata={"trace": "t"},
+        safety_identifier="s",
+        prompt_cache_key="k",
+        stream_options={"include_usage": True},
+    )
+
+    assert sorted(seen.body.ignored) == [
+        "messages[0].content[0].cache_control",
+        "metadata",
+        "prompt_cache_key",
+        "safety_identifier",
+        "user",
+    ]
+    assert set(seen.body.fields) == {"messages"}
+
+
 def test_an_unknown_field_is_named_where_it_stands() -> None:
     seen = read("omit", messages=[{"role": "user", "content": "hi", "odd": 1}])
 
