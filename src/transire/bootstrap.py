@@ -46,6 +46,7 @@ from transire.record.opening import create_log, has_log, open_log
 from transire.record.query import Projection
 from transire.record.recorder import LogRecorder
 from transire.record.renewal import read_predecessor
+from transire.review.openings import Places
 from transire.review.queue import ReviewQueue
 from transire.router import Router
 from transire.score.health import FleetHealth
@@ -146,8 +147,7 @@ class Installation:
             try:
                 await self.reviews.sweep()
                 await self.record_throttles()
-                pending = await self.log.scan("hold-key/")
-                self.metrics.held_reviews.set(len(pending))
+                self.metrics.held_reviews.set(await self.reviews.open_count())
             except TransireError as error:
                 _log.warning("sweep.failed", code=error.code)
             except Exception as error:  # noqa: BLE001 - reviews must go on expiring, whatever broke
@@ -293,7 +293,16 @@ async def _wire(
         entropy=entropy,
         is_solo=lambda: log.peek(MODE_KEY) == "solo",
     )
-    reviews = ReviewQueue(log, recorder, holders=keys.holders, clock=clock, entropy=entropy)
+    reviews = ReviewQueue(
+        log,
+        recorder,
+        holders=keys.holders,
+        places=Places(
+            per_key=settings.limits.reviews_per_key, per_tenant=settings.limits.reviews_per_tenant
+        ),
+        clock=clock,
+        entropy=entropy,
+    )
     outbound = Outbound(
         Bounds(
             connect_s=settings.upstream.connect_s,

@@ -10,6 +10,7 @@
     │   ├── ReviewSpentError     the approval was used; see outcome   409 `review_spent`
     │   ├── TooLargeError        send less                            413 `request_too_large`
     │   └── ThrottledError       wait `retry_after_s`                 429 `rate_limited`
+    │       └── HoldsFullError   let reviewers decide, or cancel some 429 `reviews_full`
     ├── PolicyDenied             no deployment is permitted           403 `policy_denied`
     ├── ReviewRequired           a human must release it              403 `review_required`
     ├── ContractViolated         no permitted answer met the contract 422 `contract_violated`
@@ -40,6 +41,7 @@ __all__ = [
     "ContractViolated",
     "DeploymentsUnavailable",
     "GovernanceUnavailable",
+    "HoldsFullError",
     "IntegrityError",
     "LogUnavailable",
     "LogUncertain",
@@ -146,6 +148,13 @@ class ThrottledError(RequestError):
     def __init__(self, message: str, *, retry_after_s: float) -> None:
         super().__init__(message)
         self.retry_after_s = retry_after_s
+
+
+class HoldsFullError(ThrottledError):
+    """As many requests wait for review as may; only people can make room."""
+
+    code = "reviews_full"
+    should_retry = False
 
 
 class PolicyDenied(TransireError):  # noqa: N818 - STYLE names the roots

@@ -82,6 +82,8 @@ class LimitSettings(_Section):
     per_key: int = Field(64, ge=1, description="Requests of one credential at once.")
     rate_per_s: float = Field(200.0, gt=0, description="Requests of one credential per second.")
     burst: int = Field(400, ge=1, description="Requests of one credential after a pause.")
+    reviews_per_key: int = Field(64, ge=1, description="Open reviews of one credential.")
+    reviews_per_tenant: int = Field(256, ge=1, description="Open reviews of one tenant.")
     failures_per_s: float = Field(
         1.0, gt=0, description="Failed authentications of one address per second."
     )

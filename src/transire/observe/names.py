@@ -106,7 +106,9 @@ LOG_QUEUE_DEPTH: Final = Metric(
     help="Entries waiting for the log's next commit.",
 )
 HELD_REVIEWS: Final = Metric(
-    name="transire_held_reviews", kind="gauge", help="Reviews that await a human."
+    name="transire_held_reviews",
+    kind="gauge",
+    help="Open reviews: undecided, or approved and not used.",
 )
 IN_FLIGHT: Final = Metric(
     name="transire_in_flight", kind="gauge", help="Requests admitted and not finished."

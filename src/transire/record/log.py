@@ -30,6 +30,7 @@ from transire.observe.logging import log as operational_log
 from transire.record.checkpoint import Checkpoint
 from transire.record.draft import Draft, Names, Stamp, Written
 from transire.record.guard import Guard
+from transire.record.mirror import Mirror
 from transire.record.pending import Job, Pending
 from transire.record.signer import Signer
 from transire.record.sql import LogStore, Reader
@@ -84,8 +85,9 @@ class LogWriter:
         self._release = release
         self._commit_timeout_s = commit_timeout_s
         self._linger_s = linger_s
-        self._mirror: dict[str, str] = store.values()
-        self._sealed = signer.state_seal.of(self._mirror)
+        values = store.values()
+        self._mirror = Mirror(values)
+        self._sealed = signer.state_seal.of(values)
         self._known_blobs: set[str] = set()
         self._standing: Standing | None = None
         self._pending = Pending(clock, size=queue_size)
@@ -177,7 +179,7 @@ class LogWriter:
 
     async def scan(self, prefix: str) -> list[tuple[str, str]]:
         """Committed keys with this prefix, sorted."""
-        return sorted((k, v) for k, v in list(self._mirror.items()) if k.startswith(prefix))
+        return self._mirror.scan(prefix)
 
     async def blob(self, digest: str) -> bytes | None:
         """Side data by its digest."""
@@ -243,7 +245,7 @@ class LogWriter:
         Where the file cannot be written, it lags: the entries are durable, and the next commit
         tries again.
         """
-        standing = Standing.of(self._mirror)
+        standing = Standing.of(self._mirror.get)
         if standing is None or standing == self._standing:
             return
         note = self._signer.sign_text(standing.text(self.origin))
@@ -312,10 +314,7 @@ class LogWriter:
     def _publish(self, draft: Draft) -> None:
         """Show the committed state to readers of this process."""
         for key, value in draft.changes:
-            if value is None:
-                self._mirror.pop(key, None)
-            else:
-                self._mirror[key] = value
+            self._mirror.put(key, value)
         if len(self._known_blobs) > _MAX_KNOWN_BLOBS:
             self._known_blobs.clear()
         self._known_blobs.update(draft.blobs)

@@ -9,7 +9,7 @@ be taken for one (c2sp.org/signed-note: a key signs nothing ambiguous).
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -41,9 +41,9 @@ class Standing:
     quarantine: str
 
     @classmethod
-    def of(cls, state: Mapping[str, str]) -> "Standing | None":
+    def of(cls, value_of: Callable[[str], str | None]) -> "Standing | None":
         """From the log's key → value state; None before genesis."""
-        values = [state.get(key) for key in (ACTIVE_KEY, MODE_KEY, QUARANTINE_KEY)]
+        values = [value_of(key) for key in (ACTIVE_KEY, MODE_KEY, QUARANTINE_KEY)]
         digest, mode, quarantine = values
         if digest is None or mode is None or quarantine is None:
             return None

@@ -1,28 +1,23 @@
 """Reviews as durable state of the log: every transition is an entry and a compare-and-swap."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
-from datetime import timedelta
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import orjson
 
-from transire.domain.bundle import Bundle
-from transire.domain.decision import Case, Effect, Form, Hold
+from transire.domain.decision import Case, Hold
 from transire.domain.ids import (
-    DataClass,
     DeploymentId,
-    Jurisdiction,
     PersonId,
-    Purpose,
     ReviewId,
-    Stakes,
     make_ulid,
 )
 from transire.domain.log import Change, Condition, DecisionLog, Item, Receipt
 from transire.domain.ports import Clock, Governed, Release
-from transire.domain.request import Assertions, JsonValue, Principal, RoutingRequest
+from transire.domain.request import JsonValue, Principal, RoutingRequest
 from transire.errors import (
     ConflictError,
     NotFoundError,
@@ -31,13 +26,21 @@ from transire.errors import (
     ReviewSpentError,
 )
 from transire.review import states
+from transire.review.assertions import united
 from transire.review.evidence import MAX_HELD_BYTES, destroy, hold_key, key_key, open_hold, seal
+from transire.review.opened import opened
+from transire.review.openings import OPEN_PREFIX, Opening, Places, closing, opening, read_openings
 from transire.review.states import Review
 
 __all__ = [
+    "MAX_LISTED",
     "HeldRecorder",
     "ReviewQueue",
 ]
+
+MAX_LISTED: Final = 200
+"""Closed reviews in one list; older ones are found by their id, and in the log."""
+_OPEN_STATES: Final = frozenset({"pending", "claimed", "approved"})
 
 
 class HeldRecorder(Protocol):
@@ -60,6 +63,7 @@ class ReviewQueue:
 
     Args:
         holders: Key id → people who could make requests with it.
+        places: How many reviews may be open at once.
     """
 
     def __init__(
@@ -68,12 +72,14 @@ class ReviewQueue:
         recorder: HeldRecorder,
         *,
         holders: Callable[[str], frozenset[PersonId]],
+        places: Places,
         clock: Clock,
         entropy: Callable[[int], bytes],
     ) -> None:
         self._log = log
         self._recorder = recorder
         self._holders = holders
+        self._places = places
         self._clock = clock
         self._entropy = entropy
         self._changed = asyncio.Condition()
@@ -82,23 +88,25 @@ class ReviewQueue:
         """See `domain.ports.Reviews`."""
         now = self._clock.now()
         review_id = make_ulid("rev", now_ms=int(now.timestamp() * 1_000), entropy=self._entropy(10))
-        review = self._opened(review_id, case, hold, governed.bundle)
-        changes = [Change(key=f"review/{review_id}", value=review.to_json())]
+        holders = self._holders(case.request.principal.key_id)
+        review = opened(review_id, case, hold, governed.bundle, holders=holders, now=now)
         body, _ = case.body(hold.candidate.pair.form)
-        content = orjson.dumps(body.fields)
-        if review.evidence == "content" and len(content) <= MAX_HELD_BYTES:
-            changes += seal(review_id, content, self._entropy)
-        receipt = await self._recorder.held(
-            case,
-            hold,
-            review_id=review_id,
-            review_fields={
-                "queues": sorted(review.queues),
-                "expires_at": review.expires_at,
-                "evidence": review.evidence,
-            },
-            changes=tuple(changes),
-        )
+        changes = [Change(key=f"review/{review_id}", value=review.to_json()), opening(review)]
+        with self._places.taken(case.request.principal, await self._openings()):
+            content = orjson.dumps(body.fields) if review.evidence == "content" else b""
+            if content and len(content) <= MAX_HELD_BYTES:
+                changes += seal(review_id, content, self._entropy)
+            receipt = await self._recorder.held(
+                case,
+                hold,
+                review_id=review_id,
+                review_fields={
+                    "queues": sorted(review.queues),
+                    "expires_at": review.expires_at,
+                    "evidence": review.evidence,
+                },
+                changes=tuple(changes),
+            )
         await self._tell()
         return ReviewId(review_id), receipt
 
@@ -134,9 +142,9 @@ class ReviewQueue:
             conditions=(Condition(key=f"review/{review.id}", equals=stored),),
             changes=(
                 Change(key=f"review/{review.id}", value=spent.to_json()),
-                *destroy(review.id),
+                *_closed(review.id),
             ),
-            assertions=_united(review.assertions, request.assertions),
+            assertions=united(review.assertions, request.assertions),
             deployments=frozenset(map(DeploymentId, review.deployments)),
             is_redacted=bool(review.facts["redacted"]),
             queues=frozenset(review.queues),
@@ -151,16 +159,22 @@ class ReviewQueue:
         return review
 
     async def list(self, tenant: str, *, state: str | None, queue: str | None) -> list[Review]:
-        """A tenant's reviews, oldest first."""
+        """A tenant's reviews, oldest first: every open one, and the newest that are closed."""
         now = self._clock.now()
-        reviews = [Review.from_json(text) for _, text in await self._log.scan("review/")]
-        return [
-            r
-            for r in reviews
-            if r.tenant == tenant
-            and (state is None or r.state(now) == state)
-            and (queue is None or queue in r.queues)
-        ]
+
+        def is_wanted(review: Review) -> bool:
+            is_in_state = state is None or review.state(now) == state
+            return review.tenant == tenant and is_in_state and (not queue or queue in review.queues)
+
+        open_ids = {o.review_id for o in await self._openings() if o.tenant == tenant}
+        rows = await self._log.scan("review/")
+        most = 0 if state in _OPEN_STATES else MAX_LISTED
+        # Parsing what a tenant has had in years takes seconds: not on the event loop.
+        return await asyncio.to_thread(_newest, rows, open_ids, most, is_wanted)
+
+    async def open_count(self) -> int:
+        """How many reviews are open, of all tenants."""
+        return len(await self._openings())
 
     async def claim(self, review_id: str, person: str) -> Review:
         """Take a review for a while."""
@@ -226,23 +240,24 @@ class ReviewQueue:
     async def sweep(self) -> int:
         """Close what has expired: record it once, destroy what was held."""
         now, count = self._clock.now(), 0
-        for key, text in await self._log.scan("review/"):
-            review = Review.from_json(text)
-            if review.state(now) != "expired" or await self._log.get(f"closed/{review.id}"):
-                continue
-            await self._log.append(
-                Item(
-                    kind="review.expired",
-                    fields={"review_id": review.id, "tenant": review.tenant},
-                    conditions=(Condition(key=key, equals=text),),
-                    changes=(
-                        Change(key=f"closed/{review.id}", value="expired"),
-                        *destroy(review.id),
-                    ),
-                )
-            )
-            count += 1
+        for expired in [o for o in await self._openings() if now >= o.expires_at]:
+            with suppress(ConflictError):  # somebody closed it meanwhile
+                await self._expire(expired)
+                count += 1
         return count
+
+    async def _expire(self, expired: Opening) -> None:
+        await self._log.append(
+            Item(
+                kind="review.expired",
+                fields={"review_id": expired.review_id, "tenant": expired.tenant},
+                conditions=(Condition(key=expired.key, equals=expired.text),),
+                changes=_closed(expired.review_id),
+            )
+        )
+
+    async def _openings(self) -> "Sequence[Opening]":
+        return read_openings(await self._log.scan(OPEN_PREFIX))
 
     async def wait(self, review_id: str, principal: Principal, seconds: float) -> Review:
         """Long-poll: return as soon as the review changes, or after `seconds`."""
@@ -271,57 +286,6 @@ class ReviewQueue:
             },
             "parents": [{"type": "Tenant", "id": review.tenant}],
         }
-
-    def _opened(self, review_id: str, case: Case, hold: Hold, bundle: Bundle) -> Review:
-        request, now = case.request, self._clock.now()
-        queues = {name: bundle.catalog.queues.get(name) for name in hold.queues}
-        minutes = min(q.sla_minutes if q else 60 for q in queues.values())
-        evidence = "content" if any(q and q.evidence == "content" for q in queues.values()) else ""
-        _, asserted = case.authorization.facts[hold.candidate.pair.form]
-        verdicts = [
-            v
-            for v in case.authorization.verdicts
-            if v.effect is Effect.PERMIT and v.queues <= hold.queues
-        ]
-        policies = sorted({o.policy for o in hold.candidate.verdict.obligations if o.policy})
-        return Review(
-            id=review_id,
-            decision_id=request.id,
-            tenant=request.principal.tenant,
-            application=request.principal.application or "",
-            key_id=request.principal.key_id,
-            key_holders=tuple(sorted(self._holders(request.principal.key_id))),
-            mac=request.mac.hex(),
-            stakes=asserted.stakes,
-            data_classes=tuple(sorted(asserted.data_classes)),
-            assertions=_assertions_json(request.assertions),
-            facts={
-                "purpose": asserted.purpose,
-                "stakes": asserted.stakes,
-                "data_classes": sorted(asserted.data_classes),
-                "failed_classes": sorted(asserted.failed_classes),
-                "uncovered_classes": sorted(asserted.uncovered_classes),
-                "reduced_classes": sorted(asserted.reduced_classes),
-                "unscanned_parts": asserted.unscanned_parts,
-                "redacted": hold.candidate.pair.form is Form.REDACTED,
-                "tokens": request.body.tokens_estimate,
-                "bundle": bundle.digest,
-                "policies": [
-                    {
-                        "id": p,
-                        "reason": bundle.annotations.get(p, {}).get("reason", ""),  # type: ignore[call-overload] # ids are strings
-                        "regulation": bundle.annotations.get(p, {}).get("regulation", ""),  # type: ignore[call-overload]
-                    }
-                    for p in policies
-                ],
-                "would_go_to": hold.candidate.pair.deployment,
-            },
-            deployments=tuple(sorted({v.pair.deployment for v in verdicts})),
-            queues=dict.fromkeys(sorted(hold.queues)),
-            evidence=evidence or "facts",
-            opened_at=now.isoformat(),
-            expires_at=(now + timedelta(minutes=minutes)).isoformat(),
-        )
 
     async def _load(self, review_id: str) -> tuple[Review, str]:
         stored = await self._log.get(f"review/{review_id}")
@@ -354,7 +318,7 @@ class ReviewQueue:
                 conditions=(Condition(key=f"review/{review_id}", equals=stored),),
                 changes=(
                     Change(key=f"review/{review_id}", value=moved.to_json()),
-                    *(destroy(review_id) if closes else ()),
+                    *(_closed(review_id) if closes else ()),
                 ),
                 disclosures={"comment": comment[:2_000]} if comment else {},
             )
@@ -367,56 +331,22 @@ class ReviewQueue:
             self._changed.notify_all()
 
 
-_SETS = ("data_classes", "jurisdictions", "required_tools")
-_OPTIONAL_SETS = ("models", "allowed_tools")
+def _closed(review_id: str) -> tuple[Change, ...]:
+    """What closing a review does to the state beside it."""
+    return (closing(review_id), *destroy(review_id))
 
 
-def _assertions_json(asserted: Assertions) -> dict[str, Any]:
-    fields = {name: getattr(asserted, name) for name in Assertions.__slots__}
-    return {
-        name: sorted(value) if isinstance(value, frozenset) else value
-        for name, value in fields.items()
-    }
-
-
-def _united(held: Mapping[str, Any], sent: Assertions) -> Assertions:
-    """Held and re-sent united: the stricter of both, so dropping an assertion gains nothing."""
-    models = _both(held["models"], sent.models)
-    tools = _both(held["allowed_tools"], sent.allowed_tools)
-    jurisdictions = frozenset(held["jurisdictions"])
-    if sent.jurisdictions and jurisdictions:
-        jurisdictions = jurisdictions & sent.jurisdictions or frozenset({"(none)"})
-    for name in ("purpose", "stakes", "redaction", "session_id", "task", "domain"):
-        given = getattr(sent, name)
-        if held[name] and given and held[name] != given:
-            raise ConflictError(f"the held request asserted another `{name}`")
-    held_purpose = held["purpose"]
-    return Assertions(
-        models=None if models is None else frozenset(map(DeploymentId, models)),
-        purpose=Purpose(held_purpose) if held_purpose else sent.purpose,
-        task=held["task"] or sent.task,
-        domain=held["domain"] or sent.domain,
-        stakes=Stakes(held["stakes"]) if held["stakes"] else sent.stakes,
-        data_classes=frozenset(map(DataClass, held["data_classes"])) | sent.data_classes,
-        jurisdictions=frozenset(map(Jurisdiction, jurisdictions or sent.jurisdictions)),
-        max_cost_micro_usd=_least(held["max_cost_micro_usd"], sent.max_cost_micro_usd),
-        max_latency_ms=_least(held["max_latency_ms"], sent.max_latency_ms),
-        min_quality_permille=max(held["min_quality_permille"] or 0, sent.min_quality_permille or 0)
-        or None,
-        priority=_least(held["priority"], sent.priority),
-        session_id=held["session_id"] or sent.session_id,
-        redaction=held["redaction"] or sent.redaction,
-        required_tools=frozenset(held["required_tools"]) | sent.required_tools,
-        allowed_tools=tools,
-    )
-
-
-def _both(held: Any, sent: frozenset[Any] | None) -> frozenset[Any] | None:
-    if held is None:
-        return sent
-    return frozenset(held) if sent is None else frozenset(held) & sent
-
-
-def _least(held: int | None, sent: int | None) -> int | None:
-    given = [value for value in (held, sent) if value is not None]
-    return min(given) if given else None
+def _newest(
+    rows: Sequence[tuple[str, str]],
+    open_ids: Container[str],
+    most: int,
+    is_wanted: Callable[[Review], bool],
+) -> list[Review]:
+    """Of rows in order of opening: the open ones, and at most so many of the others."""
+    found: list[Review] = []
+    for key, text in reversed(rows):
+        is_open = key.removeprefix("review/") in open_ids
+        if (is_open or most > 0) and is_wanted(review := Review.from_json(text)):
+            found.append(review)
+            most -= not is_open
+    return found[::-1]

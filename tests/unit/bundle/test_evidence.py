@@ -64,7 +64,7 @@ async def test_only_an_approval_in_the_log_activates(tmp_path: Path, is_forged: 
         if is_forged:
             forged = proposal.approved(Approval(by=PersonId("ben"), at=NOW)).to_text()
             key = proposal_key(proposal.digest)
-            log._mirror[key] = forged
+            log._mirror.put(key, forged)
             log._store._connection.exec_driver_sql(
                 "UPDATE state SET value=? WHERE key=?", (forged, key)
             )

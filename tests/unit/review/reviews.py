@@ -27,6 +27,7 @@ from transire.domain.ids import DeploymentId, KeyId, PersonId, PolicyId, ReviewI
 from transire.domain.ports import Governed
 from transire.domain.request import Assertions, Principal, RoutingRequest
 from transire.record.recorder import ACTIVE_KEY, QUARANTINE_KEY, LogRecorder
+from transire.review.openings import Places
 from transire.review.queue import ReviewQueue
 from transire.review.states import Review
 
@@ -122,10 +123,12 @@ class ReviewDesk:
         self.log = MemoryLog({ACTIVE_KEY: "0" * 64, QUARANTINE_KEY: "0"})
         log: Any = self.log
         drawn = count()
+        self.holders = {KeyId("key_1"): frozenset({PersonId("omar"), PersonId("hal")})}
         self.queue = ReviewQueue(
             self.log,
             LogRecorder(log, clock),
-            holders={"key_1": frozenset({PersonId("omar"), PersonId("hal")})}.__getitem__,
+            holders=lambda key_id: self.holders[KeyId(key_id)],
+            places=Places(per_key=3, per_tenant=5),
             clock=clock,
             entropy=lambda size: hashlib.shake_256(str(next(drawn)).encode()).digest(size),
         )

@@ -33,6 +33,7 @@ from transire.domain.log import Item
 from transire.domain.request import Assertions
 from transire.errors import (
     ConflictError,
+    HoldsFullError,
     LogUnavailable,
     NotFoundError,
     PolicyDenied,
@@ -42,6 +43,7 @@ from transire.errors import (
 )
 from transire.record.recorder import ACTIVE_KEY
 from transire.review.evidence import MAX_HELD_BYTES, hold_key, key_key
+from transire.review.queue import MAX_LISTED
 
 
 @pytest.fixture
@@ -361,17 +363,107 @@ async def test_an_act_that_lost_a_race_changes_nothing(desk: ReviewDesk) -> None
 
 async def test_a_sweep_that_lost_a_race_against_a_change_closes_nothing(desk: ReviewDesk) -> None:
     review_id = await desk.hold("stakes")
+    rows = await desk.log.scan("open-review/")
+    await _deny(desk, review_id)
     desk.clock.advance(60 * 60)
-    rows = await desk.log.scan("review/")
-    moved = replace(await desk.stored(review_id), denied_by="rita")
-    desk.log.state[f"review/{review_id}"] = moved.to_json()
 
     async def earlier(prefix: str) -> list[tuple[str, str]]:
         return rows
 
     desk.log.scan = earlier  # type: ignore[method-assign] # read before the denial
-    with pytest.raises(ConflictError):
-        await desk.queue.sweep()
+
+    assert await desk.queue.sweep() == 0
+    assert desk.last["kind"] == "review.denied"
+
+
+@pytest.mark.parametrize("close", [_deny, _cancel, _expire, _expire_approved])
+async def test_what_is_closed_is_never_read_again_to_find_what_is_open(
+    desk: ReviewDesk, close: Any
+) -> None:
+    closed = await desk.hold("claims")
+    await close(desk, closed)
+    desk.log.state[f"review/{closed}"] = "no longer JSON"
+    left = await desk.hold("claims")
+
+    assert await desk.queue.sweep() == 0
+    assert [r.id for r in await desk.queue.list("acme", state="pending", queue=None)] == [left]
+    assert await desk.queue.open_count() == 1
+
+
+async def test_an_approval_that_was_used_is_no_longer_open(desk: ReviewDesk) -> None:
+    review_id = await desk.hold()
+    await desk.approve(review_id)
+    assert await desk.queue.open_count() == 1
+    release = await desk.release(review_id)
+    item = Item(kind="decision", fields={}, conditions=release.conditions, changes=release.changes)
+    await desk.log.append(item)
+
+    assert await desk.queue.open_count() == 0
+
+
+async def test_a_credential_holds_no_more_than_it_may(desk: ReviewDesk) -> None:
+    first, *_ = [await desk.hold() for _ in range(3)]
+    with pytest.raises(HoldsFullError, match="this credential has 3") as caught:
+        await desk.hold()
+    entries = len(desk.log.entries)
+    await _deny(desk, first)
+    await desk.hold()
+
+    assert (caught.value.status, caught.value.should_retry) == (429, False)
+    assert entries == 3
+
+
+async def test_a_tenant_holds_no_more_than_it_may(desk: ReviewDesk) -> None:
+    desk.holders |= {KeyId("key_2"): frozenset(), KeyId("key_3"): frozenset()}
+    theirs = replace(sent().principal, tenant=TenantId("other"))
+    for key_id in ("key_1", "key_2", "key_1", "key_2", "key_1"):
+        await desk.hold(principal=replace(sent().principal, key_id=KeyId(key_id)))
+    with pytest.raises(HoldsFullError, match="this tenant has 5"):
+        await desk.hold(principal=replace(sent().principal, key_id=KeyId("key_3")))
+    await desk.hold(principal=theirs)
+
+    assert await desk.queue.open_count() == 6
+
+
+async def test_holds_that_come_at_once_share_the_places(desk: ReviewDesk) -> None:
+    append, go = desk.log.append, asyncio.Event()
+
+    async def slowly(item: Item, **more: Any) -> Any:
+        await go.wait()
+        return await append(item, **more)
+
+    desk.log.append = slowly  # type: ignore[method-assign] # a slow disk
+    holds = [asyncio.ensure_future(desk.hold()) for _ in range(6)]
+    while sum(hold.done() for hold in holds) < 3:
+        await asyncio.sleep(0)
+    go.set()
+    results = await asyncio.gather(*holds, return_exceptions=True)
+
+    assert sum(isinstance(result, HoldsFullError) for result in results) == 3
+    assert await desk.queue.open_count() == 3
+
+
+async def test_a_hold_that_failed_gives_its_place_back(desk: ReviewDesk) -> None:
+    desk.log.break_down()
+    for _ in range(4):
+        with pytest.raises(LogUnavailable):
+            await desk.hold()
+    desk.log.broken = None
+    await desk.hold()
+
+    assert await desk.queue.open_count() == 1
+
+
+async def test_a_list_holds_every_open_review_and_the_newest_closed_ones(desk: ReviewDesk) -> None:
+    oldest = await desk.hold()
+    template = replace(await desk.stored(oldest), denied_by="rita")
+    for number in range(MAX_LISTED + 5):
+        closed = replace(template, id=f"rev_9{number:025d}")
+        desk.log.state[f"review/{closed.id}"] = closed.to_json()
+    listed = [r.id for r in await desk.queue.list("acme", state=None, queue=None)]
+
+    assert len(listed) == MAX_LISTED + 1
+    assert (listed[0], listed[-1]) == (oldest, f"rev_9{MAX_LISTED + 4:025d}")
 
 
 async def test_reviews_are_listed_by_tenant_state_and_queue(desk: ReviewDesk) -> None:
