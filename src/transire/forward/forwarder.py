@@ -2,7 +2,8 @@
 
 INVARIANT (I3): `send` takes a `Recorded[Permit]` and checks, in this order, that the log issued it
 and nothing moved since (`vouch`), that it is unspent and unexpired, and that deployment and bytes
-are the recorded ones. Only then is a connection opened.
+are the recorded ones. Only then is a connection opened. Opening one can take seconds, so that
+nothing moved and the permit is in time is checked again when it stands, before its first byte.
 """
 
 import asyncio
@@ -77,6 +78,7 @@ class OpenAIForwarder:
                 self._headers(permit.value, wire.deployment, is_stream=is_stream),
                 wire.body,
                 timeout_s=max(timeout_s, 0.001),
+                before=lambda: self._still_stands(permit),
             )
         except OutboundError as error:
             raise _failed(error.failure) from None
@@ -93,11 +95,9 @@ class OpenAIForwarder:
 
     def _spend(self, recorded: Recorded[Permit], wire: Wire) -> None:
         permit, now = recorded.value, self._clock.now()
-        self._vouch(recorded)
+        self._still_stands(recorded)
         if recorded.receipt.entry_id in self._spent:
             raise IntegrityError("this permit is spent")
-        if now >= permit.expires_at:
-            raise StaleError("the permit expired before the first byte")
         if permit.pair.deployment != wire.deployment.id:
             raise IntegrityError("the permit is for another deployment")
         if (
@@ -108,6 +108,11 @@ class OpenAIForwarder:
         if len(self._spent) >= _MAX_SPENT:
             self._spent = {k: until for k, until in self._spent.items() if until > now}
         self._spent[recorded.receipt.entry_id] = permit.expires_at
+
+    def _still_stands(self, recorded: Recorded[Permit]) -> None:
+        self._vouch(recorded)
+        if self._clock.now() >= recorded.value.expires_at:
+            raise StaleError("the permit expired before the first byte")
 
     def _headers(
         self, permit: Permit, deployment: Deployment, *, is_stream: bool

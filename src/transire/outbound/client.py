@@ -7,7 +7,7 @@ reads the environment, nor keeps cookies. TLS is verified against certifi's root
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -101,13 +101,21 @@ class Outbound:
         self._urls: dict[str, httpx.URL] = {}
 
     async def post(
-        self, url: str, headers: Mapping[str, str], body: bytes, *, timeout_s: float
+        self,
+        url: str,
+        headers: Mapping[str, str],
+        body: bytes,
+        *,
+        timeout_s: float,
+        before: Callable[[], None],
     ) -> Reply:
         """Send and wait for the response's headers.
 
         Args:
             headers: The complete set; nothing is added but `host` and `content-length`.
             timeout_s: Until the headers have arrived.
+            before: Called once the connection stands and nothing has been written to it yet, not
+                even headers; what it raises ends the exchange there, and is raised here.
 
         Raises:
             OutboundError: no response in time, or none that may be read.
@@ -115,11 +123,12 @@ class Outbound:
         if self._transport is None:
             self._transport = AiohttpTransport(client=self._session)
         target = self._urls.get(url) or self._urls.setdefault(url, httpx.URL(url))
+        gated = _Gated(body, before)
         request = httpx.Request(
             "POST",
             target,
             headers=[*headers.items(), ("content-length", str(len(body)))],
-            stream=httpx.ByteStream(body),
+            stream=gated,
             extensions={
                 "timeout": {"connect": self.bounds.connect_s, "read": timeout_s, "pool": 5.0}
             },
@@ -127,13 +136,13 @@ class Outbound:
         try:
             async with asyncio.timeout(timeout_s):
                 response = await self._transport.handle_async_request(request)
-        except (httpx.ConnectError, httpx.ConnectTimeout, aiohttp.ClientConnectorError):
-            # The transport calls a refused connection and an unknown host time-outs as well.
-            raise OutboundError("connect") from None
-        except (TimeoutError, httpx.TimeoutException):
-            raise OutboundError("timeout") from None
-        except (httpx.HTTPError, aiohttp.ClientError, OSError, ValueError):
-            raise OutboundError("cut") from None
+        except Exception as raised:  # noqa: BLE001 - sorted below, and raised in any case
+            if gated.refusal is not None:
+                raise gated.refusal from None
+            raise _failure_of(raised) from None
+        if gated.refusal is not None:  # answered before it was asked anything
+            await response.aclose()
+            raise gated.refusal
         encoding = response.headers.get("content-encoding", "identity")
         if encoding.lower() != "identity":
             # We ask for identity: a compressed answer is a bomb or a mistake.
@@ -161,3 +170,37 @@ class Outbound:
             max_line_size=8 * 1024,
             max_field_size=_MAX_HEADER_BYTES,
         )
+
+
+class _Gated(httpx.AsyncByteStream):
+    """A body that is asked for once the connection stands.
+
+    aiohttp holds the head back until the first piece of the body and sends both at once; the piece
+    is taken and written in one step of the event loop. A body that refuses ends the connection with
+    nothing sent.
+    """
+
+    def __init__(self, body: bytes, before: Callable[[], None]) -> None:
+        self._body = body
+        self._before = before
+        self.refusal: Exception | None = None
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        try:
+            self._before()
+        except Exception as raised:  # kept for whoever asked, who sees the transport's error
+            self.refusal = raised
+            raise
+        yield self._body
+
+
+def _failure_of(raised: Exception) -> Exception:
+    """Our error for one of the transport's; a bug of ours stays what it is."""
+    if isinstance(raised, httpx.ConnectError | httpx.ConnectTimeout | aiohttp.ClientConnectorError):
+        # The transport calls a refused connection and an unknown host time-outs as well.
+        return OutboundError("connect")
+    if isinstance(raised, TimeoutError | httpx.TimeoutException):
+        return OutboundError("timeout")
+    if isinstance(raised, httpx.HTTPError | aiohttp.ClientError | OSError | ValueError):
+        return OutboundError("cut")
+    return raised

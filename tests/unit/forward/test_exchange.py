@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import timedelta
 from email.utils import format_datetime
 from typing import Any
@@ -77,8 +77,15 @@ class Upstream(Desk):
         )
 
     async def post(
-        self, url: str, headers: dict[str, str], body: bytes, *, timeout_s: float
+        self,
+        url: str,
+        headers: dict[str, str],
+        body: bytes,
+        *,
+        timeout_s: float,
+        before: Callable[[], None],
     ) -> Any:
+        before()
         self.headers, self.timeout_s = dict(headers), timeout_s
         self.wires.posted.append(url)
         self.clock.advance(0.25)

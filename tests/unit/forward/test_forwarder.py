@@ -34,9 +34,14 @@ class Wires:
 
     def __init__(self) -> None:
         self.posted: list[str] = []
+        self.sent: list[str] = []
+        self.meanwhile: Callable[[], None] = lambda: None
 
-    async def post(self, url: str, *_: Any, **__: Any) -> Any:
+    async def post(self, url: str, *_: Any, before: Callable[[], None], **__: Any) -> Any:
         self.posted.append(url)
+        self.meanwhile()
+        before()
+        self.sent.append(url)
         raise OutboundError("connect")
 
 
@@ -131,3 +136,15 @@ async def test_nothing_leaves_on_any_other_permit(
         await desk.send()
 
     assert desk.wires.posted == []
+
+
+@pytest.mark.parametrize("change", [_expire, _move])
+async def test_nothing_leaves_where_the_permit_falls_while_the_connection_is_opened(
+    desk: Desk, change: Callable[[Desk], None]
+) -> None:
+    desk.wires.meanwhile = lambda: change(desk)
+    with pytest.raises(StaleError):
+        await desk.send()
+
+    assert len(desk.wires.posted) == 1
+    assert desk.wires.sent == []

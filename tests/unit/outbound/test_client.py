@@ -41,12 +41,16 @@ async def listening(answer: bytes, *, then_wait: bool = False) -> AsyncIterator[
         await asyncio.gather(*serving, return_exceptions=True)
 
 
+def freely() -> None:
+    """Nothing speaks against sending."""
+
+
 async def failure_of(
     url: str, *, bounds: Bounds | None = None, timeout_s: float = 5.0, with_body: bool = True
 ) -> str:
     outbound = Outbound(bounds)
     try:
-        reply = await outbound.post(url, {}, b"{}", timeout_s=timeout_s)
+        reply = await outbound.post(url, {}, b"{}", timeout_s=timeout_s, before=freely)
         try:
             if with_body:
                 await reply.body()
@@ -67,7 +71,7 @@ def whole(body: bytes, *headers: bytes) -> bytes:
 async def test_an_answer_arrives_whole() -> None:
     async with listening(whole(b"hello")) as url:
         outbound = Outbound()
-        reply = await outbound.post(url, {}, b"{}", timeout_s=5)
+        reply = await outbound.post(url, {}, b"{}", timeout_s=5, before=freely)
         body = await reply.body()
         await reply.close()
         await outbound.close()
@@ -111,7 +115,7 @@ async def test_a_redirect_is_an_answer_and_is_not_followed() -> None:
     away = b"HTTP/1.1 302 Found\r\nlocation: http://127.0.0.1:9/\r\ncontent-length: 0\r\n\r\n"
     async with listening(away) as url:
         outbound = Outbound()
-        reply = await outbound.post(url, {}, b"{}", timeout_s=5)
+        reply = await outbound.post(url, {}, b"{}", timeout_s=5, before=freely)
         await reply.close()
         await outbound.close()
 
@@ -121,3 +125,29 @@ async def test_a_redirect_is_an_answer_and_is_not_followed() -> None:
 async def test_what_is_no_http_is_cut() -> None:
     async with listening(b"SSH-2.0-OpenSSH\r\n") as url:
         assert await failure_of(url) == "cut"
+
+
+@pytest.mark.parametrize("greeting", [b"", whole(b"an answer to nothing")])
+async def test_what_refuses_once_the_connection_stands_leaves_nothing_sent(greeting: bytes) -> None:
+    received, ended = bytearray(), asyncio.Event()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(greeting)
+        received.extend(await reader.read())
+        writer.close()
+        ended.set()
+
+    def refuse() -> None:
+        raise LookupError("moved meanwhile")
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"
+    outbound = Outbound()
+    with pytest.raises(LookupError):
+        await outbound.post(url, {"x-head": "a head"}, b"a body", timeout_s=5, before=refuse)
+    await asyncio.wait_for(ended.wait(), 5)
+    await outbound.close()
+    server.close()
+    await server.wait_closed()
+
+    assert received == b""
