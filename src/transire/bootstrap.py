@@ -7,7 +7,7 @@ reference is rebound; a request in flight keeps what it started with (DESIGN I9)
 
 import asyncio
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -29,6 +29,7 @@ from transire.clock import SystemClock
 from transire.domain.bundle import Quarantine
 from transire.domain.ids import PersonId
 from transire.domain.log import Item
+from transire.domain.pack import Pack
 from transire.domain.ports import Clock, Governed
 from transire.errors import BundleError, GovernanceUnavailable, TransireError
 from transire.forward.fallback import AttemptPlan
@@ -115,7 +116,7 @@ class Installation:
 
     async def start(self) -> None:
         """Warm the workers and begin sweeping; call once, in the serving loop."""
-        await self.pool.warm_up()
+        await self.pool.warm_up(self.governed.bundle.recognizers)
         self._sweeper = asyncio.create_task(self._sweep())
 
     async def close(self) -> None:
@@ -157,9 +158,15 @@ class Installation:
 class Steering:
     """Holds the governed state and follows the log's `bundle/active` and `quarantine`."""
 
-    def __init__(self, build: Callable[[CompiledBundle], Governed], log: LogWriter) -> None:
+    def __init__(
+        self,
+        build: Callable[[CompiledBundle], Governed],
+        log: LogWriter,
+        warm_up: Callable[[Pack], Awaitable[None]],
+    ) -> None:
         self._build = build
         self._log = log
+        self._warm_up = warm_up
         self._current: Governed | None = None
         self._one_at_a_time = asyncio.Lock()
         self.compiled: CompiledBundle | None = None
@@ -191,6 +198,8 @@ class Steering:
         if self.compiled is None or loaded.digest != self.compiled.digest:
             # Building loads models and compiles patterns: not on the event loop.
             built = await asyncio.to_thread(self._build, loaded)
+            if self._current is not None:  # the workers serve already
+                await self._warm_up(loaded.bundle.recognizers)
         else:
             built = self.current()
         # Read after the build, which takes long: a quarantine that came meanwhile counts.
@@ -282,7 +291,7 @@ async def _wire(
         lambda: log.peek(MODE_KEY) == "solo",
         clock,
     )
-    steering = Steering(build, log)
+    steering = Steering(build, log, pool.warm_up)
     validator = ContractValidator()
     keys = KeyRing(log, log.peek, keyed=keyed, clock=clock, entropy=entropy)
     people = People(

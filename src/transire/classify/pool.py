@@ -27,6 +27,8 @@ POOL_BROKEN: Final = "scan_pool_broken"
 
 _GRACE_S: Final = 1.0
 """A scan ends itself at its deadline; a worker silent this much longer is hung."""
+_WARM_S: Final = 1.0
+"""Budget of a warm-up beside the start: it scans nothing."""
 _START_S: Final = 30.0
 """A fresh worker imports Presidio before it answers (two seconds on a quiet machine)."""
 
@@ -61,9 +63,15 @@ class ScanPool:
         """Scans running or waiting."""
         return self._pending
 
-    async def warm_up(self) -> None:
-        """Start the workers now, so that no request pays for it."""
-        await asyncio.gather(*(self.scan(("",), _START_S, frozenset()) for _ in list(self._idle)))
+    async def warm_up(self, pack: Pack = NO_PACK) -> None:
+        """Start idle workers and have them compile these recognizers, so that no request waits.
+
+        Call it before the first request and before a bundle with another pack takes over. A worker
+        that is busy throughout stays cold; the scan that meets it waits, as it would have.
+        """
+        cold = sum(not worker.is_warm_for(pack) for worker in self._idle)
+        job: Job = (("",), _WARM_S, frozenset(), pack)
+        await asyncio.gather(*(self._queued(job, is_warming=True) for _ in range(cold)))
 
     async def scan(
         self,
@@ -79,23 +87,7 @@ class ScanPool:
                 for each scan in front.
             pack: The bundle's own recognizers; sent to a worker once, not with each scan.
         """
-        if self._is_closed:
-            return POOL_BROKEN
-        if self._pending >= self._most:
-            return POOL_FULL
-        self._pending += 1
-        try:
-            async with asyncio.timeout(seconds * self._pending + _GRACE_S):
-                await self._free.acquire()
-        except TimeoutError:
-            return POOL_LATE
-        else:
-            try:
-                return await self._serve((tuple(texts), seconds, entities, pack))
-            finally:
-                self._free.release()
-        finally:
-            self._pending -= 1
+        return await self._queued((tuple(texts), seconds, entities, pack))
 
     def close(self) -> None:
         """Kill the workers; scans under way end as broken, later ones are refused."""
@@ -104,12 +96,35 @@ class ScanPool:
             worker.kill()
         self._threads.shutdown(wait=False, cancel_futures=True)
 
-    async def _serve(self, job: Job) -> tuple[Scan, ...] | str:
+    async def _queued(self, job: Job, *, is_warming: bool = False) -> tuple[Scan, ...] | str:
         if self._is_closed:
             return POOL_BROKEN
-        worker = self._idle.pop()
-        self._busy.add(worker)
+        if self._pending >= self._most:
+            return POOL_FULL
+        self._pending += 1
+        try:
+            async with asyncio.timeout(job[1] * self._pending + _GRACE_S):
+                await self._free.acquire()
+        except TimeoutError:
+            return POOL_LATE
+        else:
+            try:
+                return await self._serve(job, is_warming=is_warming)
+            finally:
+                self._free.release()
+        finally:
+            self._pending -= 1
+
+    async def _serve(self, job: Job, *, is_warming: bool) -> tuple[Scan, ...] | str:
+        if self._is_closed:
+            return POOL_BROKEN
         _, seconds, _, pack = job
+        # A scan takes a worker that knows its recognizers already; warming takes another one.
+        worker = next(
+            (w for w in self._idle if w.is_warm_for(pack) is not is_warming), self._idle[-1]
+        )
+        self._idle.remove(worker)
+        self._busy.add(worker)
         limit = seconds + _GRACE_S + (0.0 if worker.is_warm_for(pack) else _START_S)
         try:
             call = asyncio.get_running_loop().run_in_executor(self._threads, worker.ask, job)
@@ -156,7 +171,7 @@ class _Worker:
             raise EOFError
         texts, seconds, entities, pack = job
         pipe.send((texts, seconds, entities, None if pack.digest == self._pack else pack))
-        self._pack = pack.digest
+        self._pack, self._is_warm = pack.digest, False
         answer: tuple[Scan, ...] | None = pipe.recv()
         if answer is None:
             raise EOFError

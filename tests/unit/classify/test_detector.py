@@ -19,11 +19,11 @@ from tests.unit.classify.detectors import (
 )
 
 from transire.classify.detector import canaries
-from transire.classify.pool import POOL_BROKEN, POOL_FULL, ScanPool
+from transire.classify.pool import POOL_BROKEN, POOL_FULL, POOL_LATE, ScanPool
 from transire.classify.recognizers import select
 from transire.classify.scan import OPAQUE, Scan
 from transire.domain.bundle import Cue, DetectorRules
-from transire.domain.decision import PartState
+from transire.domain.decision import Classification, PartState
 from transire.domain.ids import DataClass
 from transire.domain.pack import NO_PACK, Pack
 from transire.domain.request import Assertions, PartKind
@@ -324,3 +324,37 @@ def test_a_redacted_body_has_a_digest_of_its_own() -> None:
     assert one is not None
     assert two is not None
     assert one.content_digest != two.content_digest
+
+
+async def _at_once(texts: Sequence[str], rules: DetectorRules) -> tuple[list[Classification], int]:
+    """Classify texts together on one worker; what is left in the queue afterwards."""
+    pool = ScanPool(workers=1, queue=64)
+    try:
+        await pool.warm_up()
+        detector = detector_of(bundle_of(detector=rules), pool=pool)
+        jobs = (detector.classify(request_of(text, tenant=f"t{n}")) for n, text in enumerate(texts))
+        return list(await asyncio.gather(*jobs)), pool.pending
+    finally:
+        pool.close()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("deadline_ms", [1, 60, 20_000])
+async def test_long_prompts_beyond_one_workers_budget_are_read_whole_or_refused_by_name(
+    deadline_ms: int,
+) -> None:
+    numbers = [" ".join(f"call +49 30 {n}{m:05}" for m in range(2_500)) for n in range(10, 16)]
+    rules = DetectorRules(
+        languages=("en", "de"), base_deadline_ms=deadline_ms, deadline_ms_per_kchar=1
+    )
+
+    seen, left = await _at_once([text[:50_000] for text in numbers], rules)
+
+    whole = [len(one.findings) for one in seen if not one.failures]
+    assert len(seen) == 6
+    assert left == 0
+    # A whole reading finds all there is in a text of this shape; what is not whole says what broke.
+    assert all(count > 2_000 for count in whole)
+    refused = [one for one in seen if one.failures]
+    assert all({*one.failures} <= {POOL_LATE, *ENTITIES} and one.failed for one in refused)
+    assert len(whole) == 6 if deadline_ms == 20_000 else refused

@@ -137,6 +137,44 @@ async def test_a_closed_pool_refuses(pool: ScanPool) -> None:
     assert await pool.scan(("a",), 5, ENTITIES) == POOL_BROKEN
 
 
+def pack_seen(
+    _texts: Sequence[str], _seconds: float, _entities: frozenset[str], pack: Pack = NO_PACK
+) -> list[Scan]:
+    """Answers with its process id and the pack it was given."""
+    return [Scan((Hit(os.getpid(), 1, f"PACK {pack.digest}", 100),), ())]
+
+
+async def test_every_idle_worker_learns_a_pack_when_it_is_warmed() -> None:
+    pool = ScanPool(workers=2, queue=4, work=pack_seen)
+    pack = Pack(digest="p1")
+    try:
+        await pool.warm_up()
+        await pool.warm_up(pack)
+        cold = sum(not worker.is_warm_for(pack) for worker in pool._idle)
+        answers = await asyncio.gather(*(pool.scan(("a",), 5, ENTITIES, pack) for _ in range(2)))
+    finally:
+        pool.close()
+
+    assert cold == 0
+    assert [a[0].hits[0].entity for a in answers if not isinstance(a, str)] == ["PACK p1"] * 2
+    assert pool.pending == 0
+
+
+async def test_a_scan_takes_the_worker_that_knows_its_pack() -> None:
+    pool = ScanPool(workers=2, queue=4, work=pack_seen)
+    old, new = Pack(digest="old"), Pack(digest="new")
+    try:
+        await asyncio.gather(*(pool.scan(("a",), 5, ENTITIES, pack) for pack in (old, new)))
+        knows = {worker._pack: worker for worker in pool._idle}
+        pids = [pid_of(await pool.scan(("a",), 5, ENTITIES, p)) for p in (old, new, old, new)]
+    finally:
+        pool.close()
+
+    assert set(knows) == {"old", "new"}
+    assert pids == [pids[0], pids[1]] * 2
+    assert pids[0] != pids[1]
+
+
 async def _until_gone(pid: int) -> None:
     for _ in range(200):
         os.kill(pid, 0)
