@@ -40,6 +40,7 @@ from transire.identity.keys import KeyRing
 from transire.identity.people import People
 from transire.limits.admission import Admission, AdmissionLimits, PreAuthLimiter
 from transire.limits.bucket import Rate
+from transire.limits.summaries import Summaries
 from transire.observe.metrics import Metrics
 from transire.outbound.client import Bounds, Outbound
 from transire.record.log import LogWriter
@@ -84,6 +85,7 @@ class Installation:
     metrics: Metrics
     admission: Admission
     doorkeeper: PreAuthLimiter
+    summaries: Summaries
     health: FleetHealth
     steering: "Steering"
     outbound: Outbound
@@ -127,32 +129,27 @@ class Installation:
         await self.recorder.flush()
         await self.outbound.close()
         await self.validator.close()
-        await self.record_throttles()
+        try:
+            await self.summaries.write()
+        except TransireError as error:
+            _log.warning("throttles.unwritten", code=error.code)
         await self.log.close()
         self.projection.close()
         self.pool.close()
 
-    async def record_throttles(self) -> None:
-        """Write refusals by admission as one counted entry per credential and limit."""
-        for key, limit, count in (
-            *self.admission.drain_counts(),
-            *self.doorkeeper.drain_counts(),
-        ):
-            await self.log.append(
-                Item(kind="throttled", fields={"key_id": key, "limit": limit, "count": count})
-            )
-
     async def _sweep(self) -> None:
         while True:
             await asyncio.sleep(_SWEEP_S)
-            try:
-                await self.reviews.sweep()
-                await self.record_throttles()
-                self.metrics.held_reviews.set(await self.reviews.open_count())
-            except TransireError as error:
-                _log.warning("sweep.failed", code=error.code)
-            except Exception as error:  # noqa: BLE001 - reviews must go on expiring, whatever broke
-                _log.error("sweep.failed", error_type=type(error).__name__)
+            for task in (self.reviews.sweep, self.summaries.write, self._measure):
+                try:
+                    await task()
+                except TransireError as error:
+                    _log.warning("sweep.failed", code=error.code)
+                except Exception as error:  # noqa: BLE001 - the others must go on, whatever broke
+                    _log.error("sweep.failed", error_type=type(error).__name__)
+
+    async def _measure(self) -> None:
+        self.metrics.held_reviews.set(await self.reviews.open_count())
 
 
 class Steering:
@@ -319,6 +316,15 @@ async def _wire(
             max_bytes=settings.upstream.max_bytes,
         )
     )
+    admission = Admission(
+        clock=clock,
+        limits=AdmissionLimits(
+            in_flight=settings.limits.in_flight,
+            per_principal=settings.limits.per_key,
+            rate=Rate(per_s=settings.limits.rate_per_s, burst=settings.limits.burst),
+        ),
+    )
+    doorkeeper = PreAuthLimiter(clock, Rate(per_s=settings.limits.failures_per_s, burst=20))
     installation = Installation(
         settings=settings,
         clock=clock,
@@ -345,15 +351,14 @@ async def _wire(
             clock=clock,
         ),
         metrics=metrics,
-        admission=Admission(
-            clock=clock,
-            limits=AdmissionLimits(
-                in_flight=settings.limits.in_flight,
-                per_principal=settings.limits.per_key,
-                rate=Rate(per_s=settings.limits.rate_per_s, burst=settings.limits.burst),
-            ),
+        admission=admission,
+        doorkeeper=doorkeeper,
+        summaries=Summaries(
+            log,
+            (admission.drain_counts, doorkeeper.drain_counts),
+            admission.tally,
+            replica=settings.log.replica,
         ),
-        doorkeeper=PreAuthLimiter(clock, Rate(per_s=settings.limits.failures_per_s, burst=20)),
         health=health,
         steering=steering,
         outbound=outbound,

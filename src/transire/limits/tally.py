@@ -21,12 +21,12 @@ class Tally:
     def __init__(self) -> None:
         self._counts: Counter[tuple[str, str]] = Counter()
 
-    def add(self, key: str, code: str) -> None:
-        """Count one refusal."""
+    def add(self, key: str, code: str, count: int = 1) -> None:
+        """Count refusals."""
         pair = (key, code)
         if pair not in self._counts and len(self._counts) >= MAX_KEYS:
             pair = (OTHERS, code)
-        self._counts[pair] += 1
+        self._counts[pair] += count
 
     def drain(self) -> tuple[tuple[str, str, int], ...]:
         """Everything since the last drain as (key, code, count), sorted; starts anew."""
