@@ -70,7 +70,7 @@ def cost_ms(finder: NameFinder, chars: int) -> float:
 
 def main() -> None:
     for names in ("accurate", "fast"):
-        finder = NameFinder.load(names, time.monotonic)
+        finder = NameFinder.load((names,), time.monotonic)
         assert finder is not None  # both are names of models
         print(f"{names}\n\nset | persons | precision / recall | message recall / false positives")
         for title, rows in (

@@ -92,7 +92,8 @@ class DetectorDocument(_Model):
     """How detection runs; deadlines fail closed."""
 
     languages: Annotated[list[str], Field(min_length=1)] = ["en"]
-    names: Literal["none", "fast", "accurate"] = "none"
+    names: str | list[str] = "none"
+    audited: list[Name] = []
     base_deadline_ms: Annotated[int, Field(ge=10, le=60_000)] = 500
     deadline_ms_per_kchar: Annotated[int, Field(ge=0, le=1_000)] = 10
     max_chars: Annotated[int, Field(ge=1_000, le=20_000_000)] = 2_000_000

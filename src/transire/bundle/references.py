@@ -18,6 +18,7 @@ from transire.bundle.documents import (
     TenantDocument,
 )
 from transire.bundle.labels import contradicting_labels
+from transire.bundle.namemodels import listed_names, name_problems
 from transire.bundle.yamlread import Document
 from transire.domain.deployment import Catalog
 from transire.domain.taxonomy import Taxonomy
@@ -55,6 +56,10 @@ class References:
         for index, derivation in enumerate(words.derivations):
             names = [derivation.data_class, *derivation.when_all]
             self._known(at, ("derivations", index), names, words.data_classes, "data class")
+        for problem in name_problems(listed_names(words.detector.names)):
+            self.problems.append(f"{at.where(('detector', 'names'))}: {problem}")
+        audited = words.detector.audited
+        self._known(at, ("detector", "audited"), audited, words.data_classes, "data class")
         for name in self._impersonal():
             self.problems.append(
                 f"{at.where(('data_classes', name))}: `{name}` is personal, so it must imply "

@@ -4,12 +4,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from transire.bundle.catalog import to_catalog, to_routing, to_taxonomy
-from transire.bundle.documents import CatalogDocument, RoutingDocument, TaxonomyDocument
+from transire.bundle.documents import (
+    CatalogDocument,
+    DetectorDocument,
+    RoutingDocument,
+    TaxonomyDocument,
+)
+from transire.bundle.namemodels import listed_names
 from transire.bundle.recognizers.read import read_pack
 from transire.bundle.references import References
 from transire.bundle.yamlread import parse_model, read_yaml
 from transire.domain.bundle import DetectorRules, RoutingRules
 from transire.domain.deployment import Catalog
+from transire.domain.ids import DataClass
 from transire.domain.pack import Pack
 from transire.domain.taxonomy import Taxonomy
 from transire.errors import BundleError
@@ -51,12 +58,18 @@ def read_registry(files: Mapping[str, bytes]) -> Registry:
     words, catalog = to_taxonomy(taxonomy), to_catalog(merged)
     check.labels(words, catalog)
     _refuse(problems)
-    detector = DetectorRules(
-        languages=tuple(taxonomy.detector.languages),
-        **taxonomy.detector.model_dump(exclude={"languages"}),
-    )
+    detector = _detector(taxonomy.detector)
     pack = read_pack(files, words.entities, detector.languages)
     return Registry(words, catalog, to_routing(routing), detector, pack)
+
+
+def _detector(document: DetectorDocument) -> DetectorRules:
+    return DetectorRules(
+        languages=tuple(document.languages),
+        names=tuple(listed_names(document.names)),
+        audited=frozenset(map(DataClass, document.audited)),
+        **document.model_dump(exclude={"languages", "names", "audited"}),
+    )
 
 
 def _refuse(problems: list[str]) -> None:

@@ -14,6 +14,7 @@ from functools import partial
 from typing import Final, TypeVar
 
 from transire.bundle.recognizers.matchers import Allowed, probes
+from transire.classify.asked import is_asked_for
 from transire.classify.cache import FindingsCache
 from transire.classify.cues import CueReader, last_user_text
 from transire.classify.digest import content_digest
@@ -67,7 +68,8 @@ class EngineDetector:
         pool: For long texts; None scans everything in the calling process (tools, tests).
         inline_max_chars: Characters of new text scanned on the event loop per request.
         recognizers: Instead of the installed ones; for tests, and without a pool.
-        names: Finds names of people; None leaves them uncovered, whatever the bundle says.
+        names: Finds names of people, where anything asks for them; None leaves them uncovered,
+            whatever the bundle says.
     """
 
     def __init__(
@@ -84,6 +86,10 @@ class EngineDetector:
         self._taxonomy = bundle.taxonomy
         self._rules = bundle.detector
         self._entities = frozenset(bundle.taxonomy.entities)
+        # Nobody could tell whether such names were read: they are neither clean nor uncovered.
+        self._is_unasked = names is not None and not is_asked_for(bundle, PERSON)
+        if self._is_unasked:
+            self._entities -= {PERSON}
         self._keyed = keyed
         self._clock = clock
         self._pool = pool
@@ -313,6 +319,8 @@ class EngineDetector:
 
     def _names_gaps(self, texts: Sequence[str]) -> frozenset[str]:
         """In what nobody here reads names: all text, or passages in some languages."""
+        if self._is_unasked:
+            return frozenset()
         if self._names is None:
             return _TEXT
         return frozenset(f"text.{code}" for code in self._languages.spoken(texts) - LANGUAGES)
@@ -337,7 +345,9 @@ def canaries(detector: EngineDetector) -> frozenset[DataClass]:
     rules = detector._taxonomy.entities  # noqa: SLF001 - the same module
     own = probes(detector._pack)  # noqa: SLF001 - the same module
     covered = {entity for entity, _ in own}
-    pairs = [(e, CANARIES.get(e, "")) for e in rules if e in CANARIES or e not in covered]
+    looked_for = detector._entities  # noqa: SLF001 - the same module
+    pairs = [(e, CANARIES.get(e, "")) for e in rules if e in looked_for]
+    pairs = [(e, text) for e, text in pairs if text or e not in covered]
     pairs += own
     texts = [text for _, text in pairs]
     scans = detector.scan_inline(texts, _CANARY_S)

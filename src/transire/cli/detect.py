@@ -24,7 +24,7 @@ from transire.cli.recognizers import lint, register
 from transire.cli.session import emit, shown
 from transire.errors import RequestError
 
-__all__ = ["app", "evaluate", "scan"]
+__all__ = ["app", "digest", "evaluate", "scan"]
 
 
 class _ScanByDefault(TyperGroup):
@@ -67,6 +67,17 @@ def scan(
             told = detector.read(given["text"])
             kept = {name: told[name] for name in ("findings", "failed", "uncovered")}
             print(json.dumps({"id": given.get("id"), **kept}), flush=True)
+
+
+@app.command()
+@shown
+def digest(
+    path: Annotated[Path, typer.Argument(help="The folder of a name model.", exists=True)],
+) -> None:
+    """Print the SHA-256 that `detector.names` in `taxonomy.yaml` binds a model's files by."""
+    from transire.classify.names.local import path_digest
+
+    print(path_digest(path))
 
 
 @app.command()

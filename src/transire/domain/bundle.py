@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from transire.domain.deployment import Catalog, Deployment
 from transire.domain.ids import (
     BundleDigest,
+    DataClass,
     DeploymentId,
     PolicyId,
     ProviderId,
@@ -74,14 +75,16 @@ class DetectorRules:
 
     Attributes:
         languages: Languages the installation expects; judged among these alone.
-        names: Which name recognizer runs; `none` makes its classes uncovered.
+        names: Which name recognizers run, together; `none` makes their classes uncovered.
+        audited: Classes looked for though no rule can observe them, for the record's sake.
         base_deadline_ms: Fixed part of one scan's deadline.
         deadline_ms_per_kchar: Added for each thousand characters.
         max_chars: Longer content is refused, never truncated.
     """
 
     languages: tuple[str, ...] = ("en",)
-    names: str = "none"
+    names: tuple[str, ...] = ("none",)
+    audited: frozenset[DataClass] = frozenset()
     base_deadline_ms: int = 500
     deadline_ms_per_kchar: int = 10
     max_chars: int = 2_000_000
@@ -96,6 +99,7 @@ class Bundle:
         annotations: Policy id → its annotations (`reason`, `regulation`, `owner`, `queue`, …).
         permits: Ids of the policies whose effect is permit; every other one forbids.
         files: Source by path relative to the policies folder, sorted.
+        observed: Classes that some rule can tell from absent ones; None means all.
     """
 
     digest: BundleDigest
@@ -106,6 +110,7 @@ class Bundle:
     annotations: Mapping[PolicyId, Mapping[str, str]]
     files: Mapping[str, bytes] = field(repr=False)
     recognizers: Pack = NO_PACK
+    observed: frozenset[DataClass] | None = None
     permits: frozenset[PolicyId] = frozenset()
 
 

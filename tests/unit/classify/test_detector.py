@@ -80,7 +80,7 @@ def test_names_are_uncovered_in_every_text_and_never_found() -> None:
 
 
 def test_a_name_recognizer_nobody_installed_covers_nothing() -> None:
-    bundle = bundle_of(detector=DetectorRules(languages=("en",), names="accurate"))
+    bundle = bundle_of(detector=DetectorRules(languages=("en",), names=("accurate",)))
 
     assert set(classify(detector_of(bundle), request_of("x")).uncovered) == {
         "IDENTITY",

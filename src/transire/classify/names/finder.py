@@ -1,35 +1,38 @@
-"""Which name model reads how much of a text, and for how long.
+"""Who reads names in a text, and for how long.
 
-Each window is read by the first model of the plan while its budget lasts and by the last one after
+Each window is read by the first model of a chain while its budget lasts and by the last one after
 that, so that a long document is still read whole; such a text is *reduced* for PERSON, which policy
-and record see. Only where the last one runs out of time too is PERSON failed. Work runs on a few
-threads of its own (onnxruntime lets go of the interpreter lock), behind a bounded queue: a request
-that finds it full fails closed.
+and record see. Only where the last one runs out of time too is PERSON failed. What stands in
+disguise is read as well, where a decoding made letters. Work runs on a few threads of its own
+(onnxruntime lets go of the interpreter lock), behind a bounded queue: a request that finds it full
+fails closed.
 """
 
 import asyncio
-import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-import numpy as np
-
-from transire.classify.names.spans import PERSON, names_in
-from transire.classify.names.tagger import Tagger, load_tagger, windows
+from transire.bundle.namemodels import local_model, name_problems
+from transire.classify.names.chain import Deadline, Reading, TaggerChain
+from transire.classify.names.local import load_local
+from transire.classify.names.spans import PERSON
+from transire.classify.names.tagger import load_tagger
 from transire.classify.names.wordpiece import WordPieces
 from transire.classify.recognizer import Hit
-from transire.classify.scan import Scan
-from transire.classify.views import View, folded
+from transire.classify.scan import Scan, joined
+from transire.classify.traits import traits_of
+from transire.classify.views import View, folded, is_credible, views_of
 from transire.errors import BundleError
 
-__all__ = ["EMBEDDED", "LANGUAGES", "NameFinder", "plan_of"]
+__all__ = ["EMBEDDED", "LANGUAGES", "NameFinder", "readers_of"]
 
 _WEIGHTS: Final = Path(__file__).parent / "weights"
 EMBEDDED: Final = {"accurate": _WEIGHTS / "accurate.onnx", "fast": _WEIGHTS / "fast.onnx"}
+_CHAINS: Final = {"accurate": ("accurate", "fast"), "fast": ("fast",)}
 LANGUAGES: Final = frozenset({"en", "de"})
 """In which both models learned from real text. English was measured on text nobody trained on,
 German was not: there is no further set of it here (docs/reference/names.md)."""
@@ -42,42 +45,42 @@ _LONG_CHARS: Final = 4_000
 _FAILED: Final = Scan((), (PERSON,))
 
 
-def plan_of(names: str) -> tuple[Path, ...]:
-    """The models of a `detector.names` value, best first; none for `none`.
+def readers_of(names: tuple[str, ...]) -> tuple[Reading, ...]:
+    """The readers of a `detector.names` value, in its order; none for `none`.
 
     Raises:
-        BundleError: the value names nothing that there is.
+        BundleError: the value names nothing that can be used, or a model that is not there.
     """
-    plans = {
-        "none": (),
-        "fast": (EMBEDDED["fast"],),
-        "accurate": (EMBEDDED["accurate"], EMBEDDED["fast"]),
-    }
-    if names not in plans:
-        raise BundleError(["taxonomy.yaml: `detector.names` is none, fast or accurate"])
-    return plans[names]
+    if problems := [*name_problems(names)]:
+        raise BundleError([f"taxonomy.yaml: `detector.names`: {problem}" for problem in problems])
+    return tuple(_reader(name) for name in names if name != "none")
+
+
+def _reader(name: str) -> Reading:
+    local = local_model(name)
+    if local is not None:
+        return load_local(local)
+    return TaggerChain([load_tagger(EMBEDDED[model]) for model in _CHAINS[name]], _vocabulary())
 
 
 class NameFinder:
     """Finds names of people.
 
     Args:
-        models: Best first; at least one.
+        readers: Each reads every text; what one of them finds is found. At least one.
         threads: Short texts read at once, on one core each; as many long ones beside them.
         queue: Requests that may wait; one more fails. One event loop asks, so nothing here locks.
     """
 
     def __init__(
         self,
-        models: Sequence[Tagger],
-        pieces: WordPieces,
+        readers: Sequence[Reading],
         monotonic: Callable[[], float],
         *,
         threads: int = 1,
         queue: int = 64,
     ) -> None:
-        self._models = tuple(models)
-        self._pieces = pieces
+        self._readers = tuple(readers)
         self._monotonic = monotonic
         self._room = threads + queue
         self._waiting = 0
@@ -86,90 +89,84 @@ class NameFinder:
 
     @classmethod
     def load(
-        cls, names: str, monotonic: Callable[[], float], *, threads: int = 1, queue: int = 64
+        cls,
+        names: tuple[str, ...],
+        monotonic: Callable[[], float],
+        *,
+        threads: int = 1,
+        queue: int = 64,
     ) -> "NameFinder | None":
         """The finder of a `detector.names` value; None for `none`.
 
         Raises:
-            BundleError: see `plan_of` and `load_tagger`.
+            BundleError: see `readers_of`.
         """
-        paths = plan_of(names)
-        if not paths:
-            return None
-        models = [load_tagger(path) for path in paths]
-        return cls(models, _vocabulary(), monotonic, threads=threads, queue=queue)
+        readers = readers_of(names)
+        return cls(readers, monotonic, threads=threads, queue=queue) if readers else None
 
     @property
     def digest(self) -> str:
         """Names the models in their order."""
-        return "+".join(model.digest[:16] for model in self._models)
+        return ",".join(reader.digest for reader in self._readers)
 
     async def find(self, texts: Sequence[str], seconds: float) -> list[Scan]:
         """Names in each text, inside one deadline for all; cancelled with its caller."""
         if self._waiting >= self._room:
             return [_FAILED] * len(texts)
-        deadline = self._monotonic() + seconds
-        is_left = threading.Event()
+        deadline = Deadline(self._monotonic, self._monotonic() + seconds)
         lane = self._long if sum(map(len, texts)) > _LONG_CHARS else self._short
         self._waiting += 1
         try:
             return await asyncio.get_running_loop().run_in_executor(
-                lane, self._read_all, texts, deadline, seconds, is_left
+                lane, self._read_all, texts, deadline, seconds
             )
         finally:
-            is_left.set()  # a cancelled caller's texts are not read to their end
+            deadline.is_left.set()  # a cancelled caller's texts are not read to their end
             self._waiting -= 1
 
     def find_now(self, texts: Sequence[str], seconds: float) -> list[Scan]:
         """The same in the calling thread; for start-up and tools."""
-        return self._read_all(texts, self._monotonic() + seconds, seconds, threading.Event())
+        return self._read_all(
+            texts, Deadline(self._monotonic, self._monotonic() + seconds), seconds
+        )
 
     def close(self) -> None:
         """Let the threads end."""
         for lane in (self._short, self._long):
             lane.shutdown(wait=False, cancel_futures=True)
 
-    def _read_all(
-        self, texts: Sequence[str], deadline: float, seconds: float, is_left: threading.Event
-    ) -> list[Scan]:
+    def _read_all(self, texts: Sequence[str], deadline: Deadline, seconds: float) -> list[Scan]:
         """One scan per text; a model that raises has failed, as any recognizer does (DESIGN I4)."""
         handover = self._monotonic() + min(seconds * _FIRST_SHARE, _FIRST_S)
-        return [self._read_one(text, handover, deadline, is_left) for text in texts]
+        return [self._read_one(text, handover, deadline) for text in texts]
 
-    def _read_one(
-        self, text: str, handover: float, deadline: float, is_left: threading.Event
-    ) -> Scan:
+    def _read_one(self, text: str, handover: float, deadline: Deadline) -> Scan:
+        def read(plain: str) -> Scan:
+            scans = (reader.read(plain, handover, deadline) for reader in self._readers)
+            return joined(scans)
+
         try:
             view = folded(text)
-            if view is None:
-                return self._read(text, handover, deadline, is_left)
-            return _unfolded(view, self._read(view.text, handover, deadline, is_left))
+            first = read(text) if view is None else _shown(view, read(view.text))
+            return joined((first, *(_made(v, read(v.text)) for v in _decoded(text))))
         except Exception:  # noqa: BLE001 - onnxruntime's errors share no base
             return _FAILED
 
-    def _read(self, text: str, handover: float, deadline: float, is_left: threading.Event) -> Scan:
-        if not any(map(str.isalpha, text)):
-            return Scan((), ())
-        pieces = self._pieces.split(text)
-        parts: list[Any] = []
-        last = len(self._models) - 1
-        is_reduced = False
-        for start, end, judged, until in windows(pieces):
-            now = self._monotonic()
-            if now >= deadline or is_left.is_set():
-                return _FAILED
-            chosen = 0 if now < handover else last
-            is_reduced = is_reduced or chosen > 0
-            model = self._models[chosen]
-            likely = model.judge(pieces[start:end], self._pieces.first, self._pieces.last)
-            parts.append(likely[judged - start : until - start])
-        if not parts:
-            return Scan((), ())
-        names = tuple(names_in(text, pieces, np.concatenate(parts)))
-        return Scan(names, (), (PERSON,) if is_reduced else ())
+
+def _decoded(text: str) -> Iterator[View]:
+    """Readings in which a decoding made letters; an escaped quote or line feed hides no name."""
+    for view in views_of(traits_of(text)):
+        ends = (*view.starts[1:], len(view.text))
+        made = (
+            view.text[start:end]
+            for piece, start, end in zip(view.pieces, view.starts, ends, strict=True)
+            if piece.via
+        )
+        if view.depth and any(any(map(str.isalpha, run)) for run in made):
+            yield view
 
 
-def _unfolded(view: View, scan: Scan) -> Scan:
+def _shown(view: View, scan: Scan) -> Scan:
     """Names of a text in plain writing, at their places in the text as it was sent."""
     hits = []
     for hit in scan.hits:
@@ -178,6 +175,13 @@ def _unfolded(view: View, scan: Scan) -> Scan:
             via = place[2] if view.is_made(hit.start, hit.end) else None
             hits.append(Hit(place[0], place[1], hit.entity, hit.score_pct, via))
     return replace(scan, hits=tuple(hits))
+
+
+def _made(view: View, scan: Scan) -> Scan:
+    """The same, of names that only the view shows."""
+    shown = _shown(view, scan)
+    hits = (h for h in shown.hits if h.via and is_credible(h.entity, h.score_pct, h.via))
+    return replace(shown, hits=tuple(hits))
 
 
 @lru_cache(maxsize=1)

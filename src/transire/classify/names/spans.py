@@ -18,7 +18,7 @@ from transire.classify.names.wordpiece import Piece
 from transire.classify.recognizer import Hit
 from transire.classify.scan import MAX_HITS
 
-__all__ = ["PERSON", "names_in"]
+__all__ = ["PERSON", "is_excused", "names_in"]
 
 PERSON: Final = "PERSON"
 _PERSON_AT: Final = 0
@@ -58,9 +58,9 @@ def names_in(text: str, pieces: Sequence[Piece], likely: Any) -> list[Hit]:
         OverflowError: more than `MAX_HITS` names.
     """
     words, scores = _words(pieces, likely)
-    found = (hit for hit in _joined(text, words, scores) if not _is_excused(text, hit))
+    found = (hit for hit in _joined(text, words, scores) if not is_excused(text, hit))
     kept = list(islice(found, MAX_HITS + 1))
-    again = (hit for hit in _recurring(text, words, kept) if not _is_excused(text, hit))
+    again = (hit for hit in _recurring(text, words, kept) if not is_excused(text, hit))
     kept += islice(again, MAX_HITS + 1)
     if len(kept) > MAX_HITS:
         raise OverflowError
@@ -114,7 +114,8 @@ def _hit(start: int, end: int, scores: Sequence[int]) -> Hit:
     return Hit(start, end, PERSON, sum(scores) // len(scores))
 
 
-def _is_excused(text: str, hit: Hit) -> bool:
+def is_excused(text: str, hit: Hit) -> bool:
+    """Whether something that looks like a name is a handle, a part of an address, or jargon."""
     spelled = text[hit.start : hit.end]
     around = text[hit.start - 1 : hit.start], text[hit.end : hit.end + 1]
     # `@name` is a handle; between slashes or underscores it is a piece of an address or identifier.

@@ -35,23 +35,25 @@ class WordPieces:
         first, last: Ids that stand around every sequence (`[CLS]`, `[SEP]`).
     """
 
-    def __init__(self, vocabulary: Mapping[str, int]) -> None:
+    def __init__(self, vocabulary: Mapping[str, int], *, is_cased: bool = False) -> None:
         self._ids = vocabulary
+        self._normal = _cased if is_cased else _normal
         self._unknown = vocabulary["[UNK]"]
         self.first, self.last = vocabulary["[CLS]"], vocabulary["[SEP]"]
 
     @classmethod
-    def load(cls, path: Path) -> "WordPieces":
+    def load(cls, path: Path, *, is_cased: bool = False) -> "WordPieces":
         """Read a vocabulary: one piece a line, its id the line's number from 0."""
         lines = path.read_text(encoding="utf-8").split("\n")
-        return cls({piece: number for number, piece in enumerate(lines) if piece})
+        pieces = {piece: number for number, piece in enumerate(lines) if piece}
+        return cls(pieces, is_cased=is_cased)
 
     def split(self, text: str) -> list[Piece]:
         """Every piece of a text in order; linear but for the length of single words."""
         pieces: list[Piece] = []
         word, places = "", list[int]()
         for index, character in enumerate(text):
-            kind, normal = _normal(character)
+            kind, normal = self._normal(character)
             if kind == "part":
                 word += normal
                 places.extend([index] * len(normal))
@@ -104,6 +106,13 @@ def _normal(character: str) -> tuple[str, str]:
     if _is_ideograph(ord(character)) or any(map(_is_mark, plain)):
         return "alone", plain
     return ("part", plain) if plain else ("drop", "")
+
+
+@lru_cache(maxsize=65_536)
+def _cased(character: str) -> tuple[str, str]:
+    """The same for models that tell `A` and `ä` from `a`."""
+    kind, normal = _normal(character)
+    return kind, character if normal else normal
 
 
 def _is_mark(character: str) -> bool:

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from transire.classify.names.finder import EMBEDDED, NameFinder, plan_of
+from transire.classify.names.chain import TaggerChain
+from transire.classify.names.finder import EMBEDDED, NameFinder, readers_of
 from transire.classify.names.tagger import load_tagger, windows
 from transire.classify.names.wordpiece import Piece, WordPieces
 from transire.errors import BundleError
@@ -48,8 +49,12 @@ class Counting:
         return np.zeros((len(pieces), 3))
 
 
+def chain_of(*models: Any) -> TaggerChain:
+    return TaggerChain(models, PIECES)
+
+
 def finder(*models: Any, **changes: Any) -> NameFinder:
-    return NameFinder(models, PIECES, changes.pop("monotonic", Ticking()), **changes)
+    return NameFinder((chain_of(*models),), changes.pop("monotonic", Ticking()), **changes)
 
 
 @given(st.integers(0, 2_000))
@@ -171,10 +176,52 @@ def test_a_text_without_letters_asks_nobody() -> None:
     assert model.asked == 0
 
 
-@pytest.mark.parametrize("names", ["", "best", "spacy:", "onnx:/etc/passwd"])
-def test_a_model_that_there_is_not_is_refused(names: str) -> None:
-    with pytest.raises(BundleError):
-        plan_of(names)
+@pytest.mark.parametrize(
+    ("names", "reason"),
+    [
+        ((), "at least one"),
+        (("",), "none of accurate"),
+        (("best",), "none of accurate"),
+        (("none", "fast"), "stands alone"),
+        (("accurate", "fast"), "hands over"),
+        (("fast", "fast"), "twice"),
+        (("onnx:/models/x",), "sha256=HEX"),
+        (("spacy:models/x#sha256=" + "0" * 64,), "absolute"),
+        (("spacy:https://models.example/x#sha256=" + "0" * 64,), "absolute"),
+        (("spacy:/no/such/model#sha256=" + "0" * 64,), "no such folder"),
+        (("gliner:/models/x#sha256=" + "0" * 64,), "not supported"),
+    ],
+)
+def test_a_model_that_there_is_not_is_refused(names: tuple[str, ...], reason: str) -> None:
+    with pytest.raises(BundleError, match=reason):
+        readers_of(names)
+
+
+def test_what_any_of_several_readers_finds_is_found() -> None:
+    class Finding(Counting):
+        def __init__(self, at: int) -> None:
+            super().__init__()
+            self.at = at
+
+        def judge(self, pieces: Sequence[Piece], first: int, last: int) -> Any:
+            likely = super().judge(pieces, first, last)
+            likely[self.at, 0] = 0.9
+            return likely
+
+    readers = [chain_of(Finding(at)) for at in (1, 3)]
+    scan = NameFinder(readers, Ticking()).find_now(["ask anna or bob"], 1e9)[0]
+
+    assert [(hit.start, hit.end) for hit in scan.hits] == [(4, 8), (12, 15)]
+
+
+def test_one_reader_that_fails_is_a_failure_of_the_class() -> None:
+    class Broken(Counting):
+        def judge(self, pieces: Sequence[Piece], first: int, last: int) -> Any:
+            raise RuntimeError
+
+    readers = [chain_of(model) for model in (Counting(), Broken())]
+
+    assert NameFinder(readers, Ticking()).find_now(["a"], 1e9)[0].failed == ("PERSON",)
 
 
 def test_a_file_that_is_no_model_is_refused(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Names beside patterns: what belongs to what, and inside which deadline."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import pytest
 from tests.conftest import FakeClock
@@ -11,7 +12,8 @@ from transire.classify.recognizer import Hit, Recognizer
 from transire.classify.scan import Scan
 from transire.clock import SystemClock
 from transire.domain.bundle import DetectorRules
-from transire.domain.ids import DataClass
+from transire.domain.deployment import Application
+from transire.domain.ids import ApplicationId, DataClass, Purpose, Stakes, TenantId
 from transire.domain.taxonomy import EntityRule
 
 FINNISH = "Lähettäkää meille asiakirjat viikon loppuun mennessä, niin vastaamme teille pian. " * 4
@@ -111,6 +113,51 @@ def test_a_passage_in_a_language_nobody_reads_is_a_gap_in_that_language() -> Non
 
     assert classify(detector, request_of(german)).uncovered.get(DataClass("IDENTITY")) is None
     assert classify(detector, request_of(FINNISH)).uncovered[DataClass("IDENTITY")] == {"text.fi"}
+
+
+@pytest.mark.parametrize(
+    ("observed", "audited", "redaction", "is_read"),
+    [
+        (None, [], False, True),
+        (["IDENTITY"], [], False, True),
+        (["CONTACT"], [], False, False),
+        (["CONTACT"], ["IDENTITY"], False, True),
+        (["CONTACT"], [], True, True),
+    ],
+)
+def test_names_are_read_where_a_rule_the_audit_or_redaction_asks_for_them(
+    observed: list[str] | None, audited: list[str], redaction: bool, is_read: bool
+) -> None:
+    names = Naming(2, 5)
+    bundle = bundle_of(
+        {"PERSON": EntityRule(data_class=DataClass("IDENTITY"), min_score_pct=20)},
+        detector=DetectorRules(languages=("en",), audited=frozenset(map(DataClass, audited))),
+    )
+    application = Application(
+        id=ApplicationId("desk"),
+        tenant=TenantId("acme"),
+        purposes=(Purpose("support"),),
+        stakes=Stakes("limited"),
+        entitlements=frozenset(),
+        redaction=redaction,
+    )
+    catalog = replace(bundle.catalog, applications={application.id: application})
+    known = None if observed is None else frozenset(map(DataClass, observed))
+    detector = EngineDetector(
+        replace(bundle, catalog=catalog, observed=known),
+        keyed=Keys(),
+        clock=SystemClock(),
+        pool=None,
+        recognizers=(),
+        names=names,  # type: ignore[arg-type] # a fake of its two calls
+    )
+
+    seen = classify(detector, request_of("some text"))
+
+    assert (len(names.seconds) == 1) is is_read
+    assert (seen.found == {"IDENTITY"}) is is_read
+    assert "IDENTITY" not in seen.uncovered
+    assert detector.missing == frozenset()
 
 
 def test_names_have_what_patterns_left_of_the_one_deadline(clock: FakeClock) -> None:
