@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 import httpx
 import openai
 import pytest
+from tests.api.standing import Standing
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -164,19 +166,41 @@ def session_world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     stop(started)
 
 
+@pytest.fixture(scope="session")
+def standing(session_world: World) -> Standing:
+    return Standing.of(session_world)
+
+
 @pytest.fixture
-def world(session_world: World) -> Iterator[World]:
+def world(session_world: World, standing: Standing) -> Iterator[World]:
     session_world.forget()
-    yield session_world
-    # An unclosed client would be found by the garbage collector in the middle of another test.
-    while session_world.clients:
-        session_world.clients.pop().close()
-    while session_world.given_up:
-        session_world.give_back(session_world.given_up.pop())
-    for name in sorted(session_world.touched):
-        session_world.behave(name, "ok")
-        _until_well(session_world, name)
-    session_world.touched.clear()
+    keys = dict(session_world.keys)
+    with ExitStack() as after:  # last in, first out; what fails there keeps nothing else back
+        after.callback(_heal, session_world)
+        after.callback(standing.give_back, session_world)
+        after.callback(_give_all_back, session_world)
+        after.callback(setattr, session_world, "keys", keys)
+        after.callback(_close_clients, session_world)
+        yield session_world
+
+
+def _close_clients(world: World) -> None:
+    """An unclosed client would be found by the garbage collector in the middle of another test."""
+    while world.clients:
+        world.clients.pop().close()
+
+
+def _give_all_back(world: World) -> None:
+    for person in sorted(world.given_up):
+        world.give_back(person)
+        world.given_up.discard(person)
+
+
+def _heal(world: World) -> None:
+    for name in sorted(world.touched):
+        world.behave(name, "ok")
+        _until_well(world, name)
+    world.touched.clear()
 
 
 def _until_well(world: World, name: str) -> None:

@@ -1,6 +1,6 @@
 """`transire bundle`, `quarantine` and `mode` against a real server, by people with their roles."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -28,14 +28,6 @@ def folder(world: World, people: People, tmp_path: Path) -> Path:
         target.write_text(ana.run("bundle", "show", "--file", name).stdout)
     assert set(read_folder(copy)) == set(read_folder(pack_folder()))
     return copy
-
-
-@pytest.fixture
-def quarantined(people: People) -> Iterator[tuple[str, str]]:
-    ben, priya = people("ben"), people("priya")
-    yield ("provider", "atlantic")
-    for person in (ben, priya):
-        person.run("quarantine", "lift", "provider", "atlantic")
 
 
 def test_a_bundle_goes_from_a_folder_to_active_by_two_people(people: People, folder: Path) -> None:
@@ -117,8 +109,9 @@ def test_what_is_refused_says_why_and_what_to_do(
 
 
 def test_a_quarantine_is_imposed_by_one_ratified_by_another_and_lifted_by_two(
-    people: People, quarantined: tuple[str, str]
+    people: People,
 ) -> None:
+    quarantined = ("provider", "atlantic")
     omar, ben, priya = people("omar"), people("ben"), people("priya")
     imposed = omar.result("quarantine", "provider", "atlantic", "--reason", "incident 12")
     own = omar.refusal("quarantine", "ratify", *quarantined)

@@ -49,18 +49,14 @@ def _activate(world: World, files: dict[str, str]) -> None:
 
 
 def test_a_project_codename_is_kept_from_deployments_outside_the_union(world: World) -> None:
-    before = world.act("ana", "GET", "/v1/policies/bundles/active").json()["files"]
     unguarded = world.chat(SECRET)
     _activate(world, _bundle(world, RECOGNIZERS))
-    try:
-        world.forget()
-        harmless, secret = world.chat(HARMLESS), world.chat(SECRET)
-        long = world.chat("An ordinary sentence about nothing. " * 300 + SECRET)
-        abroad = world.chat(SECRET, model="us-economy")
-        decision = world.entries(secret.headers["x-transire-decision-id"])[0]
-        american = world.received("us-economy")["count"] + world.received("us-premium")["count"]
-    finally:
-        _activate(world, before)
+    world.forget()
+    harmless, secret = world.chat(HARMLESS), world.chat(SECRET)
+    long = world.chat("An ordinary sentence about nothing. " * 300 + SECRET)
+    abroad = world.chat(SECRET, model="us-economy")
+    decision = world.entries(secret.headers["x-transire-decision-id"])[0]
+    american = world.received("us-economy")["count"] + world.received("us-premium")["count"]
 
     assert unguarded.headers["x-transire-deployment"] == "us-economy"
     assert harmless.headers["x-transire-deployment"] == "us-economy"

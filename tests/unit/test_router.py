@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from tests.conftest import FakeClock
+from tests.swift import run_swiftly
 from tests.unit.paths import (
     ANSWER,
     CHUNK,
@@ -478,23 +479,23 @@ class Hanging(FakeExchange):
         raise AssertionError("unreachable")
 
 
-async def test_a_deployment_that_hangs_is_known_to_hang_before_the_request_ends(path: Path) -> None:
+def test_a_deployment_that_hangs_is_known_to_hang_before_the_request_ends(path: Path) -> None:
     path.forwarder.exchange = Hanging(ANSWER)
     with pytest.raises(UpstreamError):
-        await path.router.route(request(deadline_s=0.8))
+        run_swiftly(path.router.route(request(deadline_s=8)))
     first = path.recorder.outcomes[0]
 
     assert (first.status, first.failure) == (OutcomeStatus.FAILED, "timeout")
 
 
-async def test_a_deadline_during_the_commit_writes_no_second_entry(path: Path) -> None:
+def test_a_deadline_during_the_commit_writes_no_second_entry(path: Path) -> None:
     async def never(*_: Any, **__: Any) -> Recorded[Permit]:
         await asyncio.Event().wait()
         raise AssertionError("unreachable")
 
     path.recorder.permit = never  # type: ignore[method-assign] # a slow log
     with pytest.raises(GovernanceUnavailable, match="deadline"):
-        await path.router.route(request(deadline_s=0.05))
+        run_swiftly(path.router.route(request(deadline_s=8)))
 
     assert path.recorder.refusals == []
 

@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 import pytest
 from tests.conftest import FakeClock
+from tests.swift import run_swiftly
 from tests.unit.forward.test_forwarder import Desk, Keys
 from tests.unit.score.fleets import deployment
 
@@ -253,12 +254,15 @@ async def test_an_error_text_without_end_is_not_read_to_it(clock: FakeClock) -> 
     assert error.facts == {"failure": "status_5xx", "is_retriable": True, "status": 500}
 
 
-async def test_an_error_text_that_never_comes_costs_no_more_than_the_attempt(
-    clock: FakeClock,
-) -> None:
+def test_an_error_text_that_never_comes_costs_no_more_than_the_attempt(clock: FakeClock) -> None:
     upstream = Upstream(clock, FakeReply(b"{", None, status=429, retry_after="7"))
-    error = await failed(upstream, timeout_s=0.26)
 
+    async def ask() -> tuple[UpstreamError, float]:
+        return await failed(upstream, timeout_s=9), asyncio.get_running_loop().time()
+
+    error, passed_s = run_swiftly(ask())
+
+    assert passed_s == pytest.approx(9 - 0.25)
     assert error.facts == {
         "failure": "status_429",
         "is_retriable": True,

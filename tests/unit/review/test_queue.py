@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from tests.conftest import FakeClock
+from tests.swift import run_swiftly
 from tests.unit.review.reviews import (
     CANARY,
     DEPLOYMENTS,
@@ -510,10 +511,18 @@ async def test_waiting_ends_with_the_next_act(desk: ReviewDesk) -> None:
     assert (await waiting).claimed_by == "rita"
 
 
-async def test_waiting_ends_with_its_time(desk: ReviewDesk) -> None:
-    review_id = await desk.hold()
+@pytest.mark.parametrize(("asked_s", "waited_s"), [(30, 30), (9_999, 60)])
+def test_waiting_ends_with_its_time_and_after_a_minute(
+    desk: ReviewDesk, asked_s: float, waited_s: float
+) -> None:
+    async def wait() -> tuple[int, float]:
+        found = await desk.queue.wait(await desk.hold(), person(), asked_s)
+        return found.version, asyncio.get_running_loop().time()
 
-    assert (await desk.queue.wait(review_id, person(), 0.001)).version == 1
+    version, passed_s = run_swiftly(wait())
+
+    assert version == 1
+    assert passed_s == pytest.approx(waited_s)
 
 
 def test_cedar_judges_acts_on_tenant_queues_stakes_classes_and_key_holders(
