@@ -95,7 +95,7 @@ class _Gate:
             for piece in choice.tool_calls:
                 state.calls.setdefault(piece.index, _Call()).add(piece)
             is_plain = is_plain and not state.calls
-            if choice.finish_reason is not None and (state.calls or not state.has_spoken):
+            if choice.finish_reason is not None and not state.has_spoken:
                 is_plain = False
         if is_plain:
             return (chunk,)
