@@ -36,6 +36,7 @@ class MemoryLog:
         state: The key → value state.
         blobs: Side data by digest.
         broken: Raised by every `append` while set (a full disk, for instance).
+        meanwhile: Runs once, right before the next append is judged: somebody else was faster.
     """
 
     def __init__(self, state: Mapping[str, str] | None = None) -> None:
@@ -44,7 +45,15 @@ class MemoryLog:
         self.state: dict[str, str] = dict(state or {})
         self.blobs: dict[str, bytes] = {}
         self.broken: TransireError | None = None
+        self.meanwhile: Callable[[], None] | None = None
         self._hashes: list[bytes] = []
+
+    def copy(self) -> "MemoryLog":
+        """The same log, going on by itself."""
+        twin = MemoryLog(self.state)
+        twin.items, twin.entries, twin.blobs = [*self.items], [*self.entries], {**self.blobs}
+        twin._hashes = [*self._hashes]
+        return twin
 
     @property
     def is_ready(self) -> bool:
@@ -102,6 +111,9 @@ class MemoryLog:
     def _write(self, item: Item) -> Receipt:
         if self.broken is not None:
             raise self.broken
+        if self.meanwhile is not None:
+            faster, self.meanwhile = self.meanwhile, None
+            faster()
         self._judge(item)
         index = len(self.items)
         fields: dict[str, JsonValue] = {"id": f"ent_{index:026d}", **item.fields}

@@ -87,6 +87,7 @@ class People:
         Raises:
             AuthenticationError: unknown, spent or expired token, or a person without a place in
                 the active catalog.
+            ConflictError: somebody was faster, or this person has a credential.
         """
         token = parse(text)
         stored = self._peek(f"invite/{token.id}") if token and token.prefix == "tsi" else None
@@ -105,12 +106,15 @@ class People:
             Item(
                 kind="access.credential_set",
                 fields={"person": person, "credential_id": credential.id},
-                conditions=(Condition(key=f"invite/{token.id}", equals=stored),),
+                # Nobody is invited who has a credential, and no token ever replaces one.
+                conditions=(
+                    Condition(key=f"invite/{token.id}", equals=stored),
+                    Condition(key=f"person/{person}", equals=None),
+                ),
                 changes=(
                     Change(key=f"invite/{token.id}", value=None),
                     Change(key=f"person/{person}", value=self._record(person, credential)),
                     Change(key=f"revoked/{person}", value=None),
-                    *self._dropped(person),
                     Change(key=f"credential/{credential.id}", value=person),
                 ),
             )
@@ -211,7 +215,7 @@ class People:
         )
 
     def _dropped(self, person: str) -> list[Change]:
-        """The old credential's pointer, which a new or no credential replaces."""
+        """The pointer of the credential that ends."""
         stored = self._peek(f"person/{person}")
         if stored is None:
             return []
