@@ -81,7 +81,7 @@ class MemoryLog:
         item: Item,
         *,
         linger: bool = False,
-        abandoned: Callable[[Receipt], None] | None = None,
+        abandoned: Callable[[Receipt | TransireError], None] | None = None,
     ) -> Receipt:
         return self._write(item)
 

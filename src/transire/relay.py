@@ -72,6 +72,11 @@ class Account:
             raise
         self.is_recording = False
 
+    @property
+    def is_said(self) -> bool:
+        """Some entry tells of this request, or will."""
+        return bool(self.permits or self.is_recorded or self.is_recording)
+
     def remaining_s(self, now: float) -> float:
         """Seconds left of the request's deadline."""
         return self.request.deadline_s - (now - self.started)

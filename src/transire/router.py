@@ -155,6 +155,11 @@ class Router:
             error = raised
         except Exception:  # noqa: BLE001 - a bug on the path is a refusal, never a way through
             error = GovernanceUnavailable("an unexpected error stopped the request")
+        except BaseException:  # the caller left
+            if not account.is_said:
+                self.observer.decided(account.case, "cancelled")
+                self.recorder.gave_up(account.case, request)
+            raise
         await self._refuse(request, account, error)
         raise error from None
 
@@ -441,8 +446,7 @@ class Router:
         """
         error.decision_id = request.id
         self.observer.decided(account.case, error.code)
-        is_said = account.permits or account.is_recorded or account.is_recording
-        if not is_said:
+        if not account.is_said:
             account.is_recorded = True
             await self.recorder.refusal(account.case, request, error)
 

@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -20,10 +20,17 @@ from tests.unit.score.fleets import (
 )
 
 from transire.clock import SystemClock
-from transire.domain.decision import Candidate, Case, Choice, Ranking, Terms
-from transire.domain.log import Change, Item
+from transire.domain.decision import Candidate, Case, Choice, Hold, Ranking, Terms
+from transire.domain.log import Change, Item, Receipt
 from transire.domain.ports import Wire
-from transire.errors import IntegrityError, LogUnavailable, LogUncertain, StaleError
+from transire.errors import (
+    GovernanceUnavailable,
+    IntegrityError,
+    LogUnavailable,
+    LogUncertain,
+    StaleError,
+    TransireError,
+)
 from transire.record.log import LogWriter
 from transire.record.opening import create_log, open_log
 from transire.record.recorder import ACTIVE_KEY, QUARANTINE_KEY, LogRecorder
@@ -101,12 +108,12 @@ async def test_an_entry_that_may_yet_be_written_is_told_from_one_that_cannot(
     tmp_path: Path,
 ) -> None:
     async with opened(tmp_path / "data", commit_timeout_s=0.05) as log:
-        late: list[int] = []
+        late: list[Receipt | TransireError] = []
         with stalled(log), pytest.raises(LogUncertain):
-            await log.append(Item(kind="test", fields={}), abandoned=lambda r: late.append(r.index))
+            await log.append(Item(kind="test", fields={}), abandoned=late.append)
         following = await log.append(Item(kind="test", fields={}))
 
-        assert late == [0]
+        assert [end.index for end in late if isinstance(end, Receipt)] == [0]
         assert following.index == 1
 
 
@@ -139,6 +146,63 @@ async def test_a_permit_that_nobody_can_use_is_closed(tmp_path: Path, ending: st
     assert [e["kind"] for e in written] == ["decision", "outcome"]
     assert written[1]["decision_id"] == written[0]["id"]
     assert (written[1]["status"], written[1]["failure"]) == ("cancelled", "not_sent")
+
+
+Act = Callable[[LogRecorder, Case, Choice], Awaitable[object]]
+ACTS: dict[str, Act] = {
+    "a permit": lambda recorder, case, choice: recorder.permit(
+        case,
+        choice,
+        Wire(deployment=deployment("a"), body=b"{}", digest=b"w"),
+        attempt=1,
+        cause="first",
+        release=None,
+    ),
+    "a hold": lambda recorder, case, choice: recorder.held(
+        case,
+        Hold(candidate=choice.candidate, queues=frozenset({"q"})),
+        review_id="rev_1",
+        review_fields={},
+        changes=(),
+    ),
+    "a refusal": lambda recorder, case, _: recorder.refusal(
+        case, case.request, GovernanceUnavailable("no")
+    ),
+}
+
+
+@pytest.mark.parametrize("ending", ["the caller goes away", "the log is too slow"])
+@pytest.mark.parametrize("act", ACTS)
+async def test_a_judged_request_whose_entry_comes_to_nothing_leaves_one_all_the_same(
+    tmp_path: Path, act: str, ending: str
+) -> None:
+    evaluation = b"[]"
+    authorization = replace(
+        authorization_of(verdict("a")),
+        evaluation=evaluation,
+        evaluation_digest=hashlib.sha256(evaluation).hexdigest(),
+    )
+    case, choice = case_of(authorization)
+    async with opened(tmp_path / "data", commit_timeout_s=0.2) as log:
+        await founded(log, authorization)
+        recorder = LogRecorder(log, SystemClock())
+        moved = Item(kind="test", fields={}, changes=(Change(key=QUARANTINE_KEY, value="1"),))
+        with stalled(log) as reached:
+            moving = asyncio.ensure_future(log.append(moved))
+            await until(reached)
+            asking = asyncio.ensure_future(ACTS[act](recorder, case, choice))
+            await asyncio.sleep(0)
+            if ending == "the caller goes away":
+                asking.cancel()
+            with pytest.raises((asyncio.CancelledError, LogUncertain)):
+                await asking
+            await asyncio.gather(moving, return_exceptions=True)
+        await log.append(Item(kind="test", fields={}))
+        await recorder.flush()
+        written = [e for e in await entries(log) if e["kind"] != "test"]
+
+    assert [(e["kind"], e["id"]) for e in written] == [("decision", case.request.id)]
+    assert (written[0]["outcome"], written[0]["code"]) == ("refused", "governance_unavailable")
 
 
 async def test_a_permit_is_vouched_for_while_nothing_has_moved(tmp_path: Path) -> None:

@@ -165,6 +165,9 @@ class FakeRecorder:
             raise self.errors.pop(0)
         self.refusals.append(error.code)
 
+    def gave_up(self, case: Any, request: Any) -> None:
+        self.refusals.append("cancelled")
+
     async def advice(self, case: Any, choice: Any) -> Receipt:
         self.events.append("advice")
         return Receipt(entry_id="e", index=0, tree_size=1, leaf_hash=b"", origin="", checkpoint="")

@@ -13,8 +13,10 @@ from tests.unit.paths import (
     CHUNK,
     COMPILED,
     LAST,
+    FakeDetector,
     FakeExchange,
     FakeForwarder,
+    FakeRecorder,
     Path,
     request,
 )
@@ -46,7 +48,7 @@ from transire.domain.ids import (
 from transire.domain.log import Receipt
 from transire.domain.permit import OutcomeStatus, Permit, Recorded
 from transire.domain.ports import Release, Violation, Wire
-from transire.domain.request import Assertions
+from transire.domain.request import Assertions, RoutingRequest
 from transire.errors import (
     ClassificationUnavailable,
     ContractViolated,
@@ -62,6 +64,27 @@ from transire.errors import (
     UpstreamError,
 )
 from transire.picks import free, redeclared
+
+
+class Hesitant(FakeDetector):
+    """Reads for ever."""
+
+    async def classify(self, request: RoutingRequest) -> Classification:
+        self.asked += 1
+        await asyncio.Event().wait()
+        raise AssertionError("nobody sets it")
+
+
+class Endless(FakeRecorder):
+    """Never comes to an end with a permit."""
+
+    async def permit(self, *_: Any, **__: Any) -> Recorded[Permit]:
+        self.events.append("recording")
+        await asyncio.Event().wait()
+        raise AssertionError("nobody sets it")
+
+    def gave_up(self, case: Any, request: Any) -> None:
+        self.events.append("gave up")
 
 
 @pytest.fixture
@@ -118,6 +141,34 @@ async def test_a_detector_that_fails_refuses_and_is_recorded(
     assert "CANARY" not in str(caught.value)
     assert path.recorder.refusals == [code]
     assert path.events == []
+
+
+@pytest.mark.parametrize("way", ["route", "advise"])
+async def test_a_caller_who_leaves_while_the_content_is_read_leaves_an_entry(
+    path: Path, way: str
+) -> None:
+    path.detector = Hesitant()
+    asking = asyncio.ensure_future(getattr(path.router, way)(request()))
+    while not path.detector.asked:
+        await asyncio.sleep(0)
+    asking.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asking
+
+    assert path.recorder.refusals == ["cancelled"]
+    assert path.events == []
+
+
+async def test_a_caller_who_leaves_while_the_log_writes_leaves_no_second_entry(path: Path) -> None:
+    path.router = replace(path.router, recorder=Endless(path.events))
+    asking = asyncio.ensure_future(path.router.route(request()))
+    while not path.events:
+        await asyncio.sleep(0)
+    asking.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asking
+
+    assert path.events == ["recording"]
 
 
 @pytest.mark.parametrize("models", [None, frozenset({DeploymentId("eu-medical")})])

@@ -339,6 +339,9 @@ class Recorder(Protocol):
     ) -> None:
         """Record why nothing was forwarded."""
 
+    def gave_up(self, case: Case | None, request: RoutingRequest) -> None:
+        """Queue the entry of a request whose caller left before anything else could be recorded."""
+
     async def advice(self, case: Case, choice: Choice | Hold | None) -> Receipt:
         """Record that advice was given; it is redeemable for nothing."""
 

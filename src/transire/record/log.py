@@ -125,15 +125,16 @@ class LogWriter:
         item: Item,
         *,
         linger: bool = False,
-        abandoned: Callable[[Receipt], None] | None = None,
+        abandoned: Callable[[Receipt | TransireError], None] | None = None,
     ) -> Receipt:
         """Append one item; see `domain.log.DecisionLog`.
 
         A cancelled caller takes only its own wait along; the queued item is written all the same.
 
         Args:
-            abandoned: Called with the receipt where the entry becomes durable although its caller
-                has gone or was refused: whoever wrote a permit closes it there.
+            abandoned: Called with what became of an entry whose caller has gone or was refused
+                meanwhile. Durable, it must be closed if it is a permit; not written, and certain to
+                stay so, it leaves its request without an entry.
 
         Raises:
             LogUncertain: not in time; the writer may have it in hand already.
@@ -146,10 +147,10 @@ class LogWriter:
                 return await asyncio.shield(job.future)
         except TimeoutError:
             job.is_dropped = True
-            _when_durable(job, abandoned)
+            _when_known(job, abandoned)
             raise LogUncertain("the log did not commit in time") from None
         except asyncio.CancelledError:
-            _when_durable(job, abandoned)
+            _when_known(job, abandoned)
             raise
 
     def enqueue(self, item: Item, *, linger: bool = False) -> Job:
@@ -213,7 +214,10 @@ class LogWriter:
     def _run(self) -> None:
         """The writer thread's life."""
         self._stand()  # an earlier boot may have died between a commit and its standing
-        while (batch := self._pending.take(_MAX_BATCH, self._guard.due)) is not None:
+        while (taken := self._pending.take(_MAX_BATCH, self._guard.due)) is not None:
+            batch = [job for job in taken if not job.is_dropped]
+            dropped = [job for job in taken if job.is_dropped]
+            self._refuse(dropped, LogUnavailable("the log came to this too late"))
             if batch:
                 self._commit(batch)
             elif self._pending.is_failing:
@@ -349,12 +353,19 @@ class LogWriter:
         )
 
 
-def _when_durable(job: Job, abandoned: Callable[[Receipt], None] | None) -> None:
-    """Tell of an entry nobody waits for any more, once it is durable; a failure is no entry."""
+def _when_known(job: Job, abandoned: Callable[[Receipt | TransireError], None] | None) -> None:
+    """Tell of an entry nobody waits for any more, once it is known what became of it."""
 
     def tell(future: "asyncio.Future[Receipt]") -> None:
-        if not future.cancelled() and future.exception() is None and abandoned is not None:
+        if future.cancelled():
+            return
+        error = future.exception()
+        if abandoned is None:
+            return
+        if error is None:
             abandoned(future.result())
+        elif isinstance(error, TransireError):
+            abandoned(error)
 
     job.future.add_done_callback(tell)
 

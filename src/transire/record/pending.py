@@ -101,6 +101,8 @@ class Pending:
     def take(self, limit: int, until: float | None) -> list[Job] | None:
         """The next batch, urgent first; empty where only `until` or a retry has come.
 
+        Dropped jobs are in it: whoever takes it refuses them.
+
         Returns None once the log is closing and nothing is left that could still be written.
         """
         with self._wake:
@@ -113,7 +115,7 @@ class Pending:
             batch = [self._urgent.popleft() for _ in range(min(len(self._urgent), limit))]
             room = min(len(self._lingering), limit - len(batch))
             batch += [self._lingering.popleft() for _ in range(room)]
-        return [job for job in batch if not job.is_dropped]
+        return batch
 
     def succeeded(self, jobs: list[Job]) -> None:
         """A commit with these jobs, perhaps none, went through."""

@@ -19,7 +19,13 @@ from transire.domain.log import Change, Condition, Item, Receipt
 from transire.domain.permit import Outcome, OutcomeStatus, Permit, Recorded
 from transire.domain.ports import Clock, Release, Wire
 from transire.domain.request import JsonValue, RoutingRequest
-from transire.errors import IntegrityError, LogUnavailable, StaleError, TransireError
+from transire.errors import (
+    IntegrityError,
+    LogUnavailable,
+    PolicyDenied,
+    StaleError,
+    TransireError,
+)
 from transire.record.log import LogWriter
 
 __all__ = [
@@ -96,30 +102,36 @@ class LogRecorder:
             changes=release.changes if release and is_first else (),
             blobs=blobs,
         )
-        receipt = await self._log.append(item, abandoned=lambda late: self._unused(permit, late))
+        receipt = await self._log.append(
+            item, abandoned=lambda end: self._abandoned(case, permit, end)
+        )
         # INVARIANT: the entry is durable here; nothing else makes a Recorded[Permit].
         recorded = Recorded(value=permit, receipt=receipt)
         self._remember(recorded)
         return recorded
 
-    def _unused(self, permit: Permit, receipt: Receipt) -> None:
-        """Close a permit that became durable after its caller had gone: nothing was sent for it."""
-        recorded = Recorded(value=permit, receipt=receipt)
-        self.outcome(recorded, Outcome(status=OutcomeStatus.CANCELLED, failure="not_sent"))
+    def _abandoned(self, case: Case, permit: Permit, end: Receipt | TransireError) -> None:
+        """A permit's caller has gone: close it unused, or say that it was never written."""
+        if isinstance(end, Receipt):
+            recorded = Recorded(value=permit, receipt=end)
+            self.outcome(recorded, Outcome(status=OutcomeStatus.CANCELLED, failure="not_sent"))
+        elif permit.attempt == 1:
+            self._later(_refusal(case, case.request, end.code))
 
     async def refusal(
         self, case: Case | None, request: RoutingRequest, error: TransireError
     ) -> None:
         """See `domain.ports.Recorder`."""
-        fields, blobs = (request_fields(request), {}) if case is None else decision_fields(case)
-        outcome = {"policy_denied": "denied"}.get(error.code, "refused")
-        await self._log.append(
-            Item(
-                kind="decision",
-                fields={**fields, "id": request.id, "outcome": outcome, "code": error.code},
-                blobs=blobs,
-            )
-        )
+        item = _refusal(case, request, error.code)
+        await self._log.append(item, abandoned=lambda end: self._unless_written(item, end))
+
+    def gave_up(self, case: Case | None, request: RoutingRequest) -> None:
+        """See `domain.ports.Recorder`."""
+        self._later(_refusal(case, request, "cancelled"))
+
+    def _unless_written(self, item: Item, end: Receipt | TransireError) -> None:
+        if isinstance(end, TransireError):
+            self._later(item)
 
     async def held(
         self,
@@ -150,8 +162,13 @@ class LogRecorder:
                 conditions=_currency(case),
                 changes=changes,
                 blobs=blobs,
-            )
+            ),
+            abandoned=lambda end: self._unless_held(case, end),
         )
+
+    def _unless_held(self, case: Case, end: Receipt | TransireError) -> None:
+        if isinstance(end, TransireError):
+            self._later(_refusal(case, case.request, end.code))
 
     async def advice(self, case: Case, choice: Choice | Hold | None) -> Receipt:
         """See `domain.ports.Recorder`."""
@@ -171,10 +188,15 @@ class LogRecorder:
     def outcome(self, permit: Recorded[Permit], outcome: Outcome) -> None:
         """See `domain.ports.Recorder`."""
         self._issued.pop(permit.receipt.entry_id, None)
-        item = Item(kind="outcome", fields=outcome_fields(permit.value, outcome))
-        # The writer keeps what it has accepted; only a closing log, or one that has had a failing
-        # disk for ten thousand outcomes, refuses. Then the sweep of the next start writes
-        # `unknown` for this permit.
+        self._later(Item(kind="outcome", fields=outcome_fields(permit.value, outcome)))
+
+    def _later(self, item: Item) -> None:
+        """Write without waiting.
+
+        The writer keeps what it has accepted; only a closing log, or one that has had a failing
+        disk for ten thousand of these, refuses. For a permit without an outcome, the sweep of the
+        next start then writes `unknown`.
+        """
         with suppress(LogUnavailable):
             future = self._log.enqueue(item, linger=True).future
             self._waiting.add(future)
@@ -200,6 +222,14 @@ class LogRecorder:
             now = self._clock.now()
             self._issued = {k: r for k, r in self._issued.items() if r.value.expires_at > now}
         self._issued[recorded.receipt.entry_id] = recorded
+
+
+def _refusal(case: Case | None, request: RoutingRequest, code: str) -> Item:
+    """A decision that nothing was forwarded; without a case, about a request nobody judged."""
+    fields, blobs = (request_fields(request), {}) if case is None else decision_fields(case)
+    outcome = {PolicyDenied.code: "denied"}.get(code, "refused")
+    fields |= {"id": request.id, "outcome": outcome, "code": code}
+    return Item(kind="decision", fields=fields, blobs=blobs)
 
 
 def _currency(case: Case) -> tuple[Condition, ...]:
