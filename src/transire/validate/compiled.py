@@ -77,9 +77,8 @@ class Library:
         """
         held = self._held.get(source)
         if held is None:
-            held = self.add(source)
-        else:
-            self._held.move_to_end(source)
+            return self.add(source)
+        self._held.move_to_end(source)
         return held
 
     def add(self, source: bytes) -> Compiled:
@@ -89,11 +88,15 @@ class Library:
             SchemaError: as `compile_schema`.
         """
         compiled = compile_schema(source)
+        self.put(source, compiled)
+        return compiled
+
+    def put(self, source: bytes, compiled: Compiled) -> None:
+        """Remember what was compiled."""
         self._held[source] = compiled
         self._held.move_to_end(source)
         if len(self._held) > self._size:
             self._held.popitem(last=False)
-        return compiled
 
     def __len__(self) -> int:
         return len(self._held)

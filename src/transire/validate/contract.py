@@ -15,7 +15,8 @@ from transire.domain.request import Body, RoutingRequest
 from transire.errors import RequestError
 from transire.validate import finish, toolcalls
 from transire.validate.isolation import Isolation, OverTimeError
-from transire.validate.judge import ANY_OBJECT, Judge, Judgement
+from transire.validate.judge import ANY_OBJECT, CACHED, Judge, Judgement
+from transire.validate.plans import Plans
 from transire.validate.schema import Plan, plan
 from transire.validate.toolcalls import Offer
 
@@ -25,6 +26,8 @@ MAX_VIOLATIONS: Final = 20
 MAX_SCHEMAS: Final = 128
 """As many as OpenAI allows tools."""
 
+_INLINE_BYTES: Final = 16 * 1024
+"""Schemas of larger bodies are examined in a thread, so that the loop does not wait."""
 _FORMAT: Final = "response_format.json_schema.schema"
 
 
@@ -46,6 +49,7 @@ class ContractValidator:
     ) -> None:
         self._isolation = Isolation(children=workers, deadline_s=schema_deadline_s)
         self._judge = Judge(self._isolation)
+        self._plans = Plans(CACHED)
         self._answer_deadline_s = answer_deadline_s
 
     async def check_request(self, body: Body) -> None:
@@ -57,9 +61,13 @@ class ContractValidator:
         """
         if not body.has_contract:
             return
+        is_large = body.size_bytes > _INLINE_BYTES
         for schema, where in _schemas_of(body):
+            # Each takes tens of milliseconds at the size limit, and there may be 128.
+            made = await asyncio.to_thread(plan, schema, where) if is_large else plan(schema, where)
+            self._plans.put(made)
             try:
-                is_schema = await self._judge.admit(plan(schema, where))
+                is_schema = await self._judge.admit(made, aside=is_large)
             except OverTimeError:
                 raise RequestError(
                     f"the schema at `{where}` takes too long to compile; make it smaller",
@@ -95,7 +103,7 @@ class ContractValidator:
         self, request: RoutingRequest, offer: Offer, choice: AnswerChoice
     ) -> AsyncIterator[Violation]:
         is_promised = (
-            _content_plan(request.body) is not None
+            self._content_plan(request.body) is not None
             or bool(offer.required or offer.needs_one)
             or bool(choice.tool_calls)
         )
@@ -117,7 +125,7 @@ class ContractValidator:
                 yield found
 
     async def _of_content(self, body: Body, choice: AnswerChoice) -> Violation | None:
-        wanted = _content_plan(body)
+        wanted = self._content_plan(body)
         if wanted is None:
             return None
         judged = await self._judge.judge(wanted, choice.content or "")
@@ -137,12 +145,26 @@ class ContractValidator:
         if tool is None or call.kind == "custom":
             return None
         # Some upstreams write no arguments as an empty text; the caller's tool sees `{}`.
-        judged = await self._judge.judge(_arguments_plan(tool), call.arguments or "{}")
+        judged = await self._judge.judge(self._arguments_plan(tool), call.arguments or "{}")
         if judged.state == "valid" and judged.is_object:
             return None
         kind = "deadline" if judged.state == "over" else "tool_arguments"
         path = f"message.tool_calls[{index}].function.arguments{_fragment(judged)}"
         return Violation(kind=kind, path=path, choice=choice)
+
+    def _content_plan(self, body: Body) -> Plan | None:
+        form: Any = body.fields.get("response_format")
+        kind = form.get("type") if isinstance(form, Mapping) else None
+        if kind not in ("json_object", "json_schema"):
+            return None
+        if kind == "json_schema" and "schema" in form["json_schema"]:
+            return self._plans.of(form["json_schema"]["schema"], _FORMAT)
+        return ANY_OBJECT
+
+    def _arguments_plan(self, function: Mapping[str, Any]) -> Plan:
+        if _is_strict(function):
+            return self._plans.of(function["parameters"], "tools")
+        return ANY_OBJECT
 
 
 def _fragment(judged: Judgement) -> str:
@@ -171,19 +193,3 @@ def _schemas_of(body: Body) -> list[tuple[Any, str]]:
 def _is_strict(function: Mapping[str, Any]) -> bool:
     """Only `strict: true` promises that arguments satisfy the schema (OpenAI function calling)."""
     return function.get("strict") is True and function.get("parameters") is not None
-
-
-def _content_plan(body: Body) -> Plan | None:
-    form: Any = body.fields.get("response_format")
-    kind = form.get("type") if isinstance(form, Mapping) else None
-    if kind not in ("json_object", "json_schema"):
-        return None
-    if kind == "json_schema" and "schema" in form["json_schema"]:
-        return plan(form["json_schema"]["schema"], _FORMAT)
-    return ANY_OBJECT
-
-
-def _arguments_plan(function: Mapping[str, Any]) -> Plan:
-    if _is_strict(function):
-        return plan(function["parameters"], "tools")
-    return ANY_OBJECT

@@ -6,16 +6,18 @@ under 2 ms. An answer that fails is explained in a child, because explaining can
 than judging. A child costs 0.3 ms.
 """
 
+import asyncio
 from dataclasses import dataclass
 from typing import Any, Final
 
-from transire.validate.compiled import Library, SchemaError
+from transire.validate.compiled import Library, SchemaError, compile_schema
 from transire.validate.isolation import Isolation, OverTimeError
 from transire.validate.schema import Plan
 from transire.validate.strict_json import MAX_CHARS, NOT_JSON, read
 
 __all__ = [
     "ANY_OBJECT",
+    "CACHED",
     "Judge",
     "Judgement",
     "is_local",
@@ -55,18 +57,25 @@ class Judge:
         self._isolation = isolation
         self._library = Library(CACHED)
 
-    async def admit(self, plan: Plan) -> bool:
+    async def admit(self, plan: Plan, *, aside: bool = False) -> bool:
         """Compile a schema where it may run; False where the library refuses it.
 
         What cannot run here is not compiled here either: a pattern costs most while it compiles.
+
+        Args:
+            aside: Compile in a thread; for what is large, or one of many.
 
         Raises:
             OverTimeError: it takes too long to compile.
         """
         if plan.is_isolated:
             return await self._isolation.compiles(plan.source)
+        source = plan.source
         try:
-            self._library.add(plan.source)
+            compiled = (
+                await asyncio.to_thread(compile_schema, source) if aside else compile_schema(source)
+            )
+            self._library.put(source, compiled)
         except SchemaError:
             return False
         return True

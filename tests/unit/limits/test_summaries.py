@@ -102,7 +102,7 @@ async def test_a_sweep_that_is_cancelled_loses_nothing() -> None:
         await asyncio.Event().wait()
         raise AssertionError("unreachable")
 
-    log.append = hang  # type: ignore[method-assign, assignment] # a log that does not answer
+    log.append = hang  # type: ignore[method-assign] # a log that does not answer
     for key in "abc":
         tally.add(key, "rate")
     task = asyncio.ensure_future(writing.write())
