@@ -17,7 +17,7 @@ from transire.domain.answer import (
     Completion,
     Usage,
 )
-from transire.domain.bundle import Quarantine
+from transire.domain.bundle import Bundle, Quarantine
 from transire.domain.decision import (
     Authorization,
     Candidate,
@@ -25,7 +25,9 @@ from transire.domain.decision import (
     Choice,
     Classification,
     Effect,
+    Finding,
     Hold,
+    Pair,
     Ranking,
     Redaction,
     Signals,
@@ -80,13 +82,15 @@ class FakeDetector:
     error: Exception | None = None
     digest: str = "detector"
     asked: int = 0
+    findings: tuple[Finding, ...] = ()
+    redactions: int = 0
 
     async def classify(self, request: RoutingRequest) -> Classification:
         self.asked += 1
         if self.error is not None:
             raise self.error
         return Classification(
-            findings=(),
+            findings=self.findings,
             states=(),
             found=self.found,
             failed=frozenset(),
@@ -96,6 +100,7 @@ class FakeDetector:
         )
 
     async def redact(self, request: Any, classification: Any) -> Redaction | None:
+        self.redactions += 1
         return None
 
     async def classify_text(self, text: str, tenant: str) -> Classification:
@@ -104,20 +109,28 @@ class FakeDetector:
 
 @dataclass
 class FakeScorer:
-    """Ranks by name; `hostile` answers with pairs nobody permitted."""
+    """Ranks by name; `hostile` answers with pairs nobody permitted, `first` comes first."""
 
+    first: DeploymentId | None = None
     hostile: DeploymentId | None = None
     seen: list[frozenset[DeploymentId]] = field(default_factory=list)
     digest: str = "scorer"
 
     def rank(
-        self, request: Any, classification: Any, permitted: Authorization, **_: Any
+        self,
+        request: Any,
+        classification: Any,
+        permitted: Authorization,
+        *,
+        exclude: frozenset[Pair],
+        seed: int,
     ) -> Ranking:
         self.seen.append(frozenset(v.pair.deployment for v in permitted.permitted))
-        verdicts = list(permitted.permitted)
+        verdicts = [v for v in permitted.permitted if v.pair not in exclude]
         if self.hostile is not None:
             forbidden = next(v for v in permitted.verdicts if v.pair.deployment == self.hostile)
             verdicts = [replace(forbidden, effect=Effect.PERMIT)]
+        verdicts.sort(key=lambda v: v.pair.deployment != self.first)
         candidates = tuple(Candidate(verdict=v, terms=TERMS) for v in verdicts)
         return Ranking(
             candidates=candidates,
@@ -136,6 +149,7 @@ class FakeRecorder:
     errors: list[Exception] = field(default_factory=list)
     outcomes: list[Outcome] = field(default_factory=list)
     refusals: list[str] = field(default_factory=list)
+    permits: list[tuple[Case, Release | None]] = field(default_factory=list)
 
     async def permit(
         self, case: Case, choice: Choice, wire: Wire, *, attempt: int, cause: str, release: Any
@@ -144,6 +158,7 @@ class FakeRecorder:
             raise self.errors.pop(0)
         pair = choice.candidate.pair
         self.events.append(f"recorded {pair.deployment} {cause}")
+        self.permits.append((case, release))
         permit = Permit(
             decision_id=case.request.id,
             attempt=attempt,
@@ -245,26 +260,40 @@ class FakeValidator:
         return self.wrong
 
 
+@dataclass
 class FakeHealth:
-    def started(self, deployment: Any) -> None:
-        pass
+    """Notes which deployments were used, and how that ended."""
 
-    def finished(self, deployment: Any, **_: Any) -> None:
-        pass
+    begun: list[DeploymentId] = field(default_factory=list)
+    ended: list[dict[str, Any]] = field(default_factory=list)
+
+    def started(self, deployment: DeploymentId) -> None:
+        self.begun.append(deployment)
+
+    def finished(self, deployment: DeploymentId, **how: Any) -> None:
+        self.ended.append({"deployment": deployment, **how})
 
 
+@dataclass
 class FakeObserver:
+    """Notes what it is told."""
+
+    stages: dict[str, float] = field(default_factory=dict)
+    codes: list[str] = field(default_factory=list)
+    attempts: list[tuple[DeploymentId, Outcome]] = field(default_factory=list)
+    overheads_s: list[float] = field(default_factory=list)
+
     def stage(self, name: str, seconds: float) -> None:
-        pass
+        self.stages[name] = seconds
 
-    def decided(self, case: Any, code: str) -> None:
-        pass
+    def decided(self, case: Case | None, code: str) -> None:
+        self.codes.append(code)
 
-    def attempted(self, deployment: Any, outcome: Any) -> None:
-        pass
+    def attempted(self, deployment: DeploymentId, outcome: Outcome) -> None:
+        self.attempts.append((deployment, outcome))
 
     def answered(self, overhead_s: float) -> None:
-        pass
+        self.overheads_s.append(overhead_s)
 
 
 CHUNK = Chunk(choices=(ChunkChoice(index=0, content="hi"),))
@@ -280,6 +309,9 @@ class Path:
     scorer: FakeScorer = field(default_factory=FakeScorer)
     reviews: FakeReviews = field(default_factory=FakeReviews)
     validator: FakeValidator = field(default_factory=FakeValidator)
+    health: FakeHealth = field(default_factory=FakeHealth)
+    observer: FakeObserver = field(default_factory=FakeObserver)
+    bundle: Bundle = COMPILED.bundle
     events: list[str] = field(default_factory=list)
     quarantine: Quarantine = field(default_factory=Quarantine)
 
@@ -293,15 +325,15 @@ class Path:
             forwarder=self.forwarder,
             validator=self.validator,
             attempts=AttemptPlan(),
-            health=FakeHealth(),
-            observer=FakeObserver(),
+            health=self.health,
+            observer=self.observer,
             contradicts=lambda place, *_: place == "elsewhere",
             clock=self.clock,
         )
 
     def governed(self) -> Governed:
         return Governed(
-            bundle=COMPILED.bundle,
+            bundle=self.bundle,
             quarantine=self.quarantine,
             detector=self.detector,
             authorizer=CedarAuthorizer(COMPILED),
