@@ -26,7 +26,7 @@ from transire.classify.detector import EngineDetector
 from transire.classify.names.finder import NameFinder
 from transire.classify.pool import ScanPool
 from transire.clock import SystemClock
-from transire.domain.bundle import Quarantine
+from transire.domain.bundle import Bundle, Quarantine
 from transire.domain.ids import PersonId
 from transire.domain.log import Item
 from transire.domain.pack import Pack
@@ -43,6 +43,7 @@ from transire.limits.bucket import Rate
 from transire.limits.summaries import Summaries
 from transire.observe.metrics import Metrics
 from transire.outbound.client import Bounds, Outbound
+from transire.outbound.secrets import Secrets
 from transire.record.log import LogWriter
 from transire.record.opening import create_log, has_log, open_log
 from transire.record.query import Projection
@@ -64,7 +65,7 @@ __all__ = [
 
 _log = structlog.get_logger()
 _SWEEP_S: Final = 10.0
-"""Seconds between sweeps of expired reviews and counted throttles."""
+"""Seconds between sweeps of expired reviews, counted throttles and replaced secrets."""
 
 
 @dataclass(slots=True)
@@ -89,6 +90,7 @@ class Installation:
     health: FleetHealth
     steering: "Steering"
     outbound: Outbound
+    secrets: Secrets
     pool: ScanPool
     validator: ContractValidator
     first_credential: Path | None = None
@@ -101,9 +103,8 @@ class Installation:
 
     def missing_credentials(self) -> list[str]:
         """Names of credentials that open deployments ask for and the settings do not have."""
-        catalog = self.governed.bundle.catalog
-        names = {d.credential for d in catalog.deployments.values() if d.credential is not None}
-        return sorted(name for name in names if self.settings.secret(name) is None)
+        names = _credentials(self.governed.bundle)
+        return sorted(name for name in names if self.secrets.get(name) is None)
 
     def act(self, person: PersonId) -> Act:
         """A person's act on governed state, judged by the bundle that is active now."""
@@ -140,7 +141,7 @@ class Installation:
     async def _sweep(self) -> None:
         while True:
             await asyncio.sleep(_SWEEP_S)
-            for task in (self.reviews.sweep, self.summaries.write, self._measure):
+            for task in (self.reviews.sweep, self.summaries.write, self._look):
                 try:
                     await task()
                 except TransireError as error:
@@ -148,7 +149,8 @@ class Installation:
                 except Exception as error:  # noqa: BLE001 - the others must go on, whatever broke
                     _log.error("sweep.failed", error_type=type(error).__name__)
 
-    async def _measure(self) -> None:
+    async def _look(self) -> None:
+        await asyncio.to_thread(self.secrets.refresh)
         self.metrics.held_reviews.set(await self.reviews.open_count())
 
 
@@ -262,7 +264,13 @@ async def _wire(
     pool = ScanPool(workers=settings.detection.workers, queue=settings.detection.queue)
     recorder = LogRecorder(log, clock)
 
+    secrets = Secrets(
+        {name: value.get_secret_value() for name, value in settings.upstream.secrets.items()},
+        settings.upstream.secrets_dir,
+    )
+
     def build(compiled: CompiledBundle) -> Governed:
+        secrets.load(_credentials(compiled.bundle))
         return Governed(
             bundle=compiled.bundle,
             quarantine=steering.current().quarantine if steering.compiled else Quarantine(),
@@ -341,7 +349,7 @@ async def _wire(
             recorder=recorder,
             reviews=reviews,
             forwarder=OpenAIForwarder(
-                outbound, keyed=keyed, secret=settings.secret, vouch=recorder.vouch, clock=clock
+                outbound, keyed=keyed, secret=secrets.get, vouch=recorder.vouch, clock=clock
             ),
             validator=validator,
             attempts=AttemptPlan(),
@@ -362,6 +370,7 @@ async def _wire(
         health=health,
         steering=steering,
         outbound=outbound,
+        secrets=secrets,
         pool=pool,
         validator=validator,
     )
@@ -412,6 +421,12 @@ def _founder(files: Mapping[str, bytes], *, solo: bool) -> str:
     if found is None:
         raise BundleError(["catalog: nobody under `people` may invite others; add an operator"])
     return found
+
+
+def _credentials(bundle: Bundle) -> frozenset[str]:
+    """Names that deployments ask for."""
+    deployments = bundle.catalog.deployments.values()
+    return frozenset(d.credential for d in deployments if d.credential is not None)
 
 
 async def _close_open_permits(installation: Installation) -> None:

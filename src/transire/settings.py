@@ -100,7 +100,9 @@ class UpstreamSettings(_Section):
         description="Deployment credential name → key; prefer `secrets_dir` or the environment.",
     )
     secrets_dir: Path | None = Field(
-        None, description="Folder with one file per credential name, readable by us alone."
+        None,
+        description="Folder with one file per credential name, readable by us alone; a replaced "
+        "file counts within ten seconds.",
     )
 
 
@@ -135,16 +137,6 @@ class Settings(BaseSettings):
     upstream: UpstreamSettings = UpstreamSettings()  # type: ignore[call-arg]
     governance: GovernanceSettings = GovernanceSettings()  # type: ignore[call-arg]
     observe: ObserveSettings = ObserveSettings()  # type: ignore[call-arg]
-
-    def secret(self, name: str) -> str | None:
-        """A deployment's credential by name: from the tree, or from `secrets_dir`."""
-        given = self.upstream.secrets.get(name)
-        if given is not None:
-            return given.get_secret_value()
-        if self.upstream.secrets_dir is None:
-            return None
-        path = self.upstream.secrets_dir / name
-        return path.read_text().strip() if path.is_file() else None
 
     def redacted(self) -> dict[str, Any]:
         """The tree for printing; secrets are stars."""
