@@ -5,14 +5,18 @@ released it, and goes to a deployment that is still what was judged.
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Final
 
 from transire.domain.decision import Candidate, Case, Choice, Effect, Form, Pair
 from transire.domain.ports import Governed, Release
 from transire.domain.request import RoutingRequest
+from transire.domain.restoring import Restorer
 from transire.errors import IntegrityError
 
-__all__ = ["confirm", "free", "redeclared", "seed_of"]
+__all__ = ["confirm", "free", "redeclared", "restorer_of", "seed_of"]
+
+_JSON_FORMATS: Final = ("json_object", "json_schema")
 
 
 def free(candidates: Sequence[Candidate], release: Release | None) -> list[Candidate]:
@@ -38,6 +42,23 @@ def confirm(case: Case, choice: Choice, release: Release | None) -> None:
         raise IntegrityError("the scorer picked outside the permitted set")
     if not verdict.queues <= (release.queues if release is not None else frozenset()):
         raise IntegrityError("the pick awaits a review that has not released it")
+
+
+def restorer_of(case: Case, choice: Choice) -> Restorer | None:
+    """What puts values back into the answer to this pick; None where nothing may be.
+
+    Read anew for each attempt: the obligations are those of the set as it stands now.
+    """
+    verdict = case.authorization.verdict(choice.candidate.pair)
+    redaction = case.redaction
+    if verdict is None or not verdict.is_reversible or redaction is None:
+        return None
+    wanted = case.request.body.fields.get("response_format")
+    is_json = isinstance(wanted, Mapping) and wanted.get("type") in _JSON_FORMATS
+    book = redaction.placeholders
+    if book is None:
+        return None
+    return book.restorer(arguments=verdict.restores_arguments, is_json=is_json)
 
 
 def redeclared(before: Governed, now: Governed) -> frozenset[Pair]:

@@ -7,7 +7,7 @@ by the caller, stopped by a quarantine, or never read at all.
 import asyncio
 import math
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Final, TypeVar
@@ -18,7 +18,8 @@ from transire.domain.deployment import Price
 from transire.domain.ids import DeploymentId
 from transire.domain.permit import Outcome, OutcomeStatus, Tried
 from transire.domain.ports import Clock, Exchange
-from transire.domain.request import RoutingRequest
+from transire.domain.request import JsonValue, RoutingRequest
+from transire.domain.restoring import Restorer
 from transire.errors import ContractViolated, LogUncertain, UpstreamError
 from transire.toolgate import Judge, released
 
@@ -97,6 +98,7 @@ class Relay:
         judge: Says what is wrong with (a choice of) an answer.
         until: Monotonic second by which this attempt must have answered, or have begun to.
         is_elsewhere: Whether a place that the answer names contradicts the catalog.
+        restorer: Puts back what was redacted; None where nothing was, or policy keeps it out.
     """
 
     exchange: Exchange
@@ -110,6 +112,7 @@ class Relay:
     sent: float
     until: float
     expected_model: str = ""
+    restorer: Restorer | None = None
     _contradicts: set[str] = field(default_factory=set)
     _chunks: AsyncIterator[Chunk] | None = field(default=None, repr=False)
     _first: Chunk | None = field(default=None, repr=False)
@@ -129,6 +132,8 @@ class Relay:
         self._refuse_if_stopped()
         self._compare(completion.model)
         self._compare_place()
+        if self.restorer is not None:
+            completion = self.restorer.whole(completion)
         self._usage = completion.usage
         self._finish = {c.index: c.finish_reason or "stop" for c in completion.choices}
         self._whole = sum(map(_bytes_of, completion.choices))
@@ -142,7 +147,7 @@ class Relay:
             ContractViolated: what came first breaks the contract.
         """
         self._compare_place()
-        self._chunks = released(self.exchange.chunks(), self.judge)
+        self._chunks = released(self.exchange.chunks(), self.judge, self.restorer)
         self._first = await self._next(self.until)
         if self._first is None:
             raise UpstreamError("the stream was empty", facts={"failure": "empty"})
@@ -255,11 +260,20 @@ class Relay:
                 cost_micro_usd=cost,
                 released_bytes=released_bytes,
                 finish_reasons=tuple(self._finish[i] for i in sorted(self._finish)),
-                facts={"contradicts": sorted(self._contradicts)} if self._contradicts else {},
+                facts=self._facts(),
             ),
             retry_after,
         )
         await self.exchange.close()
+
+    def _facts(self) -> Mapping[str, JsonValue]:
+        """Names and counts beside the outcome's own fields."""
+        facts: dict[str, JsonValue] = {}
+        if self._contradicts:
+            facts["contradicts"] = sorted(self._contradicts)
+        if self.restorer is not None:
+            facts |= self.restorer.facts()
+        return facts
 
 
 def _is_same_model(named: str, expected: str) -> bool:

@@ -48,7 +48,7 @@ from transire.errors import (
     TransireError,
     UpstreamError,
 )
-from transire.picks import confirm, free, redeclared, seed_of
+from transire.picks import confirm, free, redeclared, restorer_of, seed_of
 from transire.refusals import refuse_answer, refuse_empty, refuse_too_long, refuse_tried
 from transire.relay import Account, Relay
 
@@ -415,6 +415,7 @@ class Router:
             sent=sent,
             until=sent + attempt_s,
             expected_model=deployment.upstream_model,
+            restorer=restorer_of(case, choice),
         )
 
     def _settle(

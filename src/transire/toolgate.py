@@ -19,6 +19,7 @@ from transire.domain.answer import (
     ToolCallDelta,
 )
 from transire.domain.ports import Violation
+from transire.domain.restoring import Restorer
 from transire.refusals import refuse_answer
 
 __all__ = ["Judge", "released"]
@@ -55,18 +56,21 @@ class _Choice:
     calls: dict[int, _Call] = field(default_factory=dict)
 
 
-async def released(chunks: AsyncIterator[Chunk], judge: Judge) -> AsyncIterator[Chunk]:
+async def released(
+    chunks: AsyncIterator[Chunk], judge: Judge, restorer: Restorer | None = None
+) -> AsyncIterator[Chunk]:
     """The same stream, as far as it may reach the caller.
 
     Args:
         judge: Says what is wrong with one choice, put to it as an answer of its own.
+        restorer: Puts replaced values back, before anything is judged; None where none may be.
 
     Raises:
         ContractViolated: a choice's calls, or its saying nothing at all, break the contract.
     """
-    gate = _Gate(judge)
+    gate = _Gate(judge, restorer)
     silent: list[Chunk] | None = []
-    async for chunk in chunks:
+    async for chunk in chunks if restorer is None else _restored(chunks, restorer):
         for passed in await gate.admit(chunk):
             if silent is not None and not any(map(_matters, passed.choices)):
                 silent.append(passed)
@@ -79,11 +83,19 @@ async def released(chunks: AsyncIterator[Chunk], judge: Judge) -> AsyncIterator[
         yield passed
 
 
+async def _restored(chunks: AsyncIterator[Chunk], restorer: Restorer) -> AsyncIterator[Chunk]:
+    async for chunk in chunks:
+        yield restorer.chunk(chunk)
+    for chunk in restorer.rest():
+        yield chunk
+
+
 class _Gate:
     """The choices of one stream."""
 
-    def __init__(self, judge: Judge) -> None:
+    def __init__(self, judge: Judge, restorer: Restorer | None) -> None:
         self._judge = judge
+        self._restorer = restorer
         self._choices: dict[int, _Choice] = {}
 
     async def admit(self, chunk: Chunk) -> Sequence[Chunk]:
@@ -128,6 +140,8 @@ class _Gate:
         self, index: int, state: _Choice, finish_reason: str | None
     ) -> Sequence[ChunkChoice]:
         calls = tuple(state.calls[at].whole() for at in sorted(state.calls))
+        if self._restorer is not None:
+            calls = tuple(map(self._restorer.call, calls))
         answer = AnswerChoice(
             index=index, content=None, refusal=None, tool_calls=calls, finish_reason=finish_reason
         )

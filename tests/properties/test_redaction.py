@@ -6,8 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.unit.classify.detectors import Keys, detector_of, request_of, text_part
 
+from transire.classify.placeholders import conversation_key, placeholder_namer
 from transire.classify.recognizers import MESSAGE_LEVEL
-from transire.classify.redact import placeholder_namer, replacements
+from transire.classify.redact import replacements
 from transire.domain.decision import Finding, Redaction
 from transire.domain.ids import DataClass
 
@@ -88,7 +89,7 @@ def test_what_stands_outside_every_span_stays_in_order(
 
 @given(st.text(), st.text(), st.text(), st.text())
 def test_different_values_never_share_a_placeholder(a: str, b: str, s: str, t: str) -> None:
-    one = placeholder_namer(Keys().digest, "acme", s)("E", a)
-    two = placeholder_namer(Keys().digest, "acme", t)("E", b)
+    one = placeholder_namer(conversation_key(Keys().digest, ("acme", s)))("E", a, 5)
+    two = placeholder_namer(conversation_key(Keys().digest, ("acme", t)))("E", b, 5)
 
     assert (one == two) == ((a, s) == (b, t))

@@ -1,13 +1,13 @@
 """From Cedar's answers to verdicts: review as an obligation, and the stricter of two. Pure."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from transire.domain.decision import Effect, Obligation
 from transire.domain.ids import PolicyId
 
-__all__ = ["Answer", "Evaluation", "combine", "stricter"]
+__all__ = ["Answer", "Evaluation", "combine", "keeping", "stricter"]
 
 _DEFAULT_QUEUE: Final = "default"
 _NO_DECISION: Final = "NoDecision"
@@ -67,6 +67,30 @@ def combine(
     if unreviewed is not None and unreviewed.is_allowed:
         return Evaluation(Effect.PERMIT, (), policies, ())
     return Evaluation(Effect.PERMIT, _reviews(unreviewed, annotations), policies, ())
+
+
+def keeping(evaluation: Evaluation, restore: Answer | None, arguments: Answer | None) -> Evaluation:
+    """A redacted form's evaluation, obliged to keep placeholders where nothing lets values back.
+
+    Said as what must *not* be done, so that uniting obligations is the stricter of two (I5).
+    Unlike a route's, an error here denies the values alone: the answer is then without them.
+
+    Args:
+        restore: On `restore`; None where it was not asked, which keeps everything.
+        arguments: On `restore_arguments`; None where it was not asked, or nothing is restored.
+    """
+    if evaluation.effect is Effect.FORBID:
+        return evaluation
+    kept = _kept("irreversible", restore) or _kept("irreversible_arguments", arguments)
+    return replace(evaluation, obligations=tuple(sorted((*evaluation.obligations, *kept))))
+
+
+def _kept(kind: str, answer: Answer | None) -> list[Obligation]:
+    """One obligation per determining forbid; one of nobody's for a default deny or an error."""
+    if answer is not None and answer.is_allowed and answer.is_decided and not answer.errors:
+        return []
+    policies = [] if answer is None or answer.is_allowed else answer.policies
+    return [Obligation(kind=kind, policy=p) for p in policies] or [Obligation(kind=kind)]
 
 
 def _errors(answer: Answer) -> tuple[str, ...]:

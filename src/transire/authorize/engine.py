@@ -2,7 +2,8 @@
 
 Deployments with equal attributes and parents get equal answers unless a policy or another entity
 names one of them, so one representative is asked for each such profile: exact, and the larger the
-fleet of equals, the cheaper. `route_unreviewed` is asked only where `route` is allowed.
+fleet of equals, the cheaper. `route_unreviewed` is asked only where `route` is allowed, and
+`restore` and `restore_arguments` there of the redacted form.
 """
 
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
@@ -13,7 +14,7 @@ import cedarpy
 import orjson
 from cedarpy import pst
 
-from transire.authorize.effects import Answer, Evaluation, combine
+from transire.authorize.effects import Answer, Evaluation, combine, keeping
 from transire.authorize.memo import Memo, fact_projection, instants_of
 from transire.bundle.compiled import CompiledBundle
 from transire.bundle.entities import datetime_value, reference, uid
@@ -115,7 +116,8 @@ class CedarEngine:
 
     def key(self, application: ApplicationId, facts: Facts, judged: datetime) -> Hashable:
         """Equal for two questions that this bundle must answer alike."""
-        return application, self.window(judged), self._observed(facts)
+        # The form is always kept: what may be put back is asked about the redacted one alone.
+        return application, self.window(judged), facts.redacted, self._observed(facts)
 
     def evaluate(
         self, application: ApplicationId, facts: Facts, now: datetime
@@ -147,12 +149,27 @@ class CedarEngine:
                 strict=True,
             )
         )
+        restore, arguments = self._restoring(application, facts, open_heads, context)
         annotations = self._compiled.bundle.annotations
         found: dict[DeploymentId, Evaluation] = {}
         for profile, route in zip(self._profiles, routes, strict=True):
-            evaluation = combine(route, unreviewed.get(profile[0]), annotations)
+            head = profile[0]
+            evaluation = combine(route, unreviewed.get(head), annotations)
+            if facts.redacted:
+                evaluation = keeping(evaluation, restore.get(head), arguments.get(head))
             found.update(dict.fromkeys(profile, evaluation))
         return found
+
+    def _restoring(
+        self, application: str, facts: Facts, heads: Sequence[DeploymentId], context: str
+    ) -> tuple[Mapping[DeploymentId, Answer], Mapping[DeploymentId, Answer]]:
+        """Whether values may be put back into an answer, and into arguments of its tool calls."""
+        if not facts.redacted:
+            return {}, {}
+        restore = dict(zip(heads, self._ask(application, "restore", heads, context), strict=True))
+        open_heads = [head for head in heads if restore[head].is_allowed]
+        answers = self._ask(application, "restore_arguments", open_heads, context)
+        return restore, dict(zip(open_heads, answers, strict=True))
 
     def _ask(
         self, application: str, action: str, deployments: Sequence[str], context: str

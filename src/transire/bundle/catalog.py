@@ -52,6 +52,9 @@ def to_taxonomy(document: TaxonomyDocument) -> Taxonomy:
             for name, item in document.jurisdictions.items()
         },
         personal=frozenset(DataClass(n) for n, c in document.data_classes.items() if c.personal),
+        case_matters=frozenset(
+            DataClass(n) for n, c in document.data_classes.items() if c.case_matters
+        ),
         purposes=tuple(map(Purpose, document.purposes)),
         stakes=tuple(map(Stakes, document.stakes)),
         tiers=tuple(map(Tier, document.tiers)),

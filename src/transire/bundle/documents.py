@@ -60,10 +60,14 @@ class _Model(BaseModel):
 
 
 class DataClassDocument(_Model):
-    """One data class; `personal` ones count as found personal data while uncovered."""
+    """One data class; `personal` ones count as found personal data while uncovered.
+
+    Redaction takes a value out wherever it recurs, in whatever case, unless `case_matters`.
+    """
 
     implies: list[Name] = []
     personal: bool = False
+    case_matters: bool = False
     title: str = ""
 
 

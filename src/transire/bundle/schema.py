@@ -64,6 +64,12 @@ action "dispatch";
 action "route", "route_unreviewed" in [Action::"dispatch"]
   appliesTo { principal: [Application], resource: [Deployment], context: RouteContext };
 
+// Whether what was redacted may be put back into an answer; `restore_arguments` also into the
+// arguments of its tool calls. Asked of permitted routes with `redacted`, and apart from
+// "dispatch": a grant of a fleet says nothing about it.
+action "restore", "restore_arguments"
+  appliesTo { principal: [Application], resource: [Deployment], context: RouteContext };
+
 type ActContext = { now: datetime };
 // `solo`: this installation was founded for one person (`transire init --solo`).
 type GovernContext = { now: datetime, solo: Bool };

@@ -54,7 +54,10 @@ def route_questions(bundle: Bundle, now: datetime, limit: int) -> Iterator[Quest
     for turn, (application, context, oddity) in enumerate(chain(contexts, drawn)):
         text = orjson.dumps({k: v for k, v in context.items() if v is not None}).decode()
         for deployment in _rotate(deployments, turn * _SPREAD):
-            for action in ("route", "route_unreviewed"):
+            actions = ["route", "route_unreviewed"]
+            if context["redacted"]:
+                actions += ["restore", "restore_arguments"]
+            for action in actions:
                 if asked >= limit:
                     return
                 asked += 1

@@ -23,14 +23,14 @@ from transire.classify.language import LanguageJudge
 from transire.classify.mapping import failed_classes, findings_of
 from transire.classify.names.finder import LANGUAGES, NameFinder
 from transire.classify.names.spans import PERSON
-from transire.classify.normalize import rebuild_with
 from transire.classify.operators import operator_recognizers
+from transire.classify.placeholders import PlaceholderBook, conversation_key, placeholder_namer
 from transire.classify.pool import ScanPool
 from transire.classify.recognizer import Hit, Recognizer
 from transire.classify.recognizers import MESSAGE_LEVEL, select
 from transire.classify.recognizers.canaries import CANARIES
 from transire.classify.recognizers.fingerprint import detector_fingerprint
-from transire.classify.redact import placeholder_namer, replacements
+from transire.classify.remedy import Redacted, conversation_of, redact_body
 from transire.classify.scan import Scan, joined, run
 from transire.domain.bundle import Bundle
 from transire.domain.decision import Classification, Finding, PartState, Redaction, Signals
@@ -51,8 +51,6 @@ _CREDENTIAL: Final = DataClass("CREDENTIAL")
 _PSEUDONYMISED: Final = DataClass("PSEUDONYMISED")
 _INLINE_CHARS: Final = 4_000
 """More new text than this goes to a worker: 1 ms of prose, 40 ms of the worst text we know."""
-_REDACTION_ROUNDS: Final = 3
-"""A placeholder beside a number can make it a finding; what three rounds leave stays found."""
 _CANARY_S: Final = 5.0
 _INLINE_PIECES: Final = 512
 """Texts and hits of one body that are sorted and rewritten on the event loop: about 5 ms."""
@@ -136,35 +134,30 @@ class EngineDetector:
         self, request: RoutingRequest, classification: Classification
     ) -> Redaction | None:
         """See `domain.ports.Detector`."""
-        session = request.assertions.session_id or request.id
-        namer = placeholder_namer(self._keyed.digest, request.principal.tenant, session)
-        body, judged, count = request.body, classification, 0
-        for _ in range(_REDACTION_ROUNDS):
-            size = len(judged.findings)
-            rewritten = await _aside(size, partial(self._rewritten, body, judged, namer))
-            if rewritten is None:
-                break
-            body, replaced, digest = rewritten
-            count += replaced
-            judged = await self._classify(request, body, classification.signals)
-        if not count:
-            return None
-        return Redaction(
-            body=body,
-            classification=self._residual(classification, judged),
-            content_digest=digest,
-            count=count,
+        principal = request.principal
+        scope = (principal.tenant, principal.key_id, conversation_of(request))
+        namer = placeholder_namer(conversation_key(self._keyed.digest, scope))
+        book = PlaceholderBook(namer, self._taxonomy.entities)
+        redacted = await redact_body(
+            request.body,
+            classification,
+            book,
+            taxonomy=self._taxonomy,
+            message_level=self._message_level,
+            judge=lambda body: self._classify(request, body, classification.signals),
+            aside=_aside,
         )
-
-    def _rewritten(
-        self, body: Body, judged: Classification, namer: Callable[[str, str], str]
-    ) -> tuple[Body, int, bytes] | None:
-        """The body with what was found replaced, how often, and its digest; None: nothing was."""
-        texts, count = replacements(body.parts, judged.findings, namer, self._message_level)
-        if not count:
+        if not redacted.count:
             return None
-        body = rebuild_with(body, texts)
-        return body, count, content_digest(self._keyed, body)
+        size = sum(len(part.text) for part in redacted.body.parts) // _CHARS_PER_PIECE
+        digest = partial(content_digest, self._keyed, redacted.body)
+        return Redaction(
+            body=redacted.body,
+            classification=self._residual(classification, redacted),
+            content_digest=await _aside(size, digest),
+            count=redacted.count,
+            placeholders=book,
+        )
 
     async def classify_text(self, text: str, tenant: str) -> Classification:
         """See `domain.ports.Detector`."""
@@ -178,10 +171,11 @@ class EngineDetector:
         deadline = monotonic() + seconds
         return [run(text, deadline, self._panel, monotonic) for text in texts]
 
-    def _residual(self, raw: Classification, redacted: Classification) -> Classification:
+    def _residual(self, raw: Classification, rest: Redacted) -> Classification:
         """What is known of the redacted body: nothing that was unknown has become known."""
-        rules = self._taxonomy.entities
+        rules, redacted = self._taxonomy.entities, rest.judged
         kept = {rules[f.entity].data_class for f in raw.findings if f.entity in self._message_level}
+        kept |= rest.kept
         gaps = dict(raw.uncovered)
         for name, modalities in redacted.uncovered.items():
             gaps[name] = gaps.get(name, frozenset()) | modalities

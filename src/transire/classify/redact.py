@@ -1,10 +1,4 @@
-"""Replacing what was found with typed placeholders. Pure.
-
-A placeholder is `<ENTITY_nonce>`; the nonce is keyed to tenant, session and value, so that one
-value has one placeholder in a conversation, and nobody can forge one or guess the value from it.
-Values are never stored: this is the irreversible mode. Its letters are no digits, so that no
-recognizer of numbers reads one.
-"""
+"""Replacing what was found with typed placeholders (`placeholders`). Pure."""
 
 import json
 import re
@@ -16,27 +10,10 @@ from transire.classify.recognizers import MESSAGE_LEVEL
 from transire.domain.decision import Finding
 from transire.domain.request import Part, PartKind, Pointer
 
-__all__ = ["placeholder_namer", "redactable", "replacements"]
+__all__ = ["is_json", "redactable", "replacements"]
 
-_NONCE_BYTES: Final = 5
-_LETTERS: Final = str.maketrans("0123456789abcdef", "bcdfghjklmnpqrst")
-"""No vowels: a nonce spells no word."""
 _STRING: Final = re.compile(r'"(?:[^"\\]|\\.)*"')
 """A string of a valid JSON document (RFC 8259 §7)."""
-
-
-def placeholder_namer(
-    digest: Callable[[str, bytes], bytes], tenant: str, session: str
-) -> Callable[[str, str], str]:
-    """A function (entity, value) → placeholder for one tenant and session."""
-    scope = f"{len(tenant)}:{tenant}{len(session)}:{session}"
-
-    def name(entity: str, value: str) -> str:
-        data = f"{scope}{entity}:{value}".encode(errors="surrogatepass")
-        nonce = digest("placeholder", data)[:_NONCE_BYTES].hex().translate(_LETTERS)
-        return f"<{entity}_{nonce}>"
-
-    return name
 
 
 def redactable(
@@ -90,12 +67,23 @@ def _rewritten(
     """The new text, or None where JSON would no longer be JSON: the finding then stays found."""
     if part.kind is PartKind.NAME:  # names upstream are `[A-Za-z0-9_-]+`
         return _replaced(part.text, spans, lambda e, v: name(e, v).strip("<>"))
-    if part.kind is not PartKind.JSON or not _is_json(part.text):
+    if part.kind is not PartKind.JSON or not is_json(part.text):
         return _replaced(part.text, spans, name)
     # A bare number becomes a string, so that the document stays readable.
     strings = [match.span() for match in _STRING.finditer(part.text)]
-    text = _replaced(part.text, spans, name, quoted=_outside(spans, strings))
-    return text if _is_json(text) else None
+    text = _replaced(
+        part.text, spans, lambda e, v: name(e, _unescaped(v)), quoted=_outside(spans, strings)
+    )
+    return text if is_json(text) else None
+
+
+def _unescaped(text: str) -> str:
+    """What stands in a JSON string, as it is meant: the same value has one placeholder anywhere."""
+    try:
+        value: str = json.loads(f'"{text}"')
+    except ValueError:  # half an escape, or across a string's border
+        return text
+    return value
 
 
 def _outside(spans: list[tuple[int, int, str]], strings: list[tuple[int, int]]) -> set[int]:
@@ -123,7 +111,8 @@ def _replaced(
     return "".join([*pieces, text[at:]])
 
 
-def _is_json(text: str) -> bool:
+def is_json(text: str) -> bool:
+    """Whether a text is one JSON document."""
     try:
         json.loads(text)
     except (ValueError, RecursionError):

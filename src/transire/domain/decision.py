@@ -4,7 +4,7 @@ Classification → Authorization → Ranking → Choice | Hold → Recorded[Perm
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, NamedTuple
@@ -20,6 +20,7 @@ from transire.domain.ids import (
     Stakes,
 )
 from transire.domain.request import Body, JsonValue, RoutingRequest
+from transire.domain.restoring import Placeholders
 from transire.errors import IntegrityError
 
 __all__ = [
@@ -143,12 +144,14 @@ class Redaction:
         classification: Of that body: residual classes.
         content_digest: Keyed digest of that body's content.
         count: Values replaced.
+        placeholders: What was replaced, for the way back; in memory alone.
     """
 
     body: Body
     classification: Classification
     content_digest: bytes
     count: int
+    placeholders: Placeholders | None = field(default=None, repr=False, compare=False)
 
 
 class Form(StrEnum):
@@ -178,7 +181,8 @@ class Obligation:
     """What must also be done if permitted.
 
     Attributes:
-        kind: `review` or `redact`.
+        kind: `review` or `redact`; with the latter `irreversible` (nothing is put back into an
+            answer) or `irreversible_arguments` (nothing into its tool calls' arguments).
         queue: The review queue, for `review`.
         policy: The determining policy that asked for it; empty for a default deny.
     """
@@ -267,6 +271,23 @@ class Verdict:
     def queues(self) -> frozenset[str]:
         """Review queues that must all release before this pair may be used."""
         return frozenset(o.queue for o in self.obligations if o.kind == "review")
+
+    @property
+    def is_reversible(self) -> bool:
+        """Whether an answer to the redacted form may get its values back."""
+        return self._redacts and not self._must("irreversible")
+
+    @property
+    def restores_arguments(self) -> bool:
+        """Whether its tool calls' arguments may get them too."""
+        return self.is_reversible and not self._must("irreversible_arguments")
+
+    @property
+    def _redacts(self) -> bool:
+        return self.effect is Effect.PERMIT and self._must("redact")
+
+    def _must(self, kind: str) -> bool:
+        return any(obligation.kind == kind for obligation in self.obligations)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

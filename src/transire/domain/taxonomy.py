@@ -53,6 +53,7 @@ class Taxonomy:
         egress_capabilities: Facts a body can ask for that change what leaves (`store`, …).
         entities: Detector entity → rule; entities not listed are ignored.
         derivations: Applied before the closure, in order, until nothing changes.
+        case_matters: Classes of which a value in other letters' case is another value.
     """
 
     data_classes: Mapping[DataClass, frozenset[DataClass]]
@@ -65,6 +66,7 @@ class Taxonomy:
     egress_capabilities: tuple[str, ...]
     entities: Mapping[str, EntityRule] = field(default_factory=dict)
     derivations: tuple[Derivation, ...] = ()
+    case_matters: frozenset[DataClass] = frozenset()
 
     def class_closure(self, classes: Iterable[DataClass]) -> frozenset[DataClass]:
         """The classes, what is derived from them, and everything they imply."""

@@ -2,7 +2,7 @@
 
 from transire.domain.decision import Effect, Verdict
 from transire.domain.ids import PolicyId
-from transire.workbench.testfile import Expectation
+from transire.workbench.testfile import Expectation, Restores
 
 __all__ = ["determining_policies", "difference", "spelled"]
 
@@ -18,6 +18,8 @@ def difference(expected: Expectation, verdict: Verdict) -> str:
         return f"not by {', '.join(missing)} but {', '.join(sorted(determining)) or 'default'}"
     if expected.queues is not None and set(expected.queues) != verdict.queues:
         return f"reviewed by {', '.join(sorted(verdict.queues)) or 'nobody'}"
+    if expected.restores is not None and expected.restores != (restored := _restores(verdict)):
+        return f"it restores {restored}"
     return ""
 
 
@@ -27,8 +29,14 @@ def _effect(verdict: Verdict) -> str:
     return "review" if verdict.queues else "permit"
 
 
+def _restores(verdict: Verdict) -> Restores:
+    if not verdict.is_reversible:
+        return "nothing"
+    return "arguments" if verdict.restores_arguments else "text"
+
+
 def determining_policies(verdict: Verdict) -> frozenset[PolicyId]:
-    """Policies that decided, those that ask for review included."""
+    """Policies that decided, those that oblige included."""
     reviewing = (PolicyId(o.policy) for o in verdict.obligations if o.policy)
     return frozenset((*verdict.policies, *reviewing))
 
@@ -40,4 +48,6 @@ def spelled(expected: Expectation) -> str:
         parts.append(f"by {', '.join(expected.policies)}")
     if expected.queues is not None:
         parts.append(f"in {', '.join(expected.queues)}")
+    if expected.restores is not None:
+        parts.append(f"restoring {expected.restores}")
     return " ".join(parts)

@@ -5,6 +5,7 @@ whatever was expected.
 """
 
 from dataclasses import dataclass
+from typing import Final
 
 from transire.bundle.compiled import CompiledBundle
 from transire.bundle.rules import actions_of
@@ -15,6 +16,9 @@ from transire.workbench.suite import Failure, PolicyAuthorizer, Suite
 from transire.workbench.testfile import SuiteDocument
 
 __all__ = ["Failure", "PolicyAuthorizer", "TestReport", "demand_passing", "run_tests"]
+
+_LIMITED: Final = frozenset({"route_unreviewed", "restore", "restore_arguments"})
+"""Actions of which a forbid becomes an obligation that names it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,14 +88,14 @@ def demand_passing(compiled: CompiledBundle, authorizer: PolicyAuthorizer) -> No
 
 
 def _showable(compiled: CompiledBundle) -> set[PolicyId]:
-    """Policies a verdict can name: what decides `route`, and what asks for review.
+    """Policies a verdict can name: what decides `route`, what asks for review, what keeps values.
 
-    A person's act is answered with yes or no, and a permit of `route_unreviewed` with the absence
-    of a review; neither says which policy it was.
+    A person's act is answered with yes or no, and a permit of `route_unreviewed` or `restore` with
+    the absence of an obligation; neither says which policy it was.
     """
     return {
         PolicyId(name)
         for name, node in compiled.tree.static_policies.items()
         if (actions := actions_of(node)) & {"route", "dispatch"}
-        or (node.effect == "forbid" and "route_unreviewed" in actions)
+        or (node.effect == "forbid" and actions & _LIMITED)
     }

@@ -17,12 +17,15 @@ __all__ = [
     "FactsFixture",
     "OnReview",
     "Principal",
+    "Restores",
     "RouteCase",
     "SuiteDocument",
     "Target",
 ]
 
 Effect = Literal["permit", "review", "deny"]
+Restores = Literal["nothing", "text", "arguments"]
+"""`arguments` stands for both."""
 
 
 class _Model(BaseModel):
@@ -54,7 +57,8 @@ class FactsFixture(_Model):
 class Expectation(_Model):
     """What is expected of some cells of the matrix; what is left out means all of them.
 
-    `policies` must be among the determining ones; `queues` must be exactly those that review.
+    `policies` must be among the determining ones; `queues` must be exactly those that review;
+    `restores` is what may be put back into an answer to the redacted form.
     """
 
     principals: list[Id] | None = None
@@ -63,6 +67,7 @@ class Expectation(_Model):
     effect: Effect
     policies: list[Id] = []
     queues: list[Id] | None = None
+    restores: Restores | None = None
 
 
 class RouteCase(_Model):

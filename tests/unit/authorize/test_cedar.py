@@ -148,7 +148,8 @@ def test_redaction_opens_the_redacted_form_alone_and_obliges_to_it() -> None:
 
     raw, other = _of(found, EU), _of(found, EU, Form.REDACTED)
     assert (Effect.FORBID, ("no-contact",)) == (raw.effect, raw.policies)
-    assert (Effect.PERMIT, (Obligation(kind="redact"),)) == (other.effect, other.obligations)
+    expected = (Obligation(kind="irreversible"), Obligation(kind="redact"))
+    assert (Effect.PERMIT, expected) == (other.effect, other.obligations)
 
 
 def test_an_asserted_class_survives_redaction() -> None:
@@ -305,4 +306,5 @@ def test_policy_tests_see_cedar_alone() -> None:
 
     assert {Form.REDACTED} == {verdict.pair.form for verdict in found.values()}
     assert {()} == {verdict.limits for verdict in found.values()}
-    assert (Obligation(kind="redact"),) == found[EU].obligations
+    expected = (Obligation(kind="irreversible_arguments"), Obligation(kind="redact"))
+    assert expected == found[EU].obligations

@@ -3,7 +3,12 @@ import json
 import pytest
 from tests.unit.classify.detectors import Keys, text_part
 
-from transire.classify.redact import placeholder_namer, replacements
+from transire.classify.placeholders import (
+    PlaceholderBook,
+    conversation_key,
+    placeholder_namer,
+)
+from transire.classify.redact import replacements
 from transire.domain.decision import Finding
 from transire.domain.ids import DataClass
 from transire.domain.request import Part, PartKind
@@ -76,40 +81,72 @@ def test_json_that_was_broken_before_is_redacted_as_text() -> None:
     assert replaced(text_part('{"a": 12', kind=PartKind.JSON), finding(0, 6, 8)) == '{"a": <X:2>'
 
 
+def test_a_value_in_json_is_named_as_it_is_meant() -> None:
+    part = text_part('{"to": "Zo\\u00eb"}', kind=PartKind.JSON)
+
+    texts, _ = replacements([part], [finding(0, 8, 16)], lambda _, value: value.upper())
+
+    assert json.loads(texts[part.pointer]) == {"to": "ZOË"}
+
+
+def named(*scope: str, entity: str = "E", value: str = "bob") -> str:
+    return placeholder_namer(conversation_key(Keys().digest, scope))(entity, value, 5)
+
+
 def test_a_name_keeps_the_letters_a_name_may_have() -> None:
     part = text_part("bob_123456789", kind=PartKind.NAME)
-    namer = placeholder_namer(Keys().digest, "acme", "s")
 
-    texts, _ = replacements([part], [finding(0, 4, 13, "US_SSN")], namer)
+    texts, _ = replacements([part], [finding(0, 4, 13, "US_SSN")], BOOK.name)
 
     assert texts[part.pointer].replace("_", "").replace("-", "").isalnum()
 
 
-def test_one_value_has_one_placeholder_in_a_session() -> None:
-    name = placeholder_namer(Keys().digest, "acme", "s")
-    again = placeholder_namer(Keys().digest, "acme", "s")
-
-    assert name("E", "bob") == again("E", "bob") != name("E", "eve")
+BOOK = PlaceholderBook(placeholder_namer(conversation_key(Keys().digest, ["acme"])), {})
 
 
-def test_no_other_session_tenant_or_entity_has_the_same_placeholder() -> None:
-    digest = Keys().digest
+def test_one_value_has_one_placeholder_in_a_conversation() -> None:
+    assert named("acme", "k", "s") == named("acme", "k", "s")
+    assert named("acme", "k", "s") != named("acme", "k", "s", value="eve")
+
+
+def test_no_other_conversation_tenant_key_or_entity_has_the_same_placeholder() -> None:
     names = {
-        placeholder_namer(digest, tenant, session)(entity, "bob")[-11:]
-        for tenant, session, entity in [
-            ("acme", "s", "E"),
-            ("acme", "t", "E"),
-            ("other", "s", "E"),
-            ("acme", "s", "F"),
-            ("acm", "es", "E"),
+        named(*scope, entity=entity)[-11:]
+        for *scope, entity in [
+            ("acme", "k", "s", "E"),
+            ("acme", "k", "t", "E"),
+            ("acme", "l", "s", "E"),
+            ("other", "k", "s", "E"),
+            ("acme", "k", "s", "F"),
+            ("acm", "ek", "s", "E"),
+            ("acme", "k", "1:s", "E"),
         ]
     }
 
-    assert len(names) == 5
+    assert len(names) == 7
 
 
 def test_a_placeholder_says_nothing_of_the_value_and_holds_no_digit() -> None:
-    name = placeholder_namer(Keys().digest, "acme", "s")("US_SSN", "536-90-4399")
+    name = named("acme", entity="US_SSN", value="536-90-4399")
 
     assert name.startswith("<US_SSN_")
     assert not any(map(str.isdigit, name))
+
+
+def test_an_entity_of_odd_signs_still_makes_a_plain_placeholder() -> None:
+    assert named("acme", entity="OUR-PROJECT <x>").startswith("<OUR_PROJECT__x__")
+
+
+def test_two_values_that_meet_in_one_nonce_get_two_placeholders() -> None:
+    book = PlaceholderBook(lambda entity, value, size: f"<{entity}_{value[:1] * size}>", {})
+
+    assert book.name("E", "ab") == "<E_aaaaa>"
+    assert book.name("E", "ac") == f"<E_{'a' * 32}>"
+    assert book.name("E", "ab") == "<E_aaaaa>"
+    assert [o.value for o in book.originals.values()] == ["ab", "ac"]
+
+
+def test_a_book_shows_no_value() -> None:
+    BOOK.name("E", "a-secret-value")
+
+    assert "a-secret-value" not in repr(BOOK)

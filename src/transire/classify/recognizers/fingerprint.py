@@ -37,6 +37,7 @@ def detector_fingerprint(bundle: Bundle, missing: frozenset[DataClass], models: 
         "entities": _plain(bundle.taxonomy.entities),
         "data_classes": _plain(bundle.taxonomy.data_classes),
         "personal": sorted(bundle.taxonomy.personal),
+        "case_matters": sorted(bundle.taxonomy.case_matters),
         "stakes": list(bundle.taxonomy.stakes),
         "detector": _plain(bundle.detector),
         "routing": _plain(bundle.routing),
