@@ -196,6 +196,48 @@ def test_a_running_router_keeps_its_log_to_itself(world: World, terminal: Termin
     assert line.startswith("transire: ")
 
 
+def test_the_doctor_looks_at_a_running_router_and_its_files(
+    world: World, terminal: Terminal
+) -> None:
+    address = world.root.removeprefix("http://").split(":")
+    admin = world.admin_url.rsplit(":", 1)[1]
+    done = terminal.run(
+        "doctor",
+        "--json",
+        TRANSIRE_DATA=str(world.data),
+        TRANSIRE_SERVER__PORT=address[1],
+        TRANSIRE_SERVER__ADMIN_PORT=admin,
+        TRANSIRE_GOVERNANCE__POLICIES=str(world.data.parent / "policies"),
+    )
+    checks = {check["check"]: check for check in json.loads(done.stdout)["checks"]}
+    served = {name: checks[name]["status"] for name in ("port", "admin port", "log", "log.pub")}
+
+    assert done.exit_code == 0, done.stdout
+    assert set(served.values()) == {"ok"}
+    assert "verified" in checks["log"]["found"]
+    assert checks["router"]["found"].startswith("ok, bundle ")
+    assert checks["active bundle"]["status"] == "ok"
+    assert checks["upstream eu-economy"]["status"] == "ok"
+
+
+def test_the_doctor_asks_a_router_elsewhere_how_it_is(world: World, terminal: Terminal) -> None:
+    well = terminal.run("doctor", "--url", world.base_url)
+    gone = terminal.run("doctor", "--url", "http://127.0.0.1:1")
+    foreign = terminal.run("doctor", "--url", world.fleet["us-economy"])
+
+    assert (well.exit_code, gone.exit_code, foreign.exit_code) == (0, 1, 1)
+    assert well.stdout.splitlines()[0].startswith("ok    router ")
+    assert "is `transire serve` running?" in gone.stdout
+
+
+def test_the_doctor_sees_a_log_that_was_damaged(damaged: Path, terminal: Terminal) -> None:
+    done = terminal.run("doctor", "--json", TRANSIRE_DATA=str(damaged))
+    checks = {check["check"]: check for check in json.loads(done.stdout)["checks"]}
+
+    assert done.exit_code == 1
+    assert checks["log"]["status"] == "fail"
+
+
 def test_a_port_that_is_taken_is_named(terminal: Terminal, tmp_path: Path) -> None:
     terminal.run("init", str(tmp_path / "gateway"))
     settings = str(tmp_path / "gateway" / "transire.yaml")

@@ -39,7 +39,7 @@ from transire.domain.ports import Clock, Keyed
 from transire.domain.request import Body, Part, PartKind, RoutingRequest
 from transire.errors import TooLargeError
 
-__all__ = ["EngineDetector", "canaries"]
+__all__ = ["EngineDetector", "canaries", "missed"]
 
 _UNREADABLE: Final = {PartKind.IMAGE: "image", PartKind.AUDIO: "audio", PartKind.FILE: "file"}
 _TEXT: Final = frozenset({"text"})
@@ -332,7 +332,13 @@ class EngineDetector:
 
 
 def canaries(detector: EngineDetector) -> frozenset[DataClass]:
-    """Promised classes of which some entity is not found in its canary text (about 2 ms).
+    """Promised classes of which some entity is not found in its canary text (about 2 ms)."""
+    rules = detector._taxonomy.entities  # noqa: SLF001 - the same module
+    return frozenset(rules[entity].data_class for entity in missed(detector))
+
+
+def missed(detector: EngineDetector) -> frozenset[str]:
+    """Promised entities that are not found in their canary text.
 
     An entity without an installed recognizer, or without a canary, is missed too.
     """
@@ -351,7 +357,7 @@ def canaries(detector: EngineDetector) -> frozenset[DataClass]:
         scans = [detector._with_names(*pair) for pair in both]  # noqa: SLF001
     scans = list(detector._without_jargon(texts, scans))  # noqa: SLF001
     return frozenset(
-        rules[entity].data_class
+        entity
         for (entity, _), scan in zip(pairs, scans, strict=True)
         if not any(
             h.entity == entity and h.score_pct >= rules[entity].min_score_pct for h in scan.hits

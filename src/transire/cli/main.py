@@ -7,7 +7,18 @@ from typing import Annotated, Any
 
 import typer
 
-from transire.cli import audit, bundle, decision, detect, founding, login, mode, people, review
+from transire.cli import (
+    audit,
+    bundle,
+    decision,
+    detect,
+    doctor,
+    founding,
+    login,
+    mode,
+    people,
+    review,
+)
 from transire.cli.session import shown
 from transire.settings import Settings, load_settings
 
@@ -37,6 +48,7 @@ app.add_typer(audit.app, name="audit")
 app.add_typer(detect.app, name="detect")
 app.command("init")(founding.init)
 app.command("renew")(founding.renew)
+app.command("doctor")(doctor.doctor)
 app.command("login")(login.login)
 app.command("logout")(login.logout)
 
@@ -57,6 +69,7 @@ def serve(
     """Serve the operator's own catalog."""
     from transire.api.serve import Listening
     from transire.api.serve import serve as run
+    from transire.cli.checkup.upstreams import not_reached
     from transire.identity.people import owner_of
     from transire.observe.logging import configure_logging
 
@@ -72,6 +85,9 @@ def serve(
                 f"who trades it with\n  transire login {listening.base_url} --token-file {first}",
                 file=sys.stderr,
             )
+        catalog = listening.installation.governed.bundle.catalog
+        for name, why in (await not_reached(catalog.deployments.values())).items():
+            print(f"nobody answers for {name} at {why}", file=sys.stderr)
 
     _run(run(settings, started))
 

@@ -19,7 +19,7 @@ from transire.errors import (
     TransireError,
 )
 
-__all__ = ["Answer", "call", "exchange"]
+__all__ = ["Answer", "call", "exchange", "page"]
 
 _TIMEOUT_S: Final = 60.0
 _BY_STATUS: Final[dict[int, type[TransireError]]] = {
@@ -47,6 +47,7 @@ def exchange(
     credential: str | None,
     body: dict[str, Any] | None = None,
     headers: Mapping[str, str] | None = None,
+    timeout_s: float = _TIMEOUT_S,
 ) -> Answer:
     """One request; no redirects, no proxies from the environment.
 
@@ -57,7 +58,7 @@ def exchange(
     if credential:
         sent["authorization"] = f"Bearer {credential}"
     try:
-        with httpx.Client(trust_env=False, timeout=_TIMEOUT_S) as client:
+        with httpx.Client(trust_env=False, timeout=timeout_s) as client:
             reply = client.request(method, url, headers=sent, json=body)
     except (httpx.HTTPError, httpx.InvalidURL):
         raise GovernanceUnavailable(
@@ -69,6 +70,16 @@ def exchange(
         raise GovernanceUnavailable("the server's answer is not JSON") from None
     shaped = document if isinstance(document, dict) else {"value": document}
     return Answer(reply.status_code, dict(reply.headers), shaped)
+
+
+def page(url: str, *, timeout_s: float) -> str:
+    """The text at an address; empty where nobody answers, or answers anything but 200."""
+    try:
+        with httpx.Client(trust_env=False, timeout=timeout_s) as client:
+            reply = client.get(url)
+    except (httpx.HTTPError, httpx.InvalidURL):
+        return ""
+    return reply.text if reply.status_code == 200 else ""
 
 
 def call(
