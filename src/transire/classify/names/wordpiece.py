@@ -5,8 +5,9 @@ Wu et al. (2016, §4.1). Written here because the library that does it brings a 
 `tests/unit/classify/names` compares with vectors made by that library.
 """
 
+import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -15,6 +16,10 @@ __all__ = ["Piece", "WordPieces"]
 
 _MAX_WORD: Final = 100
 """A longer word is unknown as a whole."""
+_HAS_CONTROLS: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\x85]")
+"""Controls that Python counts as blanks, or that are dropped; a text with any is read slowly."""
+_UNBROKEN: Final = re.compile(r"\S+")
+_ASCII_WORD: Final = re.compile(r"[A-Za-z0-9]+|[!-~]")
 _DROPPED: Final = frozenset({"Cc", "Cf", "Co", "Cs"})
 """Categories of characters that are read as if they were not there."""
 
@@ -37,6 +42,7 @@ class WordPieces:
 
     def __init__(self, vocabulary: Mapping[str, int], *, is_cased: bool = False) -> None:
         self._ids = vocabulary
+        self._is_cased = is_cased
         self._normal = _cased if is_cased else _normal
         self._unknown = vocabulary["[UNK]"]
         self.first, self.last = vocabulary["[CLS]"], vocabulary["[SEP]"]
@@ -51,8 +57,34 @@ class WordPieces:
     def split(self, text: str) -> list[Piece]:
         """Every piece of a text in order; linear but for the length of single words."""
         pieces: list[Piece] = []
+        if _HAS_CONTROLS.search(text):  # they vanish, and what stood around them may be one word
+            self._read(pieces, text, 0)
+            return pieces
+        known: dict[str, list[Piece]] = {}
+        for match in _UNBROKEN.finditer(text):
+            chunk, start = match.group(), match.start()
+            if not chunk.isascii():
+                self._read(pieces, chunk, start)
+                continue
+            for word in _ASCII_WORD.finditer(chunk if self._is_cased else chunk.lower()):
+                self._place(pieces, word.group(), start + word.start(), known)
+        return pieces
+
+    def _place(
+        self, pieces: list[Piece], word: str, at: int, known: dict[str, list[Piece]]
+    ) -> None:
+        """Add a word of ASCII; the same one is cut into pieces once per text."""
+        cut = known.get(word)
+        if cut is None:
+            cut = []
+            self._add(cut, word, range(len(word)))
+            known[word] = cut
+        pieces += [Piece(piece, at + a, at + b, starts) for piece, a, b, starts in cut]
+
+    def _read(self, pieces: list[Piece], text: str, at: int) -> None:
+        """Add the pieces of any text that begins at a place, character by character."""
         word, places = "", list[int]()
-        for index, character in enumerate(text):
+        for index, character in enumerate(text, at):
             kind, normal = self._normal(character)
             if kind == "part":
                 word += normal
@@ -64,9 +96,8 @@ class WordPieces:
                     for single in normal:
                         self._add(pieces, single, [index])
         self._add(pieces, word, places)
-        return pieces
 
-    def _add(self, pieces: list[Piece], word: str, places: list[int]) -> None:
+    def _add(self, pieces: list[Piece], word: str, places: Sequence[int]) -> None:
         if not word:
             return
         whole = Piece(self._unknown, places[0], places[-1] + 1, starts_word=True)

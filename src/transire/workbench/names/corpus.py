@@ -7,16 +7,32 @@ but English ones; most frames hold no name at all, or the model would learn that
 """
 
 import gzip
+import hashlib
 import json
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-__all__ = ["LABELS", "Row", "framed", "read_rows"]
+__all__ = [
+    "LABELS",
+    "MOST_PLAIN",
+    "Row",
+    "exchanged",
+    "framed",
+    "is_held_out",
+    "joined",
+    "plain_rows",
+    "read_rows",
+]
 
 LABELS: Final = ("PERSON", "LOCATION", "ORGANIZATION")
+MOST_PLAIN: Final = 2_000
+"""Biomedical rows, which hold nobody, that a model may learn from; the others measure it."""
+_HELD_OUT_OF_256: Final = 21
+_JOINED_CHARS: Final = (200, 500)
+"""A joined row ends after so many characters: with its last row about one window of pieces."""
 
 _LOCALES: Final = (
     *("en_US", "en_GB", "en_IN", "de_DE", "fr_FR", "es_ES", "es_MX", "it_IT", "nl_NL", "pl_PL"),
@@ -88,20 +104,84 @@ def read_rows(path: Path) -> Iterator[Row]:
             yield Row(row["text"], tuple(spans), str(row["source"]))
 
 
+def is_held_out(row: Row) -> bool:
+    """Whether a row is kept from a student's training to measure it; one in twelve, by its text."""
+    return hashlib.sha256(row.text.encode()).digest()[0] < _HELD_OUT_OF_256
+
+
+def plain_rows(rows: Sequence[Row], seed: int) -> list[Row]:
+    """The biomedical rows of the sources that training draws from, in the order it takes them."""
+    plain = [row for row in rows if row.source.startswith("bio:")]
+    random.Random(seed).shuffle(plain)  # noqa: S311 - a sample, not a secret
+    return plain[:MOST_PLAIN]
+
+
+def joined(rows: Sequence[Row], seed: int) -> list[Row]:
+    """Neighbouring rows of one source as one text of 200 to 500 characters, as chats are long."""
+    draw = random.Random(seed)  # noqa: S311 - sentences, not secrets
+    made: list[Row] = []
+    open_row, wanted = Row("", (), ""), 0
+    for row in rows:
+        if open_row.text and (open_row.source != row.source or len(open_row.text) >= wanted):
+            made.append(open_row)
+            open_row = Row("", (), "")
+        if not open_row.text:
+            open_row, wanted = row, draw.randint(*_JOINED_CHARS)
+            continue
+        gap = draw.choice((" ", "\n", "\n\n"))
+        at = len(open_row.text) + len(gap)
+        moved = tuple((start + at, end + at, label) for start, end, label in row.spans)
+        open_row = Row(open_row.text + gap + row.text, open_row.spans + moved, row.source)
+    return [*made, open_row] if open_row.text else made
+
+
+def exchanged(rows: Sequence[Row], seed: int) -> list[Row]:
+    """Rows with people in them, each person renamed by one of thirty locales."""
+    draw = random.Random(seed)  # noqa: S311 - sentences, not secrets
+    fakers = _fakers(seed + 1_000)
+    people = [row for row in rows if any(label == "PERSON" for _, _, label in row.spans)]
+    return [_renamed(row, fakers, draw) for row in people]
+
+
+def _renamed(row: Row, fakers: Mapping[str, Any], draw: random.Random) -> Row:
+    """Whole names for names of several words, first names for single ones."""
+    text, spans, at = "", list[tuple[int, int, str]](), 0
+    for start, end, label in row.spans:
+        if start < at:  # nested: the outer one has been written
+            continue
+        value = row.text[start:end]
+        if label == "PERSON" and not value.startswith("@"):
+            faker = fakers[draw.choice(_LOCALES)]
+            value = faker.first_name() if " " not in value else _whole_name(faker)
+        text += row.text[at:start]
+        spans.append((len(text), len(text) + len(value), label))
+        text, at = text + value, end
+    return Row(text + row.text[at:], tuple(spans), row.source)
+
+
 def framed(count: int, seed: int) -> list[Row]:
     """Framed sentences, two in five with names; the same for the same seed."""
-    from faker import Faker
-
     draw = random.Random(seed)  # noqa: S311 - sentences, not secrets
-    fakers = {locale: Faker(locale) for locale in _LOCALES}
-    for number, faker in enumerate(fakers.values()):
-        faker.seed_instance(seed + number)
+    fakers = _fakers(seed)
     rows = []
     for _ in range(count):
         faker = fakers[draw.choice(_LOCALES)]
         frames = _WITH_NAMES if draw.random() < 0.4 else _WITHOUT_NAMES
         rows.append(_filled(draw.choice(frames), faker, draw))
     return rows
+
+
+def _fakers(seed: int) -> dict[str, Any]:
+    from faker import Faker
+
+    fakers = {locale: Faker(locale) for locale in _LOCALES}
+    for number, faker in enumerate(fakers.values()):
+        faker.seed_instance(seed + number)
+    return fakers
+
+
+def _whole_name(faker: Any) -> str:
+    return f"{faker.first_name()} {faker.last_name()}"
 
 
 def _filled(frame: str, faker: Any, draw: random.Random) -> Row:
@@ -127,8 +207,8 @@ def _pieces(frame: str) -> Iterator[tuple[str, str]]:
 _WORDS: Final = ("report", "invoice", "buffer", "queue", "batch", "region", "price", "layout")
 
 _SLOTS: Final[dict[str, Callable[[Any, random.Random], tuple[str, str]]]] = {
-    "person": lambda f, _: (f"{f.first_name()} {f.last_name()}", "PERSON"),
-    "lower": lambda f, _: (f"{f.first_name()} {f.last_name()}".lower(), "PERSON"),
+    "person": lambda f, _: (_whole_name(f), "PERSON"),
+    "lower": lambda f, _: (_whole_name(f).lower(), "PERSON"),
     "first": lambda f, _: (f.first_name(), "PERSON"),
     "last": lambda f, _: (f.last_name(), "PERSON"),
     "city": lambda f, _: (f.city(), "LOCATION"),

@@ -11,37 +11,37 @@ first two layers, learning from the teacher's own scores (Hinton et al., 2015) a
 """
 
 import argparse
-import hashlib
-import random
 import shutil
 import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import torch
 from torch import Tensor, nn
 
-from transire.workbench.names.corpus import LABELS, Row, framed, read_rows
+from transire.workbench.names.corpus import Row, framed, plain_rows, read_rows
+from transire.workbench.names.examples import (
+    IGNORED,
+    TAGS,
+    Example,
+    batches,
+    check_base,
+    example,
+    padded,
+    tokenizer,
+)
+from transire.workbench.names.export import export
 from transire.workbench.names.network import Shape, Tagger
 
-__all__ = ["TAGS", "main"]
+__all__ = ["main"]
 
-TAGS: Final = ("O", *(f"{edge}-{label}" for label in LABELS for edge in "BI"))
-
-_HASHES: Final = {
-    "model.safetensors": "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
-    "tokenizer.json": "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037",
-}
 _MAX_TOKENS: Final = 96
 _BATCH_TOKENS: Final = 1_100
 _TEACHER_RATE, _HEAD_RATE, _STUDENT_RATE = 1e-4, 1e-3, 2e-4
 _WARM_UP: Final = 0.1
 _GOLD_WEIGHT: Final = 0.3
-_IGNORED: Final = -100
-
-_Example = tuple[list[int], list[int]]
 
 
 def main() -> None:
@@ -57,10 +57,10 @@ def main() -> None:
     given = parser.parse_args()
     given.out.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(given.seed)
-    _check(given.base)
-    tokenizer = _tokenizer(given.base)
+    check_base(given.base)
+    splits = tokenizer(given.base, _MAX_TOKENS)
     rows = _rows(given.data, given.framed, given.plain, given.seed)
-    examples = [made for row in rows if (made := _example(row, tokenizer)) is not None]
+    examples = [made for row in rows if (made := example(row, splits)) is not None]
     teacher = Tagger(Shape(tags=len(TAGS)))
     teacher.load_published(_weights(given.base))
     _fit(teacher, examples, given.epochs, given.seed, checkpoint=given.out / "teacher.pt")
@@ -72,22 +72,6 @@ def main() -> None:
     shutil.copyfile(given.base / "tokenizer.json", given.out / "tokenizer.json")
 
 
-def _check(base: Path) -> None:
-    for name, wanted in _HASHES.items():
-        found = hashlib.sha256((base / name).read_bytes()).hexdigest()
-        if found != wanted:
-            raise SystemExit(f"{name} is not the published file: its SHA-256 is {found}")
-
-
-def _tokenizer(base: Path) -> Any:
-    from tokenizers import Tokenizer
-
-    tokenizer = Tokenizer.from_file(str(base / "tokenizer.json"))
-    tokenizer.enable_truncation(_MAX_TOKENS)
-    tokenizer.no_padding()
-    return tokenizer
-
-
 def _weights(base: Path) -> dict[str, Tensor]:
     from safetensors.torch import load_file
 
@@ -97,52 +81,14 @@ def _weights(base: Path) -> dict[str, Tensor]:
 
 def _rows(data: Path, count: int, plain: int, seed: int) -> list[Row]:
     real = list(read_rows(data / "ner_train.jsonl.gz"))
-    bio = [row for row in real if row.source.startswith("bio:")]
-    random.Random(seed).shuffle(bio)  # noqa: S311 - a sample, not a secret
     german = list(read_rows(data / "ner_train_de.jsonl.gz"))
     named = [row for row in real if not row.source.startswith("bio:")]
-    return [*named, *german, *bio[:plain], *framed(count, seed)]
-
-
-def _example(row: Row, tokenizer: Any) -> _Example | None:
-    """Token ids and tags; every piece of a word carries its word's tag."""
-    encoded = tokenizer.encode(row.text)
-    tags = []
-    for (start, end), special in zip(encoded.offsets, encoded.special_tokens_mask, strict=True):
-        span = next((s for s in row.spans if s[0] < end and start < s[1]), None)
-        if special:
-            tags.append(_IGNORED)
-        elif span is None:
-            tags.append(0)
-        else:
-            tags.append(TAGS.index(f"{'B' if start <= span[0] else 'I'}-{span[2]}"))
-    return (encoded.ids, tags) if len(encoded.ids) > 2 else None
-
-
-def _batches(examples: Sequence[_Example], seed: int) -> list[list[_Example]]:
-    """Examples of like length together, at most `_BATCH_TOKENS` of them with their padding."""
-    draw = random.Random(seed)  # noqa: S311 - an order, not a secret
-    ordered = sorted(examples, key=lambda e: (len(e[0]), draw.random()))
-    batches: list[list[_Example]] = [[]]
-    for example in ordered:
-        if (len(batches[-1]) + 1) * len(example[0]) > _BATCH_TOKENS:
-            batches.append([])
-        batches[-1].append(example)
-    draw.shuffle(batches)
-    return batches
-
-
-def _tensors(batch: list[_Example]) -> tuple[Tensor, Tensor, Tensor]:
-    longest = max(len(ids) for ids, _ in batch)
-    ids = torch.tensor([[*i, *([0] * (longest - len(i)))] for i, _ in batch])
-    mask = torch.tensor([[*([1] * len(i)), *([0] * (longest - len(i)))] for i, _ in batch])
-    tags = torch.tensor([[*t, *([_IGNORED] * (longest - len(t)))] for _, t in batch])
-    return ids, mask, tags
+    return [*named, *german, *plain_rows(real, seed)[:plain], *framed(count, seed)]
 
 
 def _fit(
     model: Tagger,
-    examples: Sequence[_Example],
+    examples: Sequence[Example],
     epochs: float,
     seed: int,
     *,
@@ -156,7 +102,8 @@ def _fit(
     optimizer = torch.optim.AdamW(
         [{"params": rest, "lr": rate}, {"params": head, "lr": _HEAD_RATE}], weight_decay=0.01
     )
-    plan = [b for e in range(-int(-epochs // 1)) for b in _batches(examples, seed + e)]
+    rounds = range(-int(-epochs // 1))
+    plan = [b for e in rounds for b in batches(examples, seed + e, _BATCH_TOKENS)]
     plan = plan[: round(len(plan) * epochs / -int(-epochs // 1))]
     steps, began = len(plan), time.monotonic()
     schedule = torch.optim.lr_scheduler.LambdaLR(
@@ -164,7 +111,7 @@ def _fit(
     )
     model.train()
     for step, batch in enumerate(plan):
-        loss = _loss(model, batch, teacher)
+        loss = _loss(model, [examples[place] for place in batch], teacher)
         loss.backward()
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
@@ -180,15 +127,15 @@ def _fit(
         torch.save(model.state_dict(), checkpoint)
 
 
-def _loss(model: Tagger, batch: list[_Example], teacher: Tagger | None) -> Tensor:
-    ids, mask, tags = _tensors(batch)
+def _loss(model: Tagger, batch: list[Example], teacher: Tagger | None) -> Tensor:
+    ids, mask, tags = padded(batch)
     scores = model(ids, mask)
-    gold = nn.functional.cross_entropy(scores.flatten(0, 1), tags.flatten(), ignore_index=_IGNORED)
+    gold = nn.functional.cross_entropy(scores.flatten(0, 1), tags.flatten(), ignore_index=IGNORED)
     if teacher is None:
         return gold
     with torch.no_grad():
         wanted = teacher(ids, mask).softmax(-1)
-    seen = (tags != _IGNORED).unsqueeze(-1)
+    seen = (tags != IGNORED).unsqueeze(-1)
     soft = -(wanted * scores.log_softmax(-1) * seen).sum() / seen.sum()
     return _GOLD_WEIGHT * gold + (1 - _GOLD_WEIGHT) * soft
 
@@ -200,26 +147,6 @@ def _first_layers(teacher: Tagger, count: int) -> dict[str, Tensor]:
         for name, value in teacher.state_dict().items()
         if not name.startswith("layers.") or any(name.startswith(k) for k in kept)
     }
-
-
-def export(model: Tagger, path: Path) -> None:
-    """Write ONNX with weights in eight bits; inputs `ids` and `mask`, output `scores`."""
-    from onnxruntime.quantization import QuantType, quantize_dynamic
-
-    whole = path.with_suffix(".float.onnx")
-    example = torch.tensor([[101, 7592, 102]])
-    torch.onnx.export(
-        model.eval(),
-        (example, torch.ones_like(example)),
-        str(whole),
-        input_names=["ids", "mask"],
-        output_names=["scores"],
-        dynamic_axes={n: {0: "batch", 1: "length"} for n in ("ids", "mask", "scores")},
-        opset_version=17,
-        dynamo=False,
-    )
-    quantize_dynamic(str(whole), str(path), weight_type=QuantType.QInt8, per_channel=False)
-    whole.unlink()
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from transire.classify.names.finder import EMBEDDED
-from transire.classify.names.wordpiece import WordPieces
+from transire.classify.names.wordpiece import Piece, WordPieces
 
 VECTORS = json.loads((Path(__file__).parent / "wordpiece_vectors.json").read_text())["vectors"]
 PIECES = WordPieces.load(EMBEDDED["fast"].parent / "vocab.txt")
@@ -20,6 +20,14 @@ def test_pieces_are_those_of_the_published_tokenizer(vector: dict[str, object]) 
     pieces = [[p.id, p.start, p.end] for p in PIECES.split(str(vector["text"]))]
 
     assert pieces == vector["pieces"]
+
+
+@given(st.text(st.sampled_from("aB1_.-\t \n\r\x0b\x85\x1f\u00a0\u2028\u200bé漢'"), max_size=40))
+def test_words_of_ascii_are_cut_as_character_by_character(text: str) -> None:
+    slowly = list[Piece]()
+    PIECES._read(slowly, text, 0)
+
+    assert PIECES.split(text) == slowly
 
 
 @given(st.text(max_size=300))
