@@ -2,7 +2,7 @@
 
 Everything below gets its clock, randomness and adapters from here. The governed state is one
 reference: a bundle is loaded from the log, its stages are built beside the running ones, and the
-reference is rebound; a request in flight keeps what it started with (DESIGN I9).
+reference is rebound; a request in flight keeps what it started with (I9).
 """
 
 import asyncio
@@ -383,7 +383,7 @@ async def _wire(
 
 
 async def _found(installation: Installation) -> None:
-    """Genesis on an empty log, and the first person's token (DESIGN §5)."""
+    """Genesis on an empty log, and the first person's token."""
     governance = installation.settings.governance
     if installation.log.peek(ACTIVE_KEY) is not None:
         return

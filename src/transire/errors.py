@@ -26,7 +26,7 @@
 
 Messages are lower case, one sentence, no final stop, and never carry request content. An
 exception that could carry content (a parser's, a provider's, a detector's) is replaced with
-`raise … from None`, so that neither its text nor its traceback survives (DESIGN I6).
+`raise … from None`, so that neither its text nor its traceback survives (I6).
 """
 
 from collections.abc import Mapping
@@ -179,7 +179,7 @@ class ContractViolated(TransireError):  # noqa: N818 - STYLE names the roots
 
 
 class GovernanceUnavailable(TransireError):  # noqa: N818 - STYLE names the roots
-    """The router could not decide or record, and therefore refuses (DESIGN I1, I4)."""
+    """The router could not decide or record, and therefore refuses (I1, I4)."""
 
     status = 503
     code = "governance_unavailable"
@@ -205,7 +205,7 @@ class StaleError(GovernanceUnavailable):
 class DeploymentsUnavailable(TransireError):  # noqa: N818 - STYLE names the roots
     """Deployments are permitted, but every one has an open breaker or an exhausted quota.
 
-    The permitted set is never widened instead (DESIGN I2).
+    The permitted set is never widened instead (I2).
     """
 
     status = 503

@@ -1,6 +1,6 @@
 """The whole path on one page: classify, authorize, score, review, record, forward, validate.
 
-Every request, streaming or not, takes these steps in this order (DESIGN I7). What keeps the order
+Every request, streaming or not, takes these steps in this order (I7). What keeps the order
 is the types: `Forwarder.send` takes a `Recorded[Permit]`, which only the record stage makes, for a
 candidate, which only the scorer makes, of a permitted verdict, which only policy makes.
 

@@ -1,8 +1,9 @@
-"""The house as DESIGN §4 draws it: who may import whom, how large things may be, what is public."""
+"""The house as ADR 1 draws it: who may import whom, how large things may be, what is public."""
 
 import ast
 import importlib
 import pkgutil
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -25,6 +26,28 @@ def _functions(path: Path) -> list[tuple[str, int]]:
         for node in ast.walk(tree)
         if isinstance(node, kinds)
     ]
+
+
+def test_nothing_cites_what_a_reader_does_not_have() -> None:
+    """Invariants stand in docs/explanation/invariants.md, decisions in docs/adr."""
+    root = SOURCE.parents[1]
+    unpublished = re.compile("DES" + r"IGN (§|I\d)|\bresea" + "rch[:/]")
+    texts = [
+        path
+        for folder in ("src", "docs", "tests", "audit", "policies", "schemas")
+        for path in (root / folder).rglob("*")
+        if path.suffix in {".py", ".md", ".yaml", ".cedar", ".json"}
+    ]
+
+    assert [path for path in texts if unpublished.search(path.read_text())] == []
+
+
+def test_every_invariant_that_code_names_is_told() -> None:
+    told = (SOURCE.parents[1] / "docs/explanation/invariants.md").read_text()
+    named = {name for path in MODULES for name in re.findall(r"\bI\d{1,2}\b", path.read_text())}
+
+    assert len(named) > 8
+    assert {name for name in named if f"| {name} |" not in told} == set()
 
 
 def test_the_import_contracts_hold() -> None:

@@ -218,7 +218,7 @@ async def _on_error(request: Request, error: Exception) -> Response:
 
 async def _on_invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # registered for it
-    # Only places and kinds: the input may be content (DESIGN I6).
+    # Only places and kinds: the input may be content (I6).
     where = sorted({".".join(str(s) for s in item["loc"][1:])[:80] for item in error.errors()})
     return _shaped(request, RequestError(f"these fields are wrong or missing: {', '.join(where)}"))
 

@@ -129,7 +129,7 @@ def _may_see(it: Installation, principal: Principal, review: Review) -> bool:
 
 
 def _refuse_minters(it: Installation, principal: Principal, *, review_application: str) -> None:
-    """Whoever can mint the requester's key could be the requester (DESIGN §5: "can mint")."""
+    """Whoever can mint the requester's key could be the requester."""
     resource = {"type": "Application", "id": review_application}
     is_solo = it.log.peek(MODE_KEY) == "solo"
     if not is_solo and it.acts.may(str(principal.person), "mint_key", resource):

@@ -1,7 +1,7 @@
 """People's and applications' own acts, through Cedar: approve, release, mint keys, explain.
 
 Anything unclear is a refusal: an unknown principal or resource, an entity or action that does not
-fit the schema, an evaluation error, `NoDecision` (DESIGN I4).
+fit the schema, an evaluation error, `NoDecision` (I4).
 """
 
 from collections.abc import Mapping

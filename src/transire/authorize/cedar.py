@@ -89,7 +89,7 @@ class CedarAuthorizer:
         quarantine: Quarantine,
         now: datetime,
     ) -> Authorization:
-        """The authorization that given facts lead to; replay starts here (DESIGN I8).
+        """The authorization that given facts lead to; replay starts here (I8).
 
         Args:
             facts: (base, asserted) by form, of this request or as its entry recorded them.

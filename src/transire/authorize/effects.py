@@ -112,7 +112,7 @@ def _reviews(
 
 
 def stricter(first: Evaluation, second: Evaluation) -> Evaluation:
-    """Forbid beats permit; obligations and policies are united (DESIGN I5)."""
+    """Forbid beats permit; obligations and policies are united (I5)."""
     if first == second:
         return first
     if Effect.FORBID in (first.effect, second.effect):

@@ -22,7 +22,7 @@ class Assembled:
     Attributes:
         verdicts: Sorted by deployment, then form.
         evaluation: A JSON array of one object per verdict, keys sorted, names only: equal verdicts
-            give equal bytes, on a memo hit and at replay alike (DESIGN §6, I8).
+            give equal bytes, on a memo hit and at replay alike (I8).
         digest: SHA-256 of `evaluation`, hex.
     """
 

@@ -2,7 +2,7 @@
 
 Base facts come from credential, catalog, detector and body alone. Asserted facts are the same with
 the caller's claims added: classes join, stakes rise, another purpose replaces the key's. Both are
-evaluated and the stricter result counts (DESIGN I5), so it does not matter which way a rule reads
+evaluated and the stricter result counts (I5), so it does not matter which way a rule reads
 an assertion: nothing a caller says can open a pair.
 """
 
@@ -86,7 +86,7 @@ class FactReader:
 
         Failed, uncovered and reduced classes, unread parts and stakes of the raw form stay, and so
         does every class that no finding accounts for: nothing was replaced that could have removed
-        it. The detector's own answer says the same; eligibility does not depend on it (DESIGN §3).
+        it. The detector's own answer says the same; eligibility does not depend on it.
         """
         located = frozenset(finding.data_class for finding in raw.findings)
         marked = {_PSEUDONYMISED} & self._taxonomy.data_classes.keys()

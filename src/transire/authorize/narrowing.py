@@ -1,7 +1,7 @@
 """What narrows a pair besides Cedar: the caller's limits, the quarantine, a deployment's state.
 
 Pure. Each limit is a conjunct that only ever takes a pair away; none is a fact for Cedar, so none
-can make a rule fire that would open another pair (DESIGN §3, I5).
+can make a rule fire that would open another pair (I5).
 """
 
 from dataclasses import dataclass

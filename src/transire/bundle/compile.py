@@ -2,7 +2,7 @@
 
 Cedar skips a forbid that errs and then says Allow, and skips entities it does not know; the
 checks here (strict validation, no dangling reference, no unknown literal, the sweep) and the rule
-that an evaluation error denies together close that (research: cedar §4.4).
+that an evaluation error denies together close that.
 """
 
 from collections.abc import Mapping

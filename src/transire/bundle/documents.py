@@ -34,7 +34,7 @@ __all__ = [
 ]
 
 Id = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
-"""An id as DESIGN §5 spells it."""
+"""An id as `domain.ids` spells it."""
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,63}$")]
 """A member of a closed vocabulary."""
 Permille = Annotated[int, Field(ge=0, le=1000)]

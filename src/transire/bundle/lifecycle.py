@@ -1,6 +1,6 @@
 """Governed change: a bundle is proposed, approved by another person, activated by an entry.
 
-Nothing else makes a bundle active: files, signals and start-up only propose (DESIGN I9). Each act
+Nothing else makes a bundle active: files, signals and start-up only propose (I9). Each act
 is one entry; what it was based on are that entry's conditions, judged by the log inside the batch.
 Sources travel in the log as a blob under the digest, so every digest that was ever proposed can be
 compiled again from the log alone.
@@ -193,7 +193,7 @@ async def activate(
 
     With `entries`, what the state says about proposal and approvals must stand in the log's
     entries, checked against the signed checkpoint: an approval written into the database is none
-    (DESIGN §6). Without it the state is trusted as it stands.
+    (ADR 10). Without it the state is trusted as it stands.
 
     The approver's right is judged again now, under the bundle that is still active: whoever lost
     the role since has approved nothing.

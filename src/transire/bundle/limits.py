@@ -1,7 +1,7 @@
 """The protected pack: limits every bundle must hold, word for word.
 
 `rules/limits/` says what no installation may drop: credentials go to nobody, and what the
-detector could not say is treated like danger or like a known gap (DESIGN §5). Bundles may add
+detector could not say is treated like danger or like a known gap (ADR 5). Bundles may add
 rules; a forbid that is present cannot be weakened by any permit, so presence is enough.
 """
 

@@ -1,7 +1,7 @@
 """Solo or team: how many people governed change takes in this installation.
 
 Solo → team is one entry by one person who may activate bundles. Team → solo loosens four-eyes, so
-it takes two: the first asks, another grants (DESIGN §5). The mode stands on `/readyz`.
+it takes two: the first asks, another grants. The mode stands on `/readyz`.
 """
 
 import asyncio

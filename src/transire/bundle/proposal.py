@@ -27,7 +27,7 @@ __all__ = [
 ]
 
 APPROVAL_LIFETIME: Final = timedelta(days=7)
-"""How long an approval counts (DESIGN §5)."""
+"""How long an approval counts."""
 PROPOSAL_PREFIX: Final = "bundle/proposal/"
 """State keys of proposals: this and the digest."""
 

@@ -1,7 +1,7 @@
 """Every name in taxonomy, catalog and routing resolves, and each problem is located.
 
 A dangling reference is the worst kind of error here: Cedar skips a policy that meets an entity it
-does not know, so a forbid would silently not hold (research: cedar §4.4).
+does not know, so a forbid would silently not hold.
 """
 
 from collections.abc import Iterable

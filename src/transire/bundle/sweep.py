@@ -1,7 +1,7 @@
 """The sweep: ask a bundle a finite space of questions, and demand that no rule errs.
 
 Validation does not prevent evaluation errors (integer overflow, for one), and Cedar skips a forbid
-that errs. At run time an error denies (DESIGN I4); before activation it refuses the bundle. The
+that errs. At run time an error denies (I4); before activation it refuses the bundle. The
 sweep also asks whether the bundle could ever be replaced: one whose rules let nobody propose and
 another approve would govern for ever.
 """

@@ -1,7 +1,7 @@
 """What was found in texts seen before, so that a growing conversation costs only its new turn.
 
 Holds keyed digests, offsets and entity names; never a text. The key binds tenant and application,
-so that no principal can time whether another one sent the same text (DESIGN I6).
+so that no principal can time whether another one sent the same text (I6).
 """
 
 from collections import OrderedDict

@@ -3,7 +3,7 @@
 Parts are scanned one by one and remembered by keyed digest, so that a growing conversation costs
 its new turn. What cannot be read (images, audio, files) and what no recognizer covers (names in a
 language nobody here reads, where people live) is *uncovered*; what raised, ran out of time or met
-an opaque blob is *failed*. Both are facts for policy, and neither is silence (DESIGN §5).
+an opaque blob is *failed*. Both are facts for policy, and neither is silence (ADR 5).
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""The keyed digests of a body (DESIGN §3); a plain hash of "yes" would be a dictionary away."""
+"""The keyed digests of a body (ADR 6); a plain hash of "yes" would be a dictionary away."""
 
 from typing import Final
 

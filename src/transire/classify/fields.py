@@ -1,9 +1,9 @@
 """The one table of request fields: where each stands, what kind it is, how it is checked.
 
-Kinds (DESIGN §7): `content` is classified and forwarded; `harmless` is typed and forwarded;
+Kinds (ADR 7): `content` is classified and forwarded; `harmless` is typed and forwarded;
 `consumed` is used here and not forwarded; `egress` changes what leaves and is a fact for policy;
 `capability` is forwarded to deployments that list it, and left out and named for others.
-A field that stands in no row is unknown (DESIGN I11).
+A field that stands in no row is unknown (I11).
 
 INVARIANT (I11): every string that is forwarded is one of an enumerated few or is read by the
 detector; an egress-changing field is a fact for policy *and* read.

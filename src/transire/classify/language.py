@@ -2,7 +2,7 @@
 
 Below a length and a confidence floor nothing is claimed: the identifier calls "hello" Breton. A
 conversation is judged by its last message; coverage is judged per long segment, because three
-kilobytes of English around a Finnish paragraph do not make that paragraph English (DESIGN §5).
+kilobytes of English around a Finnish paragraph do not make that paragraph English.
 """
 
 from collections.abc import Iterator, Sequence
@@ -15,7 +15,7 @@ _MIN_LETTERS: Final = 24
 _SAMPLE_CHARS: Final = 100
 """Read of a message: right on 99 % of 150-character prompts at half the cost of reading all."""
 _SEGMENT_CHARS: Final = 200
-"""Shortest passage judged on its own (DESIGN §5)."""
+"""Shortest passage judged on its own."""
 _PASSAGE_CHARS: Final = 400
 _MAX_SEGMENTS: Final = 1_000
 """Passages judged in one request, about 0.2 s; past it every expected language counts as met."""

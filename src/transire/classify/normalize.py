@@ -1,4 +1,4 @@
-"""A chat request in full, rebuilt from known, typed fields (DESIGN §7, I11).
+"""A chat request in full, rebuilt from known, typed fields (I11).
 
 The result's `fields` is OpenAI-shaped JSON in modern form: `functions` became `tools`, both token
 bounds became `max_tokens` (the forwarder spells it as the deployment does), `reasoning.effort`

@@ -2,7 +2,7 @@
 
 Each worker serves one job at a time over its own pipe. A job that is late, or whose caller went
 away, ends with its worker's death and a fresh worker in its place: a cancelled future would leave
-the scan running (research: peers_refresh §3, row 5). Siblings are never touched. The queue is
+the scan running. Siblings are never touched. The queue is
 bounded; whoever finds it full fails at once, closed.
 """
 

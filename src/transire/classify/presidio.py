@@ -3,7 +3,7 @@
 Only patterns, validators and context words are taken over. Its registry, its analyzer, spaCy and
 the recognizers that are unsafe on the path stay out: `UrlRecognizer` (quadratic on dots),
 `PhoneRecognizer` (stops silently) and `EmailRecognizer` (opens sockets for a suffix list, drops
-`bob@corp.internal`); `transire.classify.recognizers` has our own (research: detection §0).
+`bob@corp.internal`); `transire.classify.recognizers` has our own.
 """
 
 import re
@@ -120,7 +120,7 @@ class _ContextWords:
     """Words or phrases near a hit: matched whole, in any case, in singular and plural.
 
     Presidio compares every hit with the tokens around it, quadratic in hits and half of the time
-    on dense text (research: detection §0, finding 8). One pass here, two bisections per hit.
+    on dense text. One pass here, two bisections per hit.
     """
 
     def __init__(self, words: Iterable[str]) -> None:

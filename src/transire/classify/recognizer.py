@@ -1,7 +1,7 @@
 """One recognizer as the scan loop sees it: a gate, patterns, a validator, context words.
 
 Presidio's recognizers are wrapped, not run: its own loop swallows time-outs, and a swallowed
-time-out reads as "clean" (research: detection §0). Here a time-out leaves the loop.
+time-out reads as "clean". Here a time-out leaves the loop.
 """
 
 from collections.abc import Callable, Iterator

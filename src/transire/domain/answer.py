@@ -1,4 +1,4 @@
-"""Answers, rebuilt from typed fields (DESIGN I11): whole completions and stream chunks."""
+"""Answers, rebuilt from typed fields (I11): whole completions and stream chunks."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

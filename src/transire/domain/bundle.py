@@ -116,7 +116,7 @@ class Bundle:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quarantine:
-    """A conjunct beside the bundle that only narrows and survives activations (DESIGN §5).
+    """A conjunct beside the bundle that only narrows and survives activations (ADR 3).
 
     Attributes:
         version: Grows by one with each change; every permit names it.

@@ -323,7 +323,7 @@ class Authorization:
         )
 
     def narrowed_by(self, now: "Authorization") -> "Authorization":
-        """This set ∩ what is permitted now, obligations united (DESIGN I3).
+        """This set ∩ what is permitted now, obligations united (I3).
 
         A pair that the other evaluation does not know is forbidden.
         """
@@ -454,7 +454,7 @@ class Choice:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hold:
-    """The pick needs a human; nothing may route around it (DESIGN §3)."""
+    """The pick needs a human; nothing may route around it (ADR 3)."""
 
     candidate: Candidate
     queues: frozenset[str]

@@ -160,7 +160,7 @@ class Application:
         entitlements: Tiers it may use beyond what policy gives everyone.
         pinned_model: The one vetted model version, where the application has one.
         redaction: Whether redaction may be tried as a remedy.
-        unknown_fields: `refuse` or `omit` body fields we do not know (DESIGN I11).
+        unknown_fields: `refuse` or `omit` body fields we do not know (I11).
         models: Alias → deployment ids, model ids or families it narrows to.
     """
 
@@ -186,7 +186,7 @@ class Person:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Acceptance:
-    """A named, expiring acceptance of an uncovered class by two people (DESIGN §5).
+    """A named, expiring acceptance of an uncovered class by two people (ADR 5).
 
     Attributes:
         tenant: The tenant it holds for; None means all tenants of this installation.

@@ -1,6 +1,6 @@
 """Names of things, as types, so that one cannot be passed for another.
 
-Every id that can stand in a policy follows one ASCII grammar, `ID_PATTERN` (DESIGN §5); ids of
+Every id that can stand in a policy follows one ASCII grammar, `ID_PATTERN`; ids of
 entries (`dec_…`, `rev_…`) are a prefix and 26 Crockford base-32 characters (a ULID:
 48 bits of milliseconds, 80 random bits, so they sort by time).
 """

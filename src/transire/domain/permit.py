@@ -19,7 +19,7 @@ T_co = TypeVar("T_co", covariant=True)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Permit:
-    """The single-use right to send one content to one deployment once (DESIGN I3).
+    """The single-use right to send one content to one deployment once (I3).
 
     Attributes:
         attempt: 1 for the decision's own, then 2, 3, ….

@@ -170,7 +170,7 @@ class Scorer(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Governed:
-    """One governed state: what a stage in flight keeps until it ends (DESIGN I9)."""
+    """One governed state: what a stage in flight keeps until it ends (I9)."""
 
     bundle: Bundle
     quarantine: Quarantine

@@ -96,7 +96,7 @@ class Part:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Body:
-    """The request rebuilt from known, typed fields (DESIGN I11).
+    """The request rebuilt from known, typed fields (I11).
 
     Attributes:
         fields: OpenAI-shaped JSON without `model`, `stream`, `stream_options` and everything
@@ -130,7 +130,7 @@ class Body:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Assertions:
-    """What the caller claims; it can only narrow (DESIGN I5). None and empty assert nothing.
+    """What the caller claims; it can only narrow (I5). None and empty assert nothing.
 
     Attributes:
         models: Deployments the asked-for `model` narrows to; None for `auto`.

@@ -3,7 +3,7 @@
 Everything here is read from `policies/taxonomy.yaml` and is part of the bundle. Two of the
 vocabularies are lattices: a data class implies its parents (PHI ⇒ HEALTH, PERSONAL) and a
 jurisdiction lies within its parents (DE ⇒ EU, EEA). Cedar's enumerated entity types cannot have
-parents, so the router writes the upward closure itself (research: cedar §4.1).
+parents, so the router writes the upward closure itself.
 """
 
 from collections.abc import Iterable, Mapping
@@ -47,7 +47,7 @@ class Taxonomy:
     Attributes:
         data_classes: Class → its direct parents; every name used anywhere is a key.
         jurisdictions: Jurisdiction → the ones it lies within directly.
-        personal: Classes that count as personal when uncovered (DESIGN §5, `rules/limits`).
+        personal: Classes that count as personal when uncovered (ADR 3).
         stakes: Ascending: the last is the highest.
         tiers: Ascending by strength.
         egress_capabilities: Facts a body can ask for that change what leaves (`store`, …).
@@ -83,7 +83,7 @@ class Taxonomy:
         return _closure(frozenset(places), self.jurisdictions)
 
     def common_jurisdictions(self, places: Iterable[Jurisdiction]) -> frozenset[Jurisdiction]:
-        """What *every* place lies within: the only sound parents of a deployment (DESIGN §5).
+        """What *every* place lies within: the only sound parents of a deployment (ADR 3).
 
         An endpoint that may process in DE or US lies in neither's closure unless both do.
         """

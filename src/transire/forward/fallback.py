@@ -1,6 +1,6 @@
 """What to try next inside one attempt budget. Pure.
 
-Retries, fallbacks and contract retries share one budget (research: routing §5). The choice is made
+Retries, fallbacks and contract retries share one budget. The choice is made
 among the candidates given, which are permitted *now* and await no review; whoever calls this has
 narrowed them, and this only narrows further.
 """

@@ -1,4 +1,4 @@
-"""What people do, each act judged by Cedar before it is done (DESIGN §5, Roles)."""
+"""What people do, each act judged by Cedar before it is done (ADR 3)."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, Final

@@ -1,4 +1,4 @@
-"""What operators see: log lines and metrics. Never content, never a decision (DESIGN I6).
+"""What operators see: log lines and metrics. Never content, never a decision (I6).
 
 The audit log is something else (`record`); nothing here is evidence.
 """

@@ -1,1 +1,1 @@
-"""The only HTTP client of the product (DESIGN §7): no redirects, no proxies, no cookies, caps."""
+"""The only HTTP client of the product (ADR 8): no redirects, no proxies, no cookies, caps."""

@@ -1,7 +1,7 @@
 """Requests that leave, under one set of bounds.
 
 The httpx-aiohttp *transport* is called directly with prepared URL and headers: httpx's client
-around it costs a third of the whole request's CPU (research: path). Neither follows redirects,
+around it costs a third of the whole request's CPU. Neither follows redirects,
 reads the environment, nor keeps cookies. TLS is verified against certifi's roots.
 """
 

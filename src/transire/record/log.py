@@ -1,7 +1,7 @@
 """The log's writer: one thread, one connection, one signed checkpoint per group commit.
 
 The thread takes whatever has queued while the previous commit ran; there is no timer. A full
-queue, a missed deadline or a failing database refuses (DESIGN I1). After a failure the writer tries
+queue, a missed deadline or a failing database refuses (I1). After a failure the writer tries
 by itself until the database takes a write again, so that readiness returns without traffic.
 
 What a crash leaves behind: before the commit, nothing of the batch; after it, the whole batch and
@@ -42,7 +42,7 @@ T = TypeVar("T")
 _Result = Written | TransireError
 
 _MAX_BATCH: Final = 512
-"""Entries per commit; 100 give 95 % of what batching can (research: audit §3)."""
+"""Entries per commit; 100 give 95 % of what batching can (measured)."""
 _MAX_KNOWN_BLOBS: Final = 65_536
 """Digests remembered as stored; beyond it they are forgotten, and asked of the database again."""
 _OF_ONE_ITEM: Final = (DataError, InterfaceError, ProgrammingError)

@@ -2,7 +2,7 @@
 
 Two queues: urgent items (decisions) make a commit due at once; lingering ones (outcomes) ride with
 the next commit, or make one due after some milliseconds. An outcome that could not be written
-stays and is *owed*: until it is written, urgent items are refused (DESIGN §6).
+stays and is *owed*: until it is written, urgent items are refused (ADR 2).
 """
 
 import asyncio

@@ -1,7 +1,7 @@
-"""From a case to its entries; the only maker of `Recorded` (DESIGN I1, I3).
+"""From a case to its entries; the only maker of `Recorded` (I1, I3).
 
 What an entry holds: ids, keyed digests, classes, counts, sizes, policies. What it never holds:
-content, names of tools or files, an end user's name, an upstream's words (DESIGN I6).
+content, names of tools or files, an end user's name, an upstream's words (I6).
 """
 
 import asyncio
@@ -40,7 +40,7 @@ __all__ = [
 ]
 
 PERMIT_S: Final = 5.0
-"""A permit's life: from its entry to the first byte (DESIGN §6)."""
+"""A permit's life: from its entry to the first byte (ADR 2)."""
 ACTIVE_KEY: Final = "bundle/active"
 QUARANTINE_KEY: Final = "quarantine/version"
 _MAX_ISSUED: Final = 100_000
@@ -233,7 +233,7 @@ def _refusal(case: Case | None, request: RoutingRequest, code: str) -> Item:
 
 
 def _currency(case: Case) -> tuple[Condition, ...]:
-    """Bundle and quarantine must still be those the case was evaluated under (DESIGN §6)."""
+    """Bundle and quarantine must still be those the case was evaluated under (ADR 2)."""
     version = case.authorization.quarantine_version
     return (
         Condition(key=ACTIVE_KEY, equals=case.authorization.bundle_digest, stale=True),
@@ -265,7 +265,7 @@ def request_fields(request: RoutingRequest) -> dict[str, JsonValue]:
 
 
 def decision_fields(case: Case) -> tuple[dict[str, JsonValue], dict[str, bytes]]:
-    """What a decision's entry says, and the side data it names by digest (DESIGN I8).
+    """What a decision's entry says, and the side data it names by digest (I8).
 
     The side data are the verdicts of all candidates and the facts Cedar saw: replay starts there.
     """

@@ -30,7 +30,7 @@ __all__ = [
 ]
 
 FAILURES_TO_OPEN: Final = 5
-"""Consecutive failures that open the breaker (research: routing §4, the simulated value)."""
+"""Consecutive failures that open the breaker (the best of a simulated fleet)."""
 
 FIRST_BACKOFF_S: Final = 1.0
 """How long the first opening lasts; each failed probe doubles it."""
@@ -39,7 +39,7 @@ LONGEST_BACKOFF_S: Final = 60.0
 """The back-off never exceeds this: a repaired deployment is found again within a minute."""
 
 RESERVATION_S: Final = 5.0
-"""A probe not begun by then is free again: as long as a permit lives (DESIGN §6)."""
+"""A probe not begun by then is free again: as long as a permit lives (ADR 2)."""
 
 PROBE_LIMIT_S: Final = 120.0
 """A probe not ended by then counts as lost: the default deadline of a whole request."""

@@ -1,7 +1,7 @@
 """What one answer of one deployment would cost, take and be worth; pure, integers only.
 
 Costs: expected = estimated input tokens and the bundle's expected output; worst case = one token
-per byte of the request (the strict bound for byte-level BPE, research: routing §7) and the full
+per byte of the request (the strict bound for byte-level BPE) and the full
 output bound. Latency: the catalog's value and the observed average, blended by how much is known,
 times the load, divided by the success rate.
 """
@@ -23,7 +23,7 @@ LOWEST_SUCCESS_PERMILLE: Final = 100
 
 TAIL_PRIOR: Final = 2
 """An unseen deployment's 95th percentile, as a multiple of its catalog latency: between the
-steady and the brown-out tails of research: routing §4."""
+steady and the brown-out tails of a simulated fleet."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,7 +1,7 @@
 """What this process has seen of each deployment: in flight, speed, success, breaker, quota.
 
 Observations only; eligibility is policy's. Local state is enough: simulated with 1, 3 and 10
-replicas that share nothing, the tail differs by a tenth (research: routing §4). Called from one
+replicas that share nothing, the tail differs by a tenth. Called from one
 event loop, so nothing here locks; `seen` is O(1) and returns immutable values.
 """
 

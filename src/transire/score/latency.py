@@ -2,7 +2,7 @@
 
 Three exponentially weighted averages (whole answer, first byte, success) and a mean absolute
 deviation, from which a tail is estimated the way TCP does it (RFC 6298 §2). Rules that simulation
-showed to matter (research: routing §4):
+showed to matter:
 
 - A failure is never a reward: a fast error leaves the latency where it is and lowers success.
 - A penalty is bounded by the timeout: one bad minute must not poison the average.

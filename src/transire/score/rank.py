@@ -1,6 +1,6 @@
 """Filter the permitted set, then order it; pure, deterministic, integers only.
 
-Order of thought (research: routing §5): capability → context → state → health → quota → max cost →
+Order of thought: capability → context → state → health → quota → max cost →
 max latency → quality floor, each a hard filter; then raw before redacted per deployment; then the
 cheapest expected to meet the task's latency target, with power of two choices among near-ties in
 cost; then the fastest of the rest, as fallbacks. Each filter looks at one candidate alone, so
@@ -9,7 +9,7 @@ tightening a bound only ever removes candidates.
 INVARIANT (I2): what comes out is a subset of `contenders`, which come from policy alone.
 INVARIANT: ties are broken by a hash of seed and candidate, never by position, so a candidate that
 is filtered out, or was never permitted, cannot move the pick among the others.
-Whether a candidate needs review is never looked at (DESIGN §3).
+Whether a candidate needs review is never looked at (ADR 3).
 """
 
 import hashlib
@@ -117,7 +117,7 @@ def order(
 
     Reasons: `none`, `only_one`, `cheapest_meeting_target`, `p2c` (two near-ties compared),
     `fastest` (nobody is expected to meet the target). Every raw pair stands before every
-    redacted one (DESIGN §3): going redacted is an ordinary fallback, never a saving.
+    redacted one (ADR 3): going redacted is an ordinary fallback, never a saving.
     """
     preferred, redacted = _raw_first(survivors)
     meeting, others = _split(preferred, preference)
@@ -164,7 +164,7 @@ def _promote(meeting: list[_Row], preference: Preference) -> str:
     """Move the winner among near-ties to the front: power of two choices on expected latency.
 
     The two are those with the lowest keys, which is a uniform draw over seeds; comparing two
-    and not all keeps replicas that share nothing from herding (research: routing §4).
+    and not all keeps replicas that share nothing from herding.
     """
     limit = meeting[0][0] * (1000 + preference.near_tie_permille) // 1000
     ties = [row for row in meeting if row[0] <= limit]

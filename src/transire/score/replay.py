@@ -1,4 +1,4 @@
-"""The ranking that a record's own terms lead to, derived again (DESIGN I8).
+"""The ranking that a record's own terms lead to, derived again (I8).
 
 A decision's entry carries the seed, the preference and each survivor's terms
 (`Ranking.to_json`); from these alone `ranking_from_record` computes the order anew. It never

@@ -14,7 +14,7 @@ from transire.score.rank import Contender, Preference, rank
 __all__ = ["ALGORITHM", "DEFAULT_TARGET_MS", "BundleScorer", "preference_of"]
 
 ALGORITHM: Final = "cheapest-meeting-target/1"
-"""Grows with every change that could rank recorded inputs differently (DESIGN I8)."""
+"""Grows with every change that could rank recorded inputs differently (I8)."""
 
 DEFAULT_TARGET_MS: Final = 10_000
 """Target of a task for which `routing.yaml` names none, not even under `default`."""

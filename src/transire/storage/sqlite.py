@@ -62,7 +62,7 @@ def _connect(url: str, *, is_reader: bool) -> Connection:
         url,
         poolclass=NullPool,
         isolation_level="AUTOCOMMIT",
-        hide_parameters=True,  # an error must not quote an entry (DESIGN I6)
+        hide_parameters=True,  # an error must not quote an entry (I6)
         connect_args={"check_same_thread": False, "timeout": _BUSY_MS / 1000},
     )
 

@@ -2,5 +2,5 @@
 
 `schema`, `strict_json`, `finish` and `toolcalls` are pure; `judge` decides where a schema runs;
 `isolation` owns the child processes in which `worker` runs what could be slow; `contract` is the
-stage. Violations carry kinds and positions, never a value or a caller's own name (DESIGN I6).
+stage. Violations carry kinds and positions, never a value or a caller's own name (I6).
 """

@@ -1,6 +1,6 @@
 """The stage: everything that is wrong with a whole answer, in order, as kinds and positions.
 
-Order (research: routing §6): how it ended → which tools it calls → strict JSON → schema. A cut
+Order: how it ended → which tools it calls → strict JSON → schema. A cut
 answer is reported as cut and looked at no further: what is left of it can look complete. Reading
 a refusal (`message.refusal`, alone) stops there too: it is an answer, and the caller is told.
 """

@@ -1,6 +1,6 @@
 """Read a caller's JSON Schema before anything compiles it: refuse it, or say what it can cost.
 
-A schema is a program that a caller sends (DESIGN §7). Refused: more than 64 kB, more than 32
+A schema is a program that a caller sends. Refused: more than 64 kB, more than 32
 levels, a `$ref` that is not a JSON pointer to a schema inside itself, dynamic references, nested
 `$id`, unknown drafts, very many or very long patterns. What is left gets a `Plan`:
 
@@ -133,7 +133,7 @@ def locate(schema: Any, path: list[str | int]) -> str:
     """A path into a schema with every name of the caller's own replaced by its position.
 
     `["properties", "iban", "type"]` becomes `/properties/0/type` where `iban` is the first
-    property: enough for the caller, who has the schema, and nothing for a log (DESIGN I6).
+    property: enough for the caller, who has the schema, and nothing for a log (I6).
     """
     text, node, is_name = "", schema, False
     for step in path:

@@ -14,7 +14,7 @@ __all__ = ["LABELS", "Row", "Score", "evaluate", "labelled"]
 Span: TypeAlias = tuple[int, int, str]
 
 GROUP: Final = 3
-"""Rows of one message (research: names)."""
+"""Rows of one message."""
 
 LABELS: Final[Mapping[str, str]] = {
     "PER": "PERSON",

@@ -136,7 +136,7 @@ class NameFinder:
             lane.shutdown(wait=False, cancel_futures=True)
 
     def _read_all(self, texts: Sequence[str], deadline: Deadline, seconds: float) -> list[Scan]:
-        """One scan per text; a model that raises has failed, as any recognizer does (DESIGN I4)."""
+        """One scan per text; a model that raises has failed, as any recognizer does (I4)."""
         handover = self._monotonic() + min(seconds * _FIRST_SHARE, _FIRST_S)
         return [self._read_one(text, handover, deadline) for text in texts]
 

@@ -2,7 +2,7 @@
 
 A model takes ids and a mask, both `[batch, length]` of int64, and gives scores, `[batch, length,
 tags]`; ours have their tags in the order of `TAGS`. Long texts are read in windows: 128 pieces and
-not 512, because short windows find more and cost less (research: names).
+not 512, because short windows find more and cost less.
 """
 
 import hashlib

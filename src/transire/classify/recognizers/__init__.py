@@ -21,7 +21,7 @@ MESSAGE_LEVEL = frozenset(
 )
 """Entities that speak about the whole message: taking the words out leaves the matter in.
 
-They are never replaced, and their classes survive redaction (DESIGN §3).
+They are never replaced, and their classes survive redaction.
 """
 
 

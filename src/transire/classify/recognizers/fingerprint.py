@@ -1,4 +1,4 @@
-"""What names a detector in a record: rules, thresholds, code and versions (DESIGN I8)."""
+"""What names a detector in a record: rules, thresholds, code and versions (I8)."""
 
 import hashlib
 from dataclasses import fields, is_dataclass

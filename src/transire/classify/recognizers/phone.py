@@ -1,7 +1,7 @@
 """Telephone numbers: one shared scan for candidates, each distinct one judged once.
 
-Presidio's matcher gives up after a number of tries without a word (research: detection §0,
-finding 4). Here the only bound is the scan's deadline, and reaching it is a failure.
+Presidio's matcher gives up after a number of tries without a word. Here the only bound is the
+scan's deadline, and reaching it is a failure.
 
 A national number with neither a word beside it nor the North American shape stays below every
 sensible threshold (many numbers are valid somewhere), so it is not looked up at all: tables of

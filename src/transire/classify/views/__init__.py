@@ -2,7 +2,7 @@
 
 Each family of disguises is undone for itself and the result read again, at most `MAX_DEPTH`
 decodings deep and within `budget` characters; what lies deeper or passes the budget is *failed*,
-never silence (DESIGN §5). A text without a sign of any of them has no views and costs one test for
+never silence (ADR 5). A text without a sign of any of them has no views and costs one test for
 each family; only windows around what was undone are read again.
 
 Not undone, and said so in docs/explanation/disguises.md: ciphers (rot13), reversed text, numbers in
@@ -31,7 +31,7 @@ __all__ = [
 ]
 
 MAX_DEPTH: Final = 3
-"""Decodings inside one another (research: detection §5)."""
+"""Decodings inside one another."""
 _MAX_STEPS: Final = 6
 """Readings after one another, folds and joins included."""
 _ROOM_CHARS: Final = 8_192
