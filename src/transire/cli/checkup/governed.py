@@ -15,6 +15,7 @@ from transire.domain.bundle import Bundle
 from transire.domain.deployment import Acceptance
 from transire.domain.ids import DataClass
 from transire.errors import BundleError, TransireError
+from transire.outbound.secrets import Secrets
 from transire.settings import Settings
 from transire.workbench.check import check_files
 
@@ -58,16 +59,16 @@ def check_bundle(
 
 def check_secrets(settings: Settings, bundle: Bundle) -> Iterator[Check]:
     """The credentials that deployments name: each there, and not empty."""
+    held = Secrets(
+        {name: value.get_secret_value() for name, value in settings.upstream.secrets.items()},
+        settings.upstream.secrets_dir,
+    )
     wanted: dict[str, list[str]] = {}
     for deployment in bundle.catalog.deployments.values():
         if deployment.credential is not None:
             wanted.setdefault(deployment.credential, []).append(deployment.id)
     for name, users in sorted(wanted.items()):
-        try:
-            is_there = bool(settings.secret(name))
-        except (OSError, UnicodeDecodeError):
-            is_there = False
-        if is_there:
+        if held.get(name):
             yield ok(f"secret {name}", f"present, for {', '.join(users)}")
         else:
             yield fail(
@@ -146,7 +147,7 @@ def check_expiries(bundle: Bundle, now: datetime) -> Iterator[Check]:
 
 
 def _why(entity: str, bundle: Bundle, *, has_canary: bool) -> str:
-    if entity == "PERSON" and bundle.detector.names == "none":
+    if entity == "PERSON" and set(bundle.detector.names) <= {"none"}:
         return "`detector.names` is none, so that nobody's name is found"
     if not has_canary:
         return f"no recognizer finds {entity}"
