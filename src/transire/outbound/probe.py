@@ -1,7 +1,7 @@
 """Whether somebody listens at an upstream's address: a connection is opened and closed, unused.
 
 No byte is sent, not even TLS's first one, so that nothing goes to a deployment without a record
-(DESIGN I1).
+(I1).
 """
 
 import asyncio
