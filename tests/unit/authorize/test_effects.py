@@ -97,5 +97,12 @@ def test_two_permits_unite_obligations_and_policies() -> None:
     assert ("g1", "g2") == both.policies
 
 
+def test_a_review_that_either_asks_for_is_asked_for() -> None:
+    free, careful = _permit(), _permit(_review("careful"))
+
+    assert stricter(free, careful).obligations == (_review("careful"),)
+    assert stricter(careful, free).obligations == (_review("careful"),)
+
+
 def test_two_equal_evaluations_are_one() -> None:
     assert _permit(_review("a")) == stricter(_permit(_review("a")), _permit(_review("a")))

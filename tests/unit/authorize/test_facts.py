@@ -14,6 +14,7 @@ from tests.unit.authorize.worlds import (
     judged,
     pack,
     with_acceptances,
+    with_application,
 )
 
 from transire.authorize.facts import FactReader
@@ -67,6 +68,22 @@ def test_purpose_user_and_capabilities_come_from_credential_and_body() -> None:
 
     assert ("document_qa", "ana") == (base.purpose, base.user)
     assert frozenset({"store"}) == base.capabilities
+
+
+def test_the_keys_own_purpose_counts_and_not_the_applications_first() -> None:
+    purposes = tuple(map(Purpose, ("document_qa", "coding")))
+    reader = FactReader(with_application(pack(), purposes=purposes).bundle)
+
+    base = reader.base(asking(purpose=Purpose("coding")), judged(), form=Form.RAW, now=NOW)
+
+    assert base.purpose == "coding"
+
+
+@pytest.mark.parametrize("form", Form)
+def test_a_rule_is_told_which_form_would_be_sent(form: Form) -> None:
+    base = READER.base(asking(), judged(), form=form, now=NOW)
+
+    assert base.redacted == (form is Form.REDACTED)
 
 
 def test_a_key_without_a_purpose_gets_the_applications_first() -> None:
@@ -186,6 +203,54 @@ def test_what_was_unknown_of_the_raw_form_stays_unknown_after_redaction() -> Non
     assert classes("CREDENTIAL") == kept.failed_classes
     assert classes("CHILD", "PERSONAL") == kept.uncovered_classes
     assert ("high", 1, True) == (kept.stakes, kept.unscanned_parts, kept.redacted)
+
+
+def test_what_became_unknown_by_redaction_is_unknown_too() -> None:
+    raw_base = READER.base(asking(), judged(), form=Form.RAW, now=NOW)
+    unclear = judged(
+        failed=classes("CREDENTIAL"),
+        uncovered={"CHILD": {"image"}},
+        stakes="high",
+        states=(PartState.FAILED,),
+    )
+    residual = READER.base(asking(), unclear, form=Form.REDACTED, now=NOW)
+
+    kept = READER.redacted(residual, judged(), raw_base)
+
+    assert classes("CREDENTIAL") == kept.failed_classes
+    assert classes("CHILD", "PERSONAL") == kept.uncovered_classes
+    assert ("high", 1) == (kept.stakes, kept.unscanned_parts)
+
+
+@pytest.mark.parametrize(
+    ("claims", "changed"),
+    [
+        (Assertions(purpose=Purpose("clinical")), {"purpose": "clinical"}),
+        (Assertions(stakes=Stakes("high")), {"stakes": "high"}),
+        (
+            Assertions(data_classes=classes("CONTACT")),
+            {"data_classes": classes("CONTACT", "PERSONAL")},
+        ),
+    ],
+)
+def test_each_assertion_counts_by_itself(claims: Assertions, changed: dict[str, Any]) -> None:
+    assert READER.asserted(facts(), claims) == facts(**changed)
+
+
+@pytest.mark.parametrize(
+    "claims",
+    [
+        Assertions(),
+        Assertions(purpose=Purpose("document_qa")),
+        Assertions(stakes=Stakes("high")),
+        Assertions(data_classes=classes("PHI", "CONTACT")),
+        Assertions(jurisdictions=frozenset({Jurisdiction("EEA")})),
+        Assertions(redaction="require"),
+        Assertions(redaction="forbid"),
+    ],
+)
+def test_names_that_exist_are_taken(claims: Assertions) -> None:
+    READER.check(claims, READER.application(asking().principal))
 
 
 def test_a_request_that_asserts_nothing_is_asked_about_once() -> None:
