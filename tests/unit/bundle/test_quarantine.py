@@ -181,3 +181,30 @@ async def test_an_earlier_version_that_cannot_be_read_is_never_guessed() -> None
 
     with pytest.raises(IntegrityError):
         await quarantine_at(office.log, 0)
+
+
+async def test_a_state_in_another_spelling_was_written_by_somebody_else() -> None:
+    office = await blocked()
+    office.log.state["quarantine"] = office.log.state["quarantine"].replace(",", ", ")
+
+    with pytest.raises(IntegrityError, match="spelling"):
+        await read_quarantine(office.log)
+
+
+async def test_before_genesis_nothing_is_known_of_quarantines() -> None:
+    with pytest.raises(ConflictError, match="transire init"):
+        await read_quarantine(MemoryLog())
+
+
+async def test_each_change_of_what_is_blocked_is_a_version() -> None:
+    office = await founded()
+    first = await impose(office.log, office.by("omar"), "deployment", "eu-one", "leaks")
+    second = await impose(office.log, office.by("omar"), "tenant", "acme", "fraud")
+
+    assert [first, second] == [1, 2]
+
+
+async def test_only_deployments_providers_and_tenants_can_be_blocked() -> None:
+    office = await founded()
+    with pytest.raises(RequestError, match="only a deployment"):
+        await impose(office.log, office.by("omar"), "planet", "mars", "dust")  # type: ignore[arg-type] # as a client might

@@ -1,0 +1,191 @@
+"""What is read of an HTTP request before its body means anything."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from starlette.requests import Request
+
+from transire.api.intake import (
+    _bounded_body,
+    _own_headers,
+    _review_id,
+    as_refusal,
+    bearer_of,
+    declared_size,
+    guarded,
+)
+from transire.domain.ids import KeyId, TenantId
+from transire.domain.request import Principal
+from transire.errors import (
+    AuthenticationError,
+    GovernanceUnavailable,
+    PolicyDenied,
+    RequestError,
+    ThrottledError,
+    TooLargeError,
+)
+
+SOMEBODY = Principal(kind="application", tenant=TenantId("acme"), key_id=KeyId("k"))
+
+
+def sent(
+    *headers: tuple[str, str], body: tuple[bytes | None, ...] = (), client: Any = ("192.0.2.1", 1)
+) -> Request:
+    """A request whose body comes in these pieces; None means that the caller hung up."""
+    pieces = list(body)
+
+    async def receive() -> dict[str, Any]:
+        piece = pieces.pop(0)
+        if piece is None:
+            return {"type": "http.disconnect"}
+        return {"type": "http.request", "body": piece, "more_body": bool(pieces)}
+
+    raw = [(name.encode(), value.encode("latin-1")) for name, value in headers]
+    return Request({"type": "http", "headers": raw, "client": client}, receive)
+
+
+@pytest.mark.parametrize(
+    ("value", "token"),
+    [("Bearer tsk_x", "tsk_x"), ("bearer tsk_x", "tsk_x"), ("BEARER  tsk_x ", "tsk_x")],
+)
+def test_a_credential_comes_as_a_bearer(value: str, token: str) -> None:
+    assert bearer_of(sent(("authorization", value))) == token
+
+
+@pytest.mark.parametrize("value", ["", "Bearer", "Bearer ", "Basic tsk_x", "tsk_x"])
+def test_anything_else_is_no_credential(value: str) -> None:
+    with pytest.raises(AuthenticationError):
+        bearer_of(sent(("authorization", value)))
+    with pytest.raises(AuthenticationError):
+        bearer_of(sent())
+
+
+@dataclass
+class Doorkeeper:
+    """Counts failures by address; has had enough of some."""
+
+    failures: list[str] = field(default_factory=list)
+    tired_of: str = ""
+
+    def check(self, address: str) -> None:
+        if address == self.tired_of:
+            raise ThrottledError("too many failures", retry_after_s=1)
+
+    def failed(self, address: str) -> None:
+        self.failures.append(address)
+
+
+class Place:
+    """What of an installation is asked before anybody is known."""
+
+    def __init__(self, doorkeeper: Doorkeeper) -> None:
+        self.doorkeeper = doorkeeper
+        self.governed: Any = type("G", (), {"bundle": type("B", (), {"catalog": "catalog"})})
+
+
+def known(bearer: str, catalog: Any) -> Principal:
+    assert catalog == "catalog"
+    if bearer != "right":
+        raise AuthenticationError("no")
+    return SOMEBODY
+
+
+def ask(doorkeeper: Doorkeeper, bearer: str, client: Any = ("192.0.2.1", 1)) -> Principal:
+    place: Any = Place(doorkeeper)
+    return guarded(place, sent(("authorization", f"Bearer {bearer}"), client=client), known)
+
+
+def test_a_right_credential_gets_in_whatever_its_address_did() -> None:
+    doorkeeper = Doorkeeper(tired_of="192.0.2.1")
+
+    assert ask(doorkeeper, "right") is SOMEBODY
+    assert doorkeeper.failures == []
+
+
+def test_a_wrong_one_is_counted_for_its_address_and_then_slowed_down() -> None:
+    doorkeeper = Doorkeeper()
+    for client in (("192.0.2.1", 1), None):
+        with pytest.raises(AuthenticationError):
+            ask(doorkeeper, "wrong", client)
+    doorkeeper.tired_of = "192.0.2.1"
+    with pytest.raises(ThrottledError):
+        ask(doorkeeper, "wrong")
+
+    assert doorkeeper.failures == ["192.0.2.1", "unknown"]
+
+
+def test_our_own_headers_are_read_and_no_others() -> None:
+    request = sent(("x-transire-task", "chat"), ("x-other", "1"), ("x-transire-purpose", "é"))
+
+    assert _own_headers(request) == {"x-transire-task": "chat", "x-transire-purpose": "é"}
+
+
+def test_a_header_given_twice_is_refused_by_name_and_not_by_value() -> None:
+    with pytest.raises(RequestError, match="twice") as caught:
+        _own_headers(sent(("x-transire-task", "CANARY"), ("x-transire-task", "CANARY")))
+
+    assert caught.value.param == "x-transire-task"
+    assert "CANARY" not in str(caught.value)
+
+
+REVIEW = "rev_" + "A" * 26
+
+
+def test_a_review_is_named_by_its_id() -> None:
+    assert _review_id({}) is None
+    assert _review_id({"x-transire-review-id": REVIEW}) == REVIEW
+
+
+@pytest.mark.parametrize("given", ["", "rev_", REVIEW[:-1], REVIEW + "A", "dec_" + "A" * 26])
+def test_what_is_no_review_id_is_refused(given: str) -> None:
+    with pytest.raises(RequestError):
+        _review_id({"x-transire-review-id": given})
+    with pytest.raises(RequestError):
+        _review_id({"x-transire-review-id": REVIEW[:-1] + "é"})
+
+
+@pytest.mark.parametrize(
+    ("value", "size"),
+    [("0", 0), ("42", 42), ("9" * 15, int("9" * 15))],
+)
+def test_a_declared_size_is_a_plain_number(value: str, size: int) -> None:
+    assert declared_size(sent(("content-length", value))) == size
+
+
+@pytest.mark.parametrize("value", ["", "-1", "+1", "1_0", " 1", "1e3", "9" * 16, "²"])
+def test_any_other_spelling_declares_nothing(value: str) -> None:
+    assert declared_size(sent(("content-length", value))) is None
+
+
+def test_without_a_declaration_nothing_is_declared() -> None:
+    assert declared_size(sent()) == 0
+
+
+async def test_a_body_is_read_to_its_end() -> None:
+    assert await _bounded_body(sent(body=(b"ab", b"", b"c")), 3) == b"abc"
+
+
+async def test_a_body_that_declares_too_much_is_not_read() -> None:
+    with pytest.raises(TooLargeError):
+        await _bounded_body(sent(("content-length", "4")), 3)  # one piece read would be an error
+
+
+async def test_a_body_that_is_larger_than_declared_is_refused_as_soon_as_it_is() -> None:
+    endless = (b"ab", b"cd", None)
+    with pytest.raises(TooLargeError):
+        await _bounded_body(sent(("content-length", "2"), body=endless), 3)
+
+
+async def test_a_body_that_was_cut_off_is_none() -> None:
+    with pytest.raises(RequestError, match="cut off"):
+        await _bounded_body(sent(body=(b"ab", None)), 9)
+
+
+def test_a_bug_in_reading_refuses_and_says_nothing_of_it() -> None:
+    known_error = PolicyDenied("no")
+    refusal = as_refusal(ValueError("CANARY"))
+
+    assert as_refusal(known_error) is known_error
+    assert isinstance(refusal, GovernanceUnavailable)
+    assert "CANARY" not in str(refusal)
