@@ -62,7 +62,9 @@ def measure(finder: NameFinder, rows: Iterable[Row]) -> str:
         hits = finder.find_now([text], 60.0)[0].hits
         found = tuple((hit.start, hit.end, PERSON) for hit in hits)
         read.append(Measured(tuple((s, e, PERSON) for s, e in spans), found))
-    score = evaluate(read)[PERSON]
+    score = evaluate(read).get(PERSON)
+    if score is None:  # nobody is in these rows, and nobody was found
+        return "0 | – | – / 0.00"
     rates, message = score.entities()["overlap"], score.message()
     return (
         f"{score.wanted} | {rates['precision']:.2f} / {rates['recall']:.2f} | "

@@ -4,6 +4,7 @@
     tagger.py     one ONNX model: windows of pieces to likelihoods
     spans.py      likelihoods to names
     chain.py      a better model and a faster one over the same pieces
+    forms.py      titles, greetings, closings, fields: where names stand by rule
     local.py      models of one's own, spaCy's and ONNX, by path and digest
     finder.py     who reads what for how long, off the event loop
     weights/      the models, their vocabulary and their notice

@@ -18,6 +18,7 @@ from typing import Final
 
 from transire.bundle.namemodels import local_model, name_problems
 from transire.classify.names.chain import Deadline, Reading, TaggerChain
+from transire.classify.names.forms import FormReader
 from transire.classify.names.local import load_local
 from transire.classify.names.spans import PERSON
 from transire.classify.names.tagger import load_tagger
@@ -46,14 +47,15 @@ _FAILED: Final = Scan((), (PERSON,))
 
 
 def readers_of(names: tuple[str, ...]) -> tuple[Reading, ...]:
-    """The readers of a `detector.names` value, in its order; none for `none`.
+    """The readers of a `detector.names` value, and the rules beside them; none for `none`.
 
     Raises:
         BundleError: the value names nothing that can be used, or a model that is not there.
     """
     if problems := [*name_problems(names)]:
         raise BundleError([f"taxonomy.yaml: `detector.names`: {problem}" for problem in problems])
-    return tuple(_reader(name) for name in names if name != "none")
+    readers = [_reader(name) for name in names if name != "none"]
+    return (*readers, FormReader()) if readers else ()
 
 
 def _reader(name: str) -> Reading:
