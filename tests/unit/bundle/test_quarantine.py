@@ -9,6 +9,7 @@ from transire.bundle.acts import Act
 from transire.bundle.compiled import CompiledBundle
 from transire.bundle.lifecycle import genesis
 from transire.bundle.quarantine import (
+    Quarantined,
     impose,
     lift,
     list_quarantined,
@@ -208,3 +209,51 @@ async def test_only_deployments_providers_and_tenants_can_be_blocked() -> None:
     office = await founded()
     with pytest.raises(RequestError, match="only a deployment"):
         await impose(office.log, office.by("omar"), "planet", "mars", "dust")  # type: ignore[arg-type] # as a client might
+
+
+async def test_an_act_on_one_thing_leaves_every_other_one_blocked() -> None:
+    office = await blocked()
+    await impose(office.log, office.by("omar"), "tenant", "acme", "fraud")
+
+    def names(items: list[Quarantined]) -> list[str]:
+        return [item.name for item in items]
+
+    for act, person in ((ratify, "ben"), (lift, "omar")):
+        await act(office.log, office.by(person), "deployment", "eu-one")
+        assert names(await list_quarantined(office.log)) == ["deployment/eu-one", "tenant/acme"]
+    await lift(office.log, office.by("ben"), "deployment", "eu-one")
+    assert names(await list_quarantined(office.log)) == ["tenant/acme"]
+    assert (await read_quarantine(office.log)).tenants == {"acme"}
+
+
+async def test_one_person_ratifies_their_own_in_a_solo_installation_alone() -> None:
+    office = await founded("solo")
+    await impose(office.log, office.by("omar"), "deployment", "eu-one", "leaks")
+    await ratify(office.log, office.by("omar"), "deployment", "eu-one")
+
+    assert [q.ratified_by for q in await list_quarantined(office.log)] == ["omar"]
+
+
+async def test_a_wish_from_the_future_does_not_count() -> None:
+    office = await blocked()
+    office.now = START + timedelta(days=1)
+    await lift(office.log, office.by("omar"), "deployment", "eu-one")
+    office.now = START
+
+    assert not await lift(office.log, office.by("ben"), "deployment", "eu-one")
+    assert (await read_quarantine(office.log)).deployments == {"eu-one"}
+
+
+async def test_only_a_lifting_names_who_asked_for_it() -> None:
+    office = await blocked()
+    await lift(office.log, office.by("omar"), "deployment", "eu-one")
+    await ratify(office.log, office.by("ben"), "deployment", "eu-one")
+
+    assert "asked_by" not in office.log.entries[-1]
+
+
+async def test_a_reason_may_fill_its_bound() -> None:
+    office = await founded()
+    await impose(office.log, office.by("omar"), "deployment", "eu-one", "x" * 500)
+
+    assert [len(q.reason) for q in await list_quarantined(office.log)] == [500]
