@@ -461,7 +461,7 @@ def _is_relayed(request: RoutingRequest) -> bool:
 def _moved() -> UpstreamError:
     return UpstreamError(
         "the governed state moved before the first byte",
-        facts={"failure": "stale", "is_retriable": True},
+        facts={"failure": "stale"},
     )
 
 

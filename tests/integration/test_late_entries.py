@@ -19,6 +19,8 @@ from tests.unit.score.fleets import (
     verdict,
 )
 
+from transire.bundle.acts import ACTIVE_KEY
+from transire.bundle.quarantine import VERSION_KEY
 from transire.clock import SystemClock
 from transire.domain.decision import Candidate, Case, Choice, Hold, Ranking, Terms
 from transire.domain.log import Change, Item, Receipt
@@ -33,7 +35,7 @@ from transire.errors import (
 )
 from transire.record.log import LogWriter
 from transire.record.opening import create_log, open_log
-from transire.record.recorder import ACTIVE_KEY, QUARANTINE_KEY, LogRecorder
+from transire.record.recorder import LogRecorder
 
 
 @asynccontextmanager
@@ -94,7 +96,7 @@ async def entries(log: LogWriter) -> list[dict[str, Any]]:
 async def founded(log: LogWriter, authorization: Any) -> None:
     values = {
         ACTIVE_KEY: authorization.bundle_digest,
-        QUARANTINE_KEY: str(authorization.quarantine_version),
+        VERSION_KEY: str(authorization.quarantine_version),
     }
     changes = tuple(Change(key=key, value=value) for key, value in values.items())
     await log.append(Item(kind="test", fields={}, changes=changes))
@@ -186,7 +188,7 @@ async def test_a_judged_request_whose_entry_comes_to_nothing_leaves_one_all_the_
     async with opened(tmp_path / "data", commit_timeout_s=0.2) as log:
         await founded(log, authorization)
         recorder = LogRecorder(log, SystemClock())
-        moved = Item(kind="test", fields={}, changes=(Change(key=QUARANTINE_KEY, value="1"),))
+        moved = Item(kind="test", fields={}, changes=(Change(key=VERSION_KEY, value="1"),))
         with stalled(log) as reached:
             moving = asyncio.ensure_future(log.append(moved))
             await until(reached)
@@ -221,7 +223,7 @@ async def test_a_permit_is_vouched_for_while_nothing_has_moved(tmp_path: Path) -
         recorder.vouch(permit)
         with pytest.raises(IntegrityError):
             recorder.vouch(replace(permit))
-        for key in (QUARANTINE_KEY, ACTIVE_KEY):
+        for key in (VERSION_KEY, ACTIVE_KEY):
             before = log.peek(key)
             for value in ("moved", before):
                 change = Change(key=key, value=value)

@@ -367,7 +367,6 @@ def request(application: str = "support-triage", **changes: Any) -> RoutingReque
         wants_usage=False,
         mac=b"",
         content_digest=b"",
-        received_at=NOW,
         deadline_s=30,
     )
     return replace(made, **changes)

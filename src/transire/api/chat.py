@@ -64,12 +64,13 @@ class ChatEndpoint:
             return openai_error(error)
         try:
             try:
-                routing = await self._intake.read(request, principal, decision_id)
+                routing = await self._intake.read(request, principal, decision_id, scope="chat")
             except Exception as raised:  # noqa: BLE001 - see `as_refusal`
                 refusal = as_refusal(raised)
                 blank = self._intake.blank(principal, decision_id)
                 await installation.router.refuse(blank, refusal)
                 raise refusal from None
+            self._intake.reconsider(routing)
             routed = await _unless_gone(request, installation.router.route(routing))
         except TransireError as error:
             places.close()

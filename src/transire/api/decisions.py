@@ -56,12 +56,15 @@ class AdviceEndpoint:
             principal = self._intake.principal(request)
             with installation.admission.enter(principal.key_id, priority=principal.priority):
                 try:
-                    routing = await self._intake.read(request, principal, decision_id)
+                    routing = await self._intake.read(
+                        request, principal, decision_id, scope="decisions"
+                    )
                 except Exception as raised:  # noqa: BLE001 - see `as_refusal`
                     refusal = as_refusal(raised)
                     blank = self._intake.blank(principal, decision_id)
                     await installation.router.refuse(blank, refusal)
                     raise refusal from None
+                self._intake.reconsider(routing)
                 advice = await installation.router.advise(routing)
         except TransireError as error:
             error.decision_id = decision_id

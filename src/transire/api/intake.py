@@ -22,6 +22,7 @@ from transire.domain.ids import DecisionId, ReviewId, make_ulid
 from transire.domain.naming import resolve_model
 from transire.domain.request import Assertions, Body, Principal, RoutingRequest
 from transire.errors import (
+    AccessError,
     AuthenticationError,
     GovernanceUnavailable,
     RequestError,
@@ -122,19 +123,34 @@ class Intake:
             wants_usage=False,
             mac=b"",
             content_digest=b"",
-            received_at=installation.clock.now(),
             deadline_s=installation.governed.bundle.routing.deadline_s,
         )
 
+    def reconsider(self, routing: RoutingRequest) -> None:
+        """Shed a request that asks to be shed earlier than its credential would be.
+
+        Raises:
+            ThrottledError: there is no place for its priority; counted, not recorded one by one.
+        """
+        principal, asserted = routing.principal, routing.assertions.priority
+        if asserted is not None and asserted < principal.priority:
+            self._installation.admission.reconsider(principal.key_id, asserted)
+
     async def read(
-        self, request: Request, principal: Principal, decision_id: DecisionId
+        self, request: Request, principal: Principal, decision_id: DecisionId, *, scope: str
     ) -> RoutingRequest:
         """Read and normalise the body.
 
+        Args:
+            scope: What the key must be for.
+
         Raises:
+            AccessError: it is for something else.
             RequestError, TooLargeError, UnknownModelError: with what to change.
         """
         installation = self._installation
+        if scope not in principal.scopes:
+            raise AccessError(f"this key is not for `{scope}`; ask an operator for one that is")
         limit = installation.settings.server.max_body_bytes
         began = installation.clock.monotonic()
         try:
@@ -178,7 +194,6 @@ class Intake:
             wants_usage=read.wants_usage,
             mac=mac,
             content_digest=content,
-            received_at=installation.clock.now(),
             deadline_s=installation.governed.bundle.routing.deadline_s,
             review_id=_review_id(headers),
         )

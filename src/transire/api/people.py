@@ -1,6 +1,6 @@
 """People and the keys of applications: who may ask, and who said so. Each act asks Cedar."""
 
-from typing import Any
+from typing import Any, Literal
 
 from fastapi import APIRouter, Request
 from pydantic import Field
@@ -9,6 +9,7 @@ from transire.api.intake import StrictBody, person_of
 from transire.bootstrap import Installation
 from transire.domain.ids import ApplicationId, PersonId
 from transire.errors import NotFoundError, RequestError
+from transire.identity.keys import SCOPES
 
 __all__ = ["KeyBody", "RedeemBody", "add_keys", "add_people"]
 
@@ -27,6 +28,7 @@ class KeyBody(StrictBody):
     days: int = Field(90, ge=1, le=730)
     priority: int = Field(5, ge=0, le=9)
     holder: str | None = Field(None, max_length=64)
+    scopes: list[Literal["chat", "decisions"]] = Field(list(SCOPES), min_length=1, max_length=2)
 
 
 def add_people(router: APIRouter, it: Installation) -> None:
@@ -107,6 +109,7 @@ def add_keys(router: APIRouter, it: Installation) -> None:
             priority=body.priority,
             holder=holder,
             minted_by=by,
+            scopes=body.scopes,
         )
         return {**record.public(), "key": text}
 

@@ -6,7 +6,7 @@ time-out reads as "clean". Here a time-out leaves the loop.
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import regex
 
@@ -17,7 +17,6 @@ __all__ = [
     "Recognizer",
     "has_context",
     "pattern_recognizer",
-    "presidio_recognizer",
 ]
 
 _CONTEXT_BEFORE: Final = 60
@@ -82,31 +81,6 @@ def pattern_recognizer(
                 yield from _judge(text, match.span(group), entity, score, context, validate)
 
     return Recognizer(entity, gate, find)
-
-
-def presidio_recognizer(
-    recognizer: Any, gate: Callable[[Traits], bool], *, entity: str | None = None
-) -> Recognizer:
-    """Wrap a Presidio `PatternRecognizer`: its patterns, validators and context words."""
-    name = entity or recognizer.supported_entities[0]
-    context = frozenset(word.strip().lower() for word in recognizer.context or ())
-    compiled = [
-        (regex.compile(p.regex, recognizer.global_regex_flags), round(p.score * 100))
-        for p in recognizer.patterns
-    ]
-
-    def validate(text: str) -> bool | None:
-        if recognizer.invalidate_result(text):
-            return False
-        verdict = recognizer.validate_result(text)
-        return None if verdict is None else bool(verdict)
-
-    def find(text: str, seconds: float) -> Iterator[Hit]:
-        for pattern, score in compiled:
-            for match in pattern.finditer(text, timeout=seconds):
-                yield from _judge(text, match.span(), name, score, context, validate)
-
-    return Recognizer(name, gate, find)
 
 
 def _judge(

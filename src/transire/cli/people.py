@@ -36,9 +36,15 @@ def create(
     purpose: Annotated[str | None, typer.Option(help="Default purpose of the key.")] = None,
     days: Annotated[int, typer.Option(help="Days until it expires.")] = 90,
     holder: Annotated[str | None, typer.Option(help="Person who holds it; default you.")] = None,
+    scope: Annotated[
+        list[str] | None, typer.Option(help="`chat` or `decisions`, repeatable; default both.")
+    ] = None,
 ) -> None:
     """Create a key; it is shown once."""
-    body = {"application": application, "purpose": purpose, "days": days, "holder": holder}
+    body: dict[str, object] = {"application": application, "purpose": purpose}
+    body |= {"days": days, "holder": holder}
+    if scope:
+        body["scopes"] = scope
     emit(router.call("POST", "/v1/keys", body))
 
 

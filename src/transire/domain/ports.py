@@ -243,8 +243,8 @@ class Forwarder(Protocol):
         Raises:
             IntegrityError: the permit was not issued by the log, is spent, or names other bytes.
             StaleError: it expired or the governed state moved since it was recorded.
-            UpstreamError: no usable answer; `facts`: `failure`, `status`, `retry_after_s`,
-                `is_retriable`, and `upstream` (its error text, ≤ 2 kB, for the caller alone).
+            UpstreamError: no usable answer; `facts`: `failure`, `status`, `retry_after_s`
+                and `upstream` (its error text, ≤ 2 kB, for the caller alone).
         """
 
 

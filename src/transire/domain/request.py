@@ -1,8 +1,7 @@
 """What a caller sends, after normalisation: typed, bounded, every field of one kind."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeAlias
 
@@ -50,6 +49,7 @@ class Principal:
         key_id: The credential presented.
         purpose: The key's own purpose (applications only).
         priority: Admission class, 0 (first to be shed) to 9; callers can only lower it.
+        scopes: What an application's key is for: `chat`, `decisions`.
         person: The person, where one asks (people's acts), or None.
         user: A verified end user from a token, never from a body field; None without one.
     """
@@ -60,6 +60,7 @@ class Principal:
     application: ApplicationId | None = None
     purpose: Purpose | None = None
     priority: int = 5
+    scopes: frozenset[str] = frozenset()
     person: PersonId | None = None
     user: PersonId | None = None
 
@@ -166,7 +167,7 @@ class RoutingRequest:
         asked_model: The name the caller used; answers echo it.
         mac: `request_mac`, the keyed digest that identifies the request for review.
         content_digest: Keyed digest over what would be classified and sent, raw form.
-        deadline_s: Seconds this request may take in all, from `received_at`.
+        deadline_s: Seconds this request may take on the path, from when its body was read.
     """
 
     id: DecisionId
@@ -178,11 +179,8 @@ class RoutingRequest:
     wants_usage: bool
     mac: bytes
     content_digest: bytes
-    received_at: datetime
     deadline_s: float
     review_id: ReviewId | None = None
-    trace_id: str | None = None
-    labels: Mapping[str, str] = field(default_factory=dict)
 
 
 def path_of(pointer: Pointer) -> str:

@@ -127,7 +127,7 @@ class OpenAIForwarder:
         if deployment.credential is not None:
             secret = self._secret(deployment.credential)
             if secret is None:
-                raise _failed("no_credential", is_retriable=False)
+                raise _failed("no_credential")
             headers["authorization"] = f"Bearer {secret}"
         return headers
 
@@ -218,12 +218,11 @@ def _failed(
     failure: str,
     *,
     status: int | None = None,
-    is_retriable: bool = True,
     retry_after_s: float | None = None,
     upstream: str = "",
 ) -> UpstreamError:
     """An upstream failure; its message names the class, and never what the upstream said."""
-    facts: dict[str, object] = {"failure": failure, "is_retriable": is_retriable}
+    facts: dict[str, object] = {"failure": failure}
     if status is not None:
         facts["status"] = status
     if retry_after_s is not None:
@@ -256,7 +255,6 @@ async def _refused(reply: Reply, *, left_s: float, now: datetime) -> UpstreamErr
     return _failed(
         failure,
         status=status,
-        is_retriable=failure in ("status_429", "status_5xx"),
         retry_after_s=_retry_after(reply.headers.get("retry-after"), now),
         upstream=message,
     )

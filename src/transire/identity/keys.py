@@ -5,9 +5,10 @@ key says who asks, and nothing more: what the application may do stands in the c
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
+from typing import Final
 
 from transire.domain.deployment import Catalog
 from transire.domain.ids import ApplicationId, KeyId, PersonId, Purpose, TenantId
@@ -17,7 +18,10 @@ from transire.domain.request import Principal
 from transire.errors import AuthenticationError, ConflictError, NotFoundError, RequestError
 from transire.identity.credentials import matches, mint, parse
 
-__all__ = ["KeyRecord", "KeyRing"]
+__all__ = ["SCOPES", "KeyRecord", "KeyRing"]
+
+SCOPES: Final = ("chat", "decisions")
+"""What a key may be for: forwarding, and advice. The names that inference knows are for both."""
 
 _REFUSED = "no valid key was presented; send `Authorization: Bearer tsk_…`"
 
@@ -27,6 +31,7 @@ class KeyRecord:
     """A key as stored, without its secret.
 
     Attributes:
+        scopes: What it is for, of `SCOPES`.
         expires_at: ISO 8601 UTC; a key always expires.
         minted_by: Who created it; they and `holder` never release its requests.
     """
@@ -90,6 +95,7 @@ class KeyRing:
         priority: int,
         holder: str,
         minted_by: str,
+        scopes: Collection[str] = SCOPES,
     ) -> tuple[KeyRecord, str]:
         """Create a key; its text is returned once and never again.
 
@@ -113,7 +119,7 @@ class KeyRing:
             application=known.id,
             purpose=chosen,
             priority=priority,
-            scopes=("chat", "decisions"),
+            scopes=tuple(sorted(set(scopes))),
             minted_by=minted_by,
             holder=holder,
             created_at=now.isoformat(),
@@ -122,7 +128,11 @@ class KeyRing:
         await self._log.append(
             Item(
                 kind="access.key_created",
-                fields={**_named(record), "expires_at": record.expires_at},
+                fields={
+                    **_named(record),
+                    "scopes": list(record.scopes),
+                    "expires_at": record.expires_at,
+                },
                 conditions=(Condition(key=f"key/{record.id}", equals=None),),
                 changes=(Change(key=f"key/{record.id}", value=record.to_json()),),
             )
@@ -202,6 +212,7 @@ class KeyRing:
             application=application.id,
             purpose=Purpose(record.purpose),
             priority=record.priority,
+            scopes=frozenset(record.scopes),
         )
 
     def holders(self, key_id: str) -> frozenset[PersonId]:

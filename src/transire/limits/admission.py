@@ -85,6 +85,15 @@ class Admission:
         """
         return Place(self, principal_key, weight, priority)
 
+    def reconsider(self, principal_key: str, priority: int) -> None:
+        """Judge an admitted request once more, now that it has asked for a lower priority.
+
+        Raises:
+            ThrottledError: with that priority it would not have been admitted.
+        """
+        if self._in_flight > places_for(priority, self.limits.in_flight):
+            raise self._refused(principal_key, "overloaded", BUSY_RETRY_S)
+
     def drain_counts(self) -> tuple[tuple[str, str, int], ...]:
         """(key, code, count) of refusals since the last call, for one `throttled` entry."""
         self._forget_idle()

@@ -13,6 +13,8 @@ from typing import Any, Final
 
 import orjson
 
+from transire.bundle.acts import ACTIVE_KEY
+from transire.bundle.quarantine import VERSION_KEY
 from transire.domain.decision import MOST_RECORDED, Case, Choice, Form, Hold, Pair
 from transire.domain.ids import DeploymentId
 from transire.domain.log import Change, Condition, Item, Receipt
@@ -29,9 +31,7 @@ from transire.errors import (
 from transire.record.log import LogWriter
 
 __all__ = [
-    "ACTIVE_KEY",
     "PERMIT_S",
-    "QUARANTINE_KEY",
     "LogRecorder",
     "decision_fields",
     "evaluation_rows",
@@ -41,8 +41,6 @@ __all__ = [
 
 PERMIT_S: Final = 5.0
 """A permit's life: from its entry to the first byte (ADR 2)."""
-ACTIVE_KEY: Final = "bundle/active"
-QUARANTINE_KEY: Final = "quarantine/version"
 _MAX_ISSUED: Final = 100_000
 
 
@@ -214,7 +212,7 @@ class LogRecorder:
         value = permit.value
         if self._log.peek(ACTIVE_KEY) != value.bundle_digest:
             raise StaleError("another bundle was activated since this permit was recorded")
-        if self._log.peek(QUARANTINE_KEY) != str(value.quarantine_version):
+        if self._log.peek(VERSION_KEY) != str(value.quarantine_version):
             raise StaleError("the quarantine changed since this permit was recorded")
 
     def _remember(self, recorded: Recorded[Permit]) -> None:
@@ -237,7 +235,7 @@ def _currency(case: Case) -> tuple[Condition, ...]:
     version = case.authorization.quarantine_version
     return (
         Condition(key=ACTIVE_KEY, equals=case.authorization.bundle_digest, stale=True),
-        Condition(key=QUARANTINE_KEY, equals=str(version), stale=True),
+        Condition(key=VERSION_KEY, equals=str(version), stale=True),
     )
 
 

@@ -141,11 +141,6 @@ class FleetHealth:
             return frozenset()
         return frozenset(d for d, watch in self._watched.items() if now < watch.quota_until)
 
-    def snapshot(self) -> dict[DeploymentId, Observed]:
-        """Everything watched, now; for metrics and the console."""
-        now = self._clock.monotonic()
-        return {deployment: self.seen(deployment, now) for deployment in sorted(self._watched)}
-
     def monotonic(self) -> float:
         """This moment on the clock that `seen` reads."""
         return self._clock.monotonic()

@@ -165,7 +165,6 @@ def asking(
         wants_usage=False,
         mac=b"",
         content_digest=b"",
-        received_at=NOW,
         deadline_s=10,
     )
 

@@ -4,7 +4,6 @@ import asyncio
 import hashlib
 import hmac
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 from transire.classify.detector import EngineDetector
@@ -171,7 +170,6 @@ def request_of(
         wants_usage=False,
         mac=b"",
         content_digest=b"",
-        received_at=datetime(2026, 11, 25, tzinfo=UTC),
         deadline_s=10,
     )
 

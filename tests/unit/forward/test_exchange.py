@@ -140,7 +140,7 @@ async def test_a_credential_that_is_not_configured_is_a_failure_and_nothing_leav
     with pytest.raises(UpstreamError) as caught:
         await upstream.ask()
 
-    assert caught.value.facts == {"failure": "no_credential", "is_retriable": False}
+    assert caught.value.facts == {"failure": "no_credential"}
     assert upstream.wires.posted == []
 
 
@@ -181,7 +181,7 @@ async def test_an_answer_that_cannot_be_read_is_a_failure(
     with pytest.raises(UpstreamError) as caught:
         await exchange.completion()
 
-    assert caught.value.facts == {"failure": failure, "is_retriable": True}
+    assert caught.value.facts == {"failure": failure}
     assert upstream.reply.closed == 1
 
 
@@ -194,7 +194,7 @@ async def test_an_answer_of_another_kind_than_asked_for_is_broken(
 ) -> None:
     error = await failed(Upstream(clock, FakeReply(ANSWER, kind=kind)), is_stream=is_stream)
 
-    assert error.facts == {"failure": "bad_shape", "is_retriable": True}
+    assert error.facts == {"failure": "bad_shape"}
 
 
 @pytest.mark.parametrize(
@@ -219,7 +219,7 @@ async def test_every_status_but_200_is_a_failure_of_its_class(
 ) -> None:
     error = await failed(Upstream(clock, FakeReply(b"no", status=status)))
 
-    assert error.facts == {"failure": failure, "is_retriable": is_retriable, "status": status}
+    assert error.facts == {"failure": failure, "status": status}
 
 
 @pytest.mark.parametrize(
@@ -255,7 +255,7 @@ async def test_an_error_text_without_end_is_not_read_to_it(clock: FakeClock) -> 
     error = await failed(upstream)
 
     assert upstream.reply.taken == 1
-    assert error.facts == {"failure": "status_5xx", "is_retriable": True, "status": 500}
+    assert error.facts == {"failure": "status_5xx", "status": 500}
 
 
 def test_an_error_text_that_never_comes_costs_no_more_than_the_attempt(clock: FakeClock) -> None:
@@ -269,7 +269,6 @@ def test_an_error_text_that_never_comes_costs_no_more_than_the_attempt(clock: Fa
     assert passed_s == pytest.approx(9 - 0.25)
     assert error.facts == {
         "failure": "status_429",
-        "is_retriable": True,
         "status": 429,
         "retry_after_s": 7.0,
     }

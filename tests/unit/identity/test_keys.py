@@ -36,6 +36,16 @@ async def test_a_key_says_who_asks_and_for_what(office: Office) -> None:
     assert (principal.priority, principal.person, principal.user) == (7, None, None)
 
 
+@pytest.mark.parametrize("scopes", [("chat",), ("decisions",), ("chat", "decisions")])
+async def test_a_key_is_for_what_it_was_made_for_and_the_entry_says_so(
+    office: Office, scopes: tuple[str, ...]
+) -> None:
+    _, text = await office.key(scopes=scopes)
+
+    assert office.keys.authenticate(text, office.catalog).scopes == frozenset(scopes)
+    assert office.log.entries[-1]["scopes"] == list(scopes)
+
+
 async def test_creating_a_key_is_an_entry_that_names_both_people_and_no_secret(
     office: Office,
 ) -> None:

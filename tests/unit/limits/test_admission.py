@@ -107,6 +107,20 @@ def test_places_grow_with_priority(priority: int, expected: int) -> None:
     assert places_for(priority, 90) == expected
 
 
+def test_a_request_that_lowers_its_priority_is_shed_as_one_of_that_priority(
+    clock: FakeClock,
+) -> None:
+    made = admission(clock, in_flight=10)
+    places = ExitStack()
+    for number in range(6):
+        places.enter_context(made.enter(f"key-{number}"))
+    with places:
+        made.reconsider("key-5", 5)
+        with pytest.raises(ThrottledError, match="in flight"):
+            made.reconsider("key-5", 0)
+        assert made.drain_counts() == (("key-5", "overloaded", 1),)
+
+
 def test_even_one_place_admits_the_lowest_priority() -> None:
     assert places_for(0, 1) == 1
 

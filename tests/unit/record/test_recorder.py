@@ -18,6 +18,8 @@ from tests.unit.score.fleets import (
     verdict,
 )
 
+from transire.bundle.acts import ACTIVE_KEY
+from transire.bundle.quarantine import VERSION_KEY
 from transire.domain.decision import (
     Candidate,
     Case,
@@ -43,7 +45,7 @@ from transire.errors import (
     PolicyDenied,
     StaleError,
 )
-from transire.record.recorder import ACTIVE_KEY, QUARANTINE_KEY, LogRecorder
+from transire.record.recorder import LogRecorder
 
 CANARY = "CANARY-7f3"
 EVALUATION = b'[{"deployment":"a"}]'
@@ -56,7 +58,7 @@ class Desk:
 
     def __init__(self, clock: FakeClock) -> None:
         self.clock = clock
-        self.log = MemoryLog({ACTIVE_KEY: "0" * 64, QUARANTINE_KEY: "0"})
+        self.log = MemoryLog({ACTIVE_KEY: "0" * 64, VERSION_KEY: "0"})
         log: Any = self.log
         self.recorder = LogRecorder(log, clock)
         self.case = case()
@@ -220,7 +222,7 @@ async def test_a_later_attempt_names_its_decision_and_its_evaluation(desk: Desk)
     assert "request" not in entry
 
 
-@pytest.mark.parametrize("key", [ACTIVE_KEY, QUARANTINE_KEY])
+@pytest.mark.parametrize("key", [ACTIVE_KEY, VERSION_KEY])
 @pytest.mark.parametrize("attempt", [1, 2])
 async def test_no_permit_is_made_once_bundle_or_quarantine_has_moved(
     desk: Desk, key: str, attempt: int
@@ -283,7 +285,7 @@ async def test_a_permit_that_only_looks_like_ours_is_not_vouched_for(desk: Desk)
         desk.recorder.vouch(replace(recorded))
 
 
-@pytest.mark.parametrize("key", [ACTIVE_KEY, QUARANTINE_KEY])
+@pytest.mark.parametrize("key", [ACTIVE_KEY, VERSION_KEY])
 async def test_a_permit_is_void_once_bundle_or_quarantine_moves(desk: Desk, key: str) -> None:
     recorded = await desk.permit()
     desk.log.state[key] = "moved"
@@ -327,7 +329,7 @@ async def test_a_hold_opens_its_review_in_the_decisions_own_entry(desk: Desk) ->
     assert desk.log.blobs[entry["evaluation"]] == EVALUATION
 
 
-@pytest.mark.parametrize("key", [ACTIVE_KEY, QUARANTINE_KEY])
+@pytest.mark.parametrize("key", [ACTIVE_KEY, VERSION_KEY])
 async def test_no_review_is_opened_once_bundle_or_quarantine_has_moved(
     desk: Desk, key: str
 ) -> None:

@@ -11,6 +11,8 @@ from tests.fakes import MemoryLog
 from tests.unit.authorize.worlds import asking, classes, facts
 from tests.unit.score.fleets import authorization_of, bundle_of, classification_of, verdict
 
+from transire.bundle.acts import ACTIVE_KEY
+from transire.bundle.quarantine import VERSION_KEY
 from transire.domain.decision import (
     Candidate,
     Case,
@@ -26,7 +28,7 @@ from transire.domain.deployment import Queue
 from transire.domain.ids import DeploymentId, KeyId, PersonId, PolicyId, ReviewId, Stakes, TenantId
 from transire.domain.ports import Governed
 from transire.domain.request import Assertions, Principal, RoutingRequest
-from transire.record.recorder import ACTIVE_KEY, QUARANTINE_KEY, LogRecorder
+from transire.record.recorder import LogRecorder
 from transire.review.openings import Places
 from transire.review.queue import ReviewQueue
 from transire.review.states import Review
@@ -120,7 +122,7 @@ class ReviewDesk:
 
     def __init__(self, clock: FakeClock) -> None:
         self.clock = clock
-        self.log = MemoryLog({ACTIVE_KEY: "0" * 64, QUARANTINE_KEY: "0"})
+        self.log = MemoryLog({ACTIVE_KEY: "0" * 64, VERSION_KEY: "0"})
         log: Any = self.log
         drawn = count()
         self.holders = {KeyId("key_1"): frozenset({PersonId("omar"), PersonId("hal")})}

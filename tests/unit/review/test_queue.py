@@ -18,6 +18,7 @@ from tests.unit.review.reviews import (
     sent,
 )
 
+from transire.bundle.acts import ACTIVE_KEY
 from transire.domain.decision import Form, Redaction
 from transire.domain.ids import (
     ApplicationId,
@@ -42,7 +43,6 @@ from transire.errors import (
     ReviewSpentError,
     StaleError,
 )
-from transire.record.recorder import ACTIVE_KEY
 from transire.review.evidence import MAX_HELD_BYTES, hold_key, key_key
 from transire.review.queue import MAX_LISTED
 

@@ -103,7 +103,6 @@ def request_of(assertions: Assertions | None = None, **body: Any) -> RoutingRequ
         wants_usage=False,
         mac=b"",
         content_digest=b"",
-        received_at=datetime(2026, 11, 25, tzinfo=UTC),
         deadline_s=60.0,
     )
 

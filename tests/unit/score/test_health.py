@@ -169,15 +169,3 @@ def test_shorter_retry_after_does_not_shorten_a_longer_one(clock: FakeClock) -> 
 
     clock.advance(10.0)
     assert not seen(health).is_in_quota
-
-
-def test_snapshot_is_sorted_and_immutable(clock: FakeClock) -> None:
-    health = FleetHealth(clock)
-    success(health, "b")
-    success(health, "a")
-
-    snapshot = health.snapshot()
-    success(health, "a", 90_000)
-
-    assert list(snapshot) == ["a", "b"]
-    assert snapshot[A].latency_ms == 100

@@ -1,6 +1,5 @@
 """Builders of requests with contracts and of answers to them."""
 
-from datetime import UTC, datetime
 from typing import Any
 
 from transire.domain.answer import AnswerChoice, Completion, ToolCall, Usage
@@ -36,7 +35,6 @@ def request_of(
         wants_usage=False,
         mac=b"",
         content_digest=b"",
-        received_at=datetime(2026, 11, 25, tzinfo=UTC),
         deadline_s=60.0,
     )
 
