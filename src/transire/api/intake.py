@@ -152,14 +152,7 @@ class Intake:
         if scope not in principal.scopes:
             raise AccessError(f"this key is not for `{scope}`; ask an operator for one that is")
         limit = installation.settings.server.max_body_bytes
-        began = installation.clock.monotonic()
-        try:
-            async with asyncio.timeout(_BODY_S):
-                raw = await _bounded_body(request, limit)
-        except TimeoutError:
-            raise RequestError(f"the body did not arrive within {_BODY_S:.0f} seconds") from None
-        if installation.clock.monotonic() - began > _PROMPT_S:
-            self.principal(request)  # a key that was revoked meanwhile opens nothing
+        raw = await self._raw(request, limit)
         catalog = installation.governed.bundle.catalog
         application = catalog.applications[principal.application]  # type: ignore[index] # applications only
         headers = _own_headers(request)
@@ -197,6 +190,18 @@ class Intake:
             deadline_s=installation.governed.bundle.routing.deadline_s,
             review_id=_review_id(headers),
         )
+
+    async def _raw(self, request: Request, limit: int) -> bytes:
+        clock = self._installation.clock
+        began = clock.monotonic()
+        try:
+            async with asyncio.timeout(_BODY_S):
+                raw = await _bounded_body(request, limit)
+        except TimeoutError:
+            raise RequestError(f"the body did not arrive within {_BODY_S:.0f} seconds") from None
+        if clock.monotonic() - began > _PROMPT_S:
+            self.principal(request)  # a key that was revoked meanwhile opens nothing
+        return raw
 
     def decision_id(self, entropy: bytes) -> DecisionId:
         """A new decision id."""
