@@ -151,9 +151,14 @@ class MemoryLog:
 
 @dataclass
 class FakeJudge:
-    """Allows exactly the listed (person, action) pairs; rights can be taken away between acts."""
+    """Allows exactly the listed (person, action) pairs; rights can be taken away between acts.
+
+    Attributes:
+        asked: What it was asked: person, action, and whether in a solo installation.
+    """
 
     rights: set[tuple[str, str]] = field(default_factory=set)
+    asked: list[tuple[str, str, bool]] = field(default_factory=list)
 
     @classmethod
     def of(cls, **actions: Iterable[str]) -> "FakeJudge":
@@ -169,4 +174,5 @@ class FakeJudge:
         now: datetime,
         solo: bool = False,
     ) -> bool:
+        self.asked.append((person, action, solo))
         return (person, action) in self.rights

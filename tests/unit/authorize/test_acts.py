@@ -127,6 +127,30 @@ def test_a_rule_that_errs_denies_the_act() -> None:
     assert not may(solo=True)
 
 
+EVERYBODY = """
+@id("all") permit (principal, action in [Action::"release", Action::"quarantine"], resource)
+when { context.solo || !context.solo };
+"""
+
+
+def test_even_a_rule_for_everybody_lets_only_people_of_the_registry_act() -> None:
+    def may(person: str, kind: str = "User") -> bool:
+        return may_act(ruled(EVERYBODY), (kind, person), "quarantine", installation(), now=NOW)
+
+    assert may("omar")
+    assert not may("mallory")
+    assert not may("omar", "Person")
+
+
+def test_even_a_rule_for_everything_lets_nobody_act_on_what_is_not_there() -> None:
+    def may(resource: dict[str, Any]) -> bool:
+        return may_act(ruled(EVERYBODY), ("User", "omar"), "quarantine", resource, now=NOW)
+
+    assert may(installation())
+    assert not may({"type": "Installation", "id": "another"})
+    assert not may({"type": "ReviewItem", "id": "rev_1"})
+
+
 def test_an_application_explains_only_where_a_rule_lets_it() -> None:
     log = {"type": "AuditLog", "id": "acme"}
     letting = CedarAuthorizer(

@@ -256,6 +256,19 @@ def test_a_memo_hit_still_carries_this_requests_own_facts() -> None:
     assert classes("CONFIDENTIAL") == again.facts[Form.RAW][0].data_classes
 
 
+def test_what_was_remembered_without_assertions_is_no_answer_to_a_request_with_them() -> None:
+    authorizer = CedarAuthorizer(ruled(GRANT + NO_CONTACT))
+
+    def ask(assertions: Assertions) -> Authorization:
+        return authorizer.authorize(asking(assertions), judged(), None, quarantine=FREE, now=NOW)
+
+    plain, claimed = ask(Assertions()), ask(Assertions(data_classes=classes("CONTACT")))
+
+    assert EU in {verdict.pair.deployment for verdict in plain.permitted}
+    assert claimed.permitted == ()
+    assert ask(Assertions()).permitted == plain.permitted
+
+
 def test_limits_alone_make_a_new_evaluation_without_asking_cedar() -> None:
     authorizer = CedarAuthorizer(pack())
 

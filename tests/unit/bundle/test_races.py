@@ -217,6 +217,16 @@ async def test_an_act_is_one_entry_that_names_who_and_what(name: str) -> None:
         assert entry["parent"] == office.active.digest
 
 
+@pytest.mark.parametrize("name", ACTS)
+async def test_policy_is_asked_in_the_mode_the_installation_is_in(name: str) -> None:
+    """Asked as for one person alone, the pack lifts four eyes."""
+    governed = ACTS[name]
+    office = await ready(governed)
+    await governed.act(office)
+
+    assert {solo for _, _, solo in office.judge.asked} == {governed.mode == "solo"}
+
+
 @pytest.mark.parametrize(("name", "key"), RACES)
 async def test_an_act_that_lost_a_race_is_refused_and_changes_nothing(name: str, key: str) -> None:
     governed = ACTS[name]
