@@ -54,6 +54,33 @@ def test_a_bundle_goes_from_a_folder_to_active_by_two_people(people: People, fol
     assert ana.refusal("bundle", "propose", str(folder))[0] == 1
 
 
+def test_short_digests_name_bundles_and_diff_says_what_one_changes(
+    people: People, folder: Path, tmp_path: Path
+) -> None:
+    ana, ben = people("ana"), people("ben")
+    same = ana.run("bundle", "diff", "active", str(folder)).stdout
+    fleet = folder / "catalog" / "deployments.yaml"
+    fleet.write_text(fleet.read_text().replace("latency_ms: 450", "latency_ms: 451"))
+    digest = ana.result("bundle", "propose", str(folder))["digest"]
+    told = ana.run("bundle", "diff", "active", digest[:8]).stdout.splitlines()
+    line = ana.run("bundle", "diff", "active", str(folder), "--summary").stdout
+    stranger = Terminal(tmp_path / "nobody", "")
+    files = stranger.run("bundle", "diff", str(folder), str(pack_folder())).stdout
+
+    assert same == "no difference\n"
+    assert told[:2] == [
+        "--- active/catalog/deployments.yaml",
+        f"+++ {digest[:8]}/catalog/deployments.yaml",
+    ]
+    assert "+    latency_ms: 451" in told
+    assert told[-1] == "# deployments: ~eu-economy"
+    assert line == "# deployments: ~eu-economy\n"
+    assert "latency_ms: 450" in files
+    assert ana.result("bundle", "show", digest[:12])["digest"] == digest
+    assert ben.result("bundle", "approve", digest[:8])["digest"] == digest
+    assert ben.result("bundle", "activate", digest[:9]) == {"active": digest}
+
+
 def test_a_folder_that_does_not_compile_is_not_valid_and_names_the_line(
     people: People, folder: Path
 ) -> None:
@@ -84,7 +111,9 @@ def test_a_bundle_that_only_the_server_refuses_is_not_valid_either(
     ("person", "arguments", "code", "says"),
     [
         ("omar", ("bundle", "approve", "0" * 64), 1, "nobody proposed"),
-        ("ben", ("bundle", "activate", "nonsense"), 1, "nobody proposed"),
+        ("ben", ("bundle", "activate", "nonsense"), 64, "first 8 or more"),
+        ("ben", ("bundle", "activate", "0" * 16), 1, "transire bundle list"),
+        ("ana", ("bundle", "diff", "active", "no-such-folder"), 3, "transire init"),
         ("ana", ("bundle", "show", "0" * 64), 1, "no bundle of this digest"),
         ("ana", ("bundle", "show", "active", "--file", "rules/no.cedar"), 1, "taxonomy.yaml"),
         ("ana", ("bundle", "approve", "../quarantine"), 64, "letters"),

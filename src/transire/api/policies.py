@@ -16,6 +16,7 @@ from transire.bundle.acts import Act, format_moment, is_solo
 from transire.bundle.compiled import CompiledBundle
 from transire.bundle.proposal import Proposal
 from transire.bundle.quarantine import Kind
+from transire.bundle.shortdigest import find_digest
 from transire.domain.ids import BundleDigest, PersonId
 from transire.errors import RequestError
 from transire.record.query import LogEntries
@@ -64,9 +65,9 @@ def add_bundles(router: APIRouter, it: Installation) -> None:
 
     @router.get("/v1/policies/bundles/{digest}", tags=["policies"])
     async def show(digest: str, request: Request) -> dict[str, Any]:
-        """A bundle's files by digest; `active` is a name for the active one."""
+        """A bundle's files by digest, whole or its first 8 digits or more, or `active`."""
         person_of(it, request)
-        wanted = it.governed.bundle.digest if digest == "active" else BundleDigest(digest)
+        wanted = await _meant(it, digest)
         compiled = await lifecycle.load_bundle(it.log, wanted, must_hold_limits=False)
         files = compiled.bundle.files
         return {
@@ -79,13 +80,14 @@ def add_bundles(router: APIRouter, it: Installation) -> None:
     async def approve(digest: str, request: Request) -> dict[str, Any]:
         """Approve somebody else's proposal."""
         act = _act(it, request)
-        return _shown(it, await lifecycle.approve(it.log, act, BundleDigest(digest)))
+        return _shown(it, await lifecycle.approve(it.log, act, await _meant(it, digest)))
 
     @router.post("/v1/policies/bundles/{digest}/activate", tags=["policies"])
     async def activate(digest: str, request: Request) -> dict[str, Any]:
         """Make an approved proposal active."""
+        act = _act(it, request)
         compiled = await lifecycle.activate(
-            it.log, _act(it, request), BundleDigest(digest), entries=LogEntries(it.log)
+            it.log, act, await _meant(it, digest), entries=LogEntries(it.log)
         )
         await it.steering.follow(compiled)
         return {"active": compiled.digest}
@@ -158,6 +160,10 @@ def add_quarantine(router: APIRouter, it: Installation) -> None:
         is_lifted = await quarantine.lift(it.log, _act(it, request), kind, name)
         await it.steering.follow()
         return {**await shown(), "lifted": is_lifted}
+
+
+async def _meant(it: Installation, digest: str) -> BundleDigest:
+    return await find_digest(it.log, digest, LogEntries(it.log))
 
 
 def _act(it: Installation, request: Request) -> Act:

@@ -1,6 +1,7 @@
 """`transire bundle …` and `transire quarantine …`."""
 
 import base64
+import string
 from pathlib import Path
 from typing import Annotated
 
@@ -8,11 +9,13 @@ import typer
 
 from transire.authorize.cedar import CedarAuthorizer
 from transire.bundle.compile import compile_bundle
+from transire.bundle.shortdigest import ACTIVE
 from transire.bundle.source import read_folder
 from transire.cli.session import RemoteRouter, acting, emit, named, shown
 from transire.clock import SystemClock
 from transire.errors import NotFoundError
 from transire.workbench.check import check_files
+from transire.workbench.diff import summarize, unified
 from transire.workbench.test import run_tests
 
 __all__ = [
@@ -20,6 +23,7 @@ __all__ = [
     "app",
     "approve",
     "check",
+    "diff",
     "lift",
     "list_bundles",
     "list_quarantined",
@@ -35,7 +39,8 @@ quarantine = typer.Typer(
 )
 
 Folder = Annotated[Path, typer.Argument(help="A policies folder.")]
-Digest = Annotated[str, typer.Argument(help="A bundle digest.")]
+Digest = Annotated[str, typer.Argument(help="A bundle digest, or its first 8 digits or more.")]
+Side = Annotated[str, typer.Argument(help="`active`, a digest, or a policies folder.")]
 
 
 @app.command()
@@ -94,7 +99,7 @@ def list_bundles(router: RemoteRouter) -> None:
 @acting
 def show(
     router: RemoteRouter,
-    digest: Annotated[str, typer.Argument(help="A digest, or `active`.")] = "active",
+    digest: Annotated[str, typer.Argument(help="`active`, or a digest.")] = ACTIVE,
     file: Annotated[str, typer.Option(help="Print one file of it.")] = "",
 ) -> None:
     """A bundle's files."""
@@ -105,6 +110,38 @@ def show(
         print(base64.b64decode(bundle["files"][file]).decode(), end="")
         return
     emit({"digest": bundle["digest"], "files": sorted(bundle["files"])})
+
+
+@app.command()
+@acting
+def diff(
+    router: RemoteRouter,
+    first: Side = ACTIVE,
+    second: Side = "policies",
+    summary: Annotated[bool, typer.Option("--summary", help="Only the line that sums up.")] = False,
+) -> None:
+    """What the second bundle changes in the first: text by file, and a line that sums it up."""
+    old, new = _files(router, first), _files(router, second)
+    if old == new:
+        print("no difference")
+        return
+    if not summary:
+        for line in unified(old, new, (_label(first), _label(second))):
+            print(line)
+    print(f"# {summarize(old, new)}")
+
+
+def _files(router: RemoteRouter, side: str) -> dict[str, bytes]:
+    """A folder's files, or those of a bundle that the router holds."""
+    is_digest = side == ACTIVE or all(c in string.hexdigits for c in side)
+    if not is_digest or (side != ACTIVE and Path(side).is_dir()):
+        return read_folder(Path(side))
+    bundle = router.call("GET", f"/v1/policies/bundles/{named(side)}")
+    return {name: base64.b64decode(data) for name, data in bundle["files"].items()}
+
+
+def _label(side: str) -> str:
+    return side.strip("/") or side
 
 
 @quarantine.command("list")

@@ -29,7 +29,7 @@ from transire.errors import (
 from transire.identity.store import credential_for, kept_credentials
 from transire.outbound.caller import call
 
-__all__ = ["LOCAL", "RemoteRouter", "acting", "emit", "named", "remote", "server_root", "shown"]
+__all__ = ["LOCAL", "RemoteRouter", "acting", "emit", "meant", "named", "server_root", "shown"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -50,10 +50,22 @@ _AS: Final = Annotated[
 
 @dataclass(frozen=True, slots=True)
 class RemoteRouter:
-    """A router somewhere, and the person who acts on it; None is the only one logged in there."""
+    """A router somewhere, and the person who acts on it; None is the only one logged in there.
 
-    root: str
+    Which one is meant is looked up when it is called: a command may turn out to need none.
+    """
+
+    url: str | None
     person: str | None = None
+
+    @property
+    def root(self) -> str:
+        """Its address.
+
+        Raises:
+            RequestError: see `meant`.
+        """
+        return meant(self.url)
 
     def call(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
         """Call it as that person.
@@ -61,12 +73,13 @@ class RemoteRouter:
         Raises:
             TransireError: not logged in, no server, or what the server refused.
         """
-        credential = credential_for(self.root, self.person)
-        return call(method, f"{self.root}{path}", credential=credential, body=body)
+        root = self.root
+        credential = credential_for(root, self.person)
+        return call(method, f"{root}{path}", credential=credential, body=body)
 
 
-def remote(url: str | None, person: str | None = None) -> RemoteRouter:
-    """The router that is meant: the one named, or else the only one somebody logged in to.
+def meant(url: str | None) -> str:
+    """The address that is meant: the one named, or else the only one somebody logged in to.
 
     Where several are known, it is the local one if that is among them, and otherwise nobody's
     guess: an approval that reaches the wrong installation is worse than a question.
@@ -75,16 +88,16 @@ def remote(url: str | None, person: str | None = None) -> RemoteRouter:
         RequestError: it is no address, or several are known and none is named.
     """
     if url is not None:
-        return RemoteRouter(server_root(url), person)
+        return server_root(url)
     known = sorted(kept_credentials())
     if LOCAL in known or not known:
-        return RemoteRouter(LOCAL, person)
+        return LOCAL
     if len(known) > 1:
         raise RequestError(
             "you are logged in to several routers: say which with `--url`, or set `TRANSIRE_URL`, "
             f"to one of {', '.join(known)}"
         )
-    return RemoteRouter(known[0], person)
+    return known[0]
 
 
 def acting(command: Callable[Concatenate[RemoteRouter, P], R]) -> Callable[..., R]:
@@ -95,7 +108,7 @@ def acting(command: Callable[Concatenate[RemoteRouter, P], R]) -> Callable[..., 
 
     @wraps(command)
     def run(*args: Any, url: str | None = None, acting_as: str | None = None, **kwargs: Any) -> R:
-        return command(remote(url, acting_as), *args, **kwargs)
+        return command(RemoteRouter(url, acting_as), *args, **kwargs)
 
     # typer reads options from the signature, which is the command's own with ours in place of
     # the router.
