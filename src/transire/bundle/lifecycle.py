@@ -187,13 +187,12 @@ async def approve(log: DecisionLog, act: Act, digest: BundleDigest) -> Proposal:
 
 
 async def activate(
-    log: DecisionLog, act: Act, digest: BundleDigest, *, entries: Entries | None = None
+    log: DecisionLog, act: Act, digest: BundleDigest, *, entries: Entries
 ) -> CompiledBundle:
     """Make an approved proposal the active bundle, recompiled from the log's own copy.
 
-    With `entries`, what the state says about proposal and approvals must stand in the log's
-    entries, checked against the signed checkpoint: an approval written into the database is none
-    (ADR 10). Without it the state is trusted as it stands.
+    What the state says about proposal and approvals must stand in the log's entries, checked
+    against the signed checkpoint: an approval written into the database is none (ADR 10).
 
     The approver's right is judged again now, under the bundle that is still active: whoever lost
     the role since has approved nothing.
@@ -219,9 +218,8 @@ async def activate(
             "no approval counts: it needs one by a person who may approve now, given within the "
             "last 7 days; ask with `transire bundle approve`"
         )
-    if entries is not None:
-        found = await entries.read_entries(frozenset({"policy.proposed", "policy.approved"}))
-        demand_evidence(proposal, approvers, found)
+    found = await entries.read_entries(frozenset({"policy.proposed", "policy.approved"}))
+    demand_evidence(proposal, approvers, found)
     compiled = await _vet(await _files(log, digest), act.now, solo=solo)
     await log.append(
         Item(

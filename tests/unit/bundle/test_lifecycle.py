@@ -367,3 +367,59 @@ async def test_an_authorship_written_into_the_state_is_none() -> None:
 
     with pytest.raises(IntegrityError):
         await activate(office.log, office.by("ben"), digest, entries=office.log)
+
+
+async def test_a_bundle_whose_own_tests_fail_is_not_even_proposed() -> None:
+    office, proven = await founded(), list[CompiledBundle]()
+
+    def prove(compiled: CompiledBundle) -> None:
+        proven.append(compiled)
+        raise BundleError(["tests/a_test.yaml:1: it permits what it should not"])
+
+    with pytest.raises(BundleError, match="should not"):
+        await propose(office.log, office.by("ana"), edition(1), prove=prove)
+
+    assert [compiled.digest for compiled in proven] == [bundle_digest(edition(1))]
+    assert office.log.kinds == ["policy.genesis"]
+
+
+def alone(files: dict[str, bytes]) -> dict[str, bytes]:
+    """The bundle without its approver and its other author."""
+    changed = dict(files)
+    (name,) = (name for name, data in files.items() if b"carl:" in data)
+    for person, role in (("ben", "approver"), ("ana", "author")):
+        line = f"  {person}: {{tenant: acme, roles: [{role}]}}\n".encode()
+        assert line in changed[name]
+        changed[name] = changed[name].replace(line, b"")
+    return changed
+
+
+async def test_a_bundle_that_no_two_people_could_replace_governs_no_team() -> None:
+    office = await founded()
+    with pytest.raises(BundleError, match="approve"):
+        await propose(office.log, office.by("carl"), alone(edition(1)), prove=untested)
+    with pytest.raises(BundleError, match="approve"):
+        await genesis(MemoryLog(), alone(edition(1)), mode="team", by=PersonId("carl"), now=START)
+
+    await genesis(MemoryLog(), alone(edition(1)), mode="solo", by=PersonId("carl"), now=START)
+
+
+async def test_what_lapsed_can_be_proposed_again_and_needs_a_new_approval() -> None:
+    office = await founded()
+    first, second = await office.approved(1), await office.approved(2)
+    office.active = await activate(office.log, office.by("ben"), first, entries=office.log)
+    again = await propose(office.log, office.by("ana"), edition(2), prove=untested)
+
+    assert (again.digest, again.parent, again.approvals) == (second, first, ())
+    with pytest.raises(ConflictError, match="no approval counts"):
+        await activate(office.log, office.by("ben"), second, entries=office.log)
+
+
+async def test_a_digest_the_log_never_held_is_not_loaded() -> None:
+    office = await founded()
+
+    with pytest.raises(NotFoundError):
+        await load_bundle(office.log, BundleDigest("0" * 64))
+    with pytest.raises(NotFoundError):
+        await show_proposal(office.log, BundleDigest("0" * 64))
+    assert await active_digest(MemoryLog()) is None
