@@ -393,10 +393,10 @@ class Router:
         except (UpstreamError, StaleError) as raised:
             account.upstream_s += self.clock.monotonic() - sent
             error = raised if isinstance(raised, UpstreamError) else _moved()
-            self._settle(recorded, _failed(error, sent, self.clock), error)
+            self._settle(recorded, Outcome.unopened(error, self._ms_since(sent)), error)
             return error
         except BaseException:
-            self._settle(recorded, _cancelled(sent, self.clock), None)
+            self._settle(recorded, Outcome.unopened(None, self._ms_since(sent)), None)
             raise
         account.upstream_s += self.clock.monotonic() - sent
         return recorded, Relay(
@@ -437,6 +437,9 @@ class Router:
         )
         self.observer.attempted(deployment, outcome)
 
+    def _ms_since(self, moment: float) -> int:
+        return round((self.clock.monotonic() - moment) * 1_000)
+
     async def _refuse(
         self, request: RoutingRequest, account: Account, error: TransireError
     ) -> None:
@@ -463,26 +466,6 @@ def _moved() -> UpstreamError:
         "the governed state moved before the first byte",
         facts={"failure": "stale"},
     )
-
-
-def _failed(error: UpstreamError, sent: float, clock: Clock) -> Outcome:
-    status = error.facts.get("status")
-    return Outcome(
-        status=OutcomeStatus.FAILED,
-        failure=str(error.facts.get("failure", "unknown")),
-        http_status=status if isinstance(status, int) else None,
-        latency_ms=_ms_since(sent, clock),
-    )
-
-
-def _cancelled(sent: float, clock: Clock) -> Outcome:
-    return Outcome(
-        status=OutcomeStatus.CANCELLED, failure="cancelled", latency_ms=_ms_since(sent, clock)
-    )
-
-
-def _ms_since(moment: float, clock: Clock) -> int:
-    return round((clock.monotonic() - moment) * 1_000)
 
 
 def _too_late(account: Account) -> TransireError:

@@ -19,7 +19,7 @@ from transire.classify.cache import FindingsCache
 from transire.classify.cues import CueReader, last_user_text
 from transire.classify.digest import content_digest
 from transire.classify.gate import Panel
-from transire.classify.language import LanguageJudge
+from transire.classify.language import PASSAGE_LEAST_CHARS, HeardCache, LanguageJudge
 from transire.classify.mapping import failed_classes, findings_of
 from transire.classify.names.finder import LANGUAGES, NameFinder
 from transire.classify.names.spans import PERSON
@@ -106,6 +106,7 @@ class EngineDetector:
         self._missing = canaries(self)
         models = "" if self._names is None else self._names.digest
         self._digest = detector_fingerprint(bundle, self._missing, models)
+        self._heard = HeardCache()
         self._cache = FindingsCache(keyed, self._digest, clock.monotonic)
 
     @property
@@ -206,7 +207,8 @@ class EngineDetector:
         scans = await self._scans([text for _, text in readable], tenant, application)
         size = len(parts) + sum(len(scan.hits) for scan in scans)
         size = max(size, sum(len(text) for _, text in readable) // _CHARS_PER_PIECE)
-        return await _aside(size, lambda: self._concluded(parts, readable, scans, signals))
+        scope = tenant, application
+        return await _aside(size, lambda: self._concluded(parts, readable, scans, signals, scope))
 
     def _concluded(
         self,
@@ -214,6 +216,7 @@ class EngineDetector:
         readable: Sequence[tuple[int, str]],
         scans: Sequence[Scan],
         signals: Signals,
+        scope: tuple[str, str],
     ) -> Classification:
         """What the scans of the readable parts amount to."""
         states = [PartState.NOT_SCANNED] * len(parts)
@@ -230,7 +233,7 @@ class EngineDetector:
             states=tuple(states),
             found=frozenset(f.data_class for f in findings),
             failed=failed_classes(failures, self._taxonomy.entities),
-            uncovered=self._uncovered(parts),
+            uncovered=self._uncovered(parts, scope),
             detector_digest=self._digest,
             signals=signals,
             failures=tuple(sorted(failures)),
@@ -298,26 +301,33 @@ class EngineDetector:
         answer = await self._pool.scan(texts, seconds, self._entities, self._pack)
         return [Scan((), (answer,))] * len(texts) if isinstance(answer, str) else answer
 
-    def _uncovered(self, parts: tuple[Part, ...]) -> dict[DataClass, frozenset[str]]:
+    def _uncovered(
+        self, parts: tuple[Part, ...], scope: tuple[str, str]
+    ) -> dict[DataClass, frozenset[str]]:
         unread = frozenset(_UNREADABLE[p.kind] for p in parts if p.kind in _UNREADABLE)
         gaps = dict.fromkeys(self._personal, unread) if unread else {}
         texts = [part.text for part in parts if part.kind not in _UNREADABLE]
         if texts:
             found = dict.fromkeys(self._missing | self._addresses, _TEXT)
             for name in self._identity - self._missing:
-                found[name] = self._names_gaps(texts)
+                found[name] = self._names_gaps(texts, scope)
             for name, places in found.items():
                 if places:
                     gaps[name] = gaps.get(name, frozenset()) | places
         return gaps
 
-    def _names_gaps(self, texts: Sequence[str]) -> frozenset[str]:
+    def _names_gaps(self, texts: Sequence[str], scope: tuple[str, str]) -> frozenset[str]:
         """In what nobody here reads names: all text, or passages in some languages."""
         if self._is_unasked:
             return frozenset()
         if self._names is None:
             return _TEXT
-        return frozenset(f"text.{code}" for code in self._languages.spoken(texts) - LANGUAGES)
+        long_texts = [text for text in texts if len(text) >= PASSAGE_LEAST_CHARS]
+        judge, key_of = self._languages, self._cache.key
+        spoken = judge.joined(
+            self._heard.of(key_of(*scope, text), partial(judge.heard, text)) for text in long_texts
+        )
+        return frozenset(f"text.{code}" for code in spoken - LANGUAGES)
 
     def _known(self, classes: Iterable[DataClass]) -> frozenset[DataClass]:
         """Those the taxonomy has: policy could not even name the others."""

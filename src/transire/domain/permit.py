@@ -87,6 +87,19 @@ class Outcome:
     finish_reasons: tuple[str, ...] = ()
     facts: Mapping[str, JsonValue] = field(default_factory=dict)
 
+    @classmethod
+    def unopened(cls, error: TransireError | None, latency_ms: int) -> Self:
+        """Of an attempt whose answer never began: it failed, or (None) nobody waits any more."""
+        if error is None:
+            return cls(status=OutcomeStatus.CANCELLED, failure="cancelled", latency_ms=latency_ms)
+        status = error.facts.get("status")
+        return cls(
+            status=OutcomeStatus.FAILED,
+            failure=str(error.facts.get("failure", "unknown")),
+            http_status=status if isinstance(status, int) else None,
+            latency_ms=latency_ms,
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tried:

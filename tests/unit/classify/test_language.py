@@ -1,6 +1,6 @@
 import pytest
 
-from transire.classify.language import LanguageJudge, segments_of
+from transire.classify.language import Heard, HeardCache, LanguageJudge, segments_of
 
 ENGLISH = "The committee will meet again next week to talk about the budget for the new school. "
 FINNISH = (
@@ -31,6 +31,33 @@ def test_nothing_is_claimed_below_the_floor(text: str) -> None:
 def test_only_expected_languages_are_judged() -> None:
     assert LanguageJudge(("en",)).judge(ENGLISH) == "en"
     assert LanguageJudge(("en", "fi")).judge(GERMAN) in {"en", "fi", None}
+
+
+def test_what_was_heard_is_remembered_and_the_oldest_is_forgotten() -> None:
+    memory, heard = HeardCache(2), []
+
+    def hear(name: str) -> Heard:
+        heard.append(name)
+        return Heard(frozenset({name}), 1)
+
+    for name in ("en", "de", "en", "fi", "en", "de"):
+        answer = memory.of(name.encode(), lambda name=name: hear(name))  # type: ignore[misc]
+        assert answer.languages == {name}
+
+    assert heard == ["en", "de", "fi", "de"]
+
+
+def test_texts_heard_one_by_one_are_what_they_are_together() -> None:
+    texts = [ENGLISH * 4, FINNISH * 4, "short"]
+
+    assert JUDGE.joined(map(JUDGE.heard, texts)) == JUDGE.spoken(texts) == {"en", "fi"}
+
+
+def test_past_the_bound_of_all_texts_together_every_expected_language_counts_as_met() -> None:
+    passages = [Heard(frozenset({"en"}), 400)] * 3
+
+    assert JUDGE.joined(passages[:2]) == {"en"}
+    assert JUDGE.joined(passages) == {"en", "de", "fi", "ja"}
 
 
 def test_a_passage_in_another_language_is_not_drowned() -> None:

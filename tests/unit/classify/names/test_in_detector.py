@@ -8,6 +8,7 @@ from tests.conftest import FakeClock
 from tests.unit.classify.detectors import Keys, bundle_of, classify, redact, request_of
 
 from transire.classify.detector import EngineDetector
+from transire.classify.language import Heard, LanguageJudge
 from transire.classify.recognizer import Hit, Recognizer
 from transire.classify.scan import Scan
 from transire.clock import SystemClock
@@ -113,6 +114,31 @@ def test_a_passage_in_a_language_nobody_reads_is_a_gap_in_that_language() -> Non
 
     assert classify(detector, request_of(german)).uncovered.get(DataClass("IDENTITY")) is None
     assert classify(detector, request_of(FINNISH)).uncovered[DataClass("IDENTITY")] == {"text.fi"}
+
+
+class Counting(LanguageJudge):
+    """Counts the texts it hears."""
+
+    def __init__(self) -> None:
+        super().__init__(("en", "de", "fi"))
+        self.count = 0
+
+    def heard(self, text: str) -> Heard:
+        self.count += 1
+        return super().heard(text)
+
+
+def test_a_long_text_is_heard_once_for_each_application_and_a_short_one_never() -> None:
+    detector, judge = naming_detector(Naming(2, 5)), Counting()
+    detector._languages = judge
+
+    for _ in range(2):
+        request = request_of(FINNISH, "a short text")
+        assert classify(detector, request).uncovered[DataClass("IDENTITY")] == {"text.fi"}
+    assert judge.count == 1
+    classify(detector, request_of(FINNISH, tenant="other"))
+    classify(detector, request_of(FINNISH, application="other"))
+    assert judge.count == 3
 
 
 @pytest.mark.parametrize(
