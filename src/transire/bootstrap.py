@@ -8,7 +8,7 @@ reference is rebound; a request in flight keeps what it started with (I9).
 import asyncio
 import os
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -181,7 +181,13 @@ class Steering:
         return self._current
 
     async def follow(self, compiled: CompiledBundle | None = None) -> None:
-        """Rebind to what the log says is active; a failed load keeps the last valid state."""
+        """Rebind to what the log says is active; a failed load keeps the last valid state.
+
+        What is blocked counts at once, not behind a bundle that takes its time to build: running
+        streams stop by it.
+        """
+        if self._current is not None:
+            self._current = replace(self._current, quarantine=await read_quarantine(self._log))
         async with self._one_at_a_time:
             await self._follow(compiled)
 
