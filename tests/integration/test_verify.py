@@ -19,7 +19,8 @@ from transire.record.reading import ReadOnlyLog
 
 KIT = Path(__file__).resolve().parents[2] / "audit"
 sys.path.insert(0, str(KIT))
-import verify as kit  # noqa: E402 - the auditor's program is a script, not a package
+import rules as kit_rules  # noqa: E402 - the auditor's program is a script, not a package
+import verify as kit  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +69,7 @@ def _theirs(path: Path) -> int:
         log = kit.open_source(path)
         key, _ = kit.read_key(None, log.folder)
         kit.verify(log, key)
-    except kit.Finding as finding:
+    except kit_rules.Finding as finding:
         return int(finding.status)
     except (sqlite3.DatabaseError, UnicodeDecodeError):
         return 1
@@ -151,11 +152,46 @@ def test_removing_or_moving_anything_is_named(copy: Path, statement: str, status
     assert _theirs(copy) == status
 
 
-def test_erasing_a_disclosure_is_no_tampering(copy: Path) -> None:
+def _disclosed(path: Path) -> frozenset[str]:
+    with sqlite3.connect(path / "log.sqlite") as database:
+        return frozenset(row[0] for row in database.execute("SELECT digest FROM disclosure"))
+
+
+def _erase(path: Path, digests: frozenset[str]) -> None:
+    import asyncio
+
+    async def fill() -> None:
+        log = open_log(path, clock=SystemClock(), replica="r1")
+        await log.append(Item(kind="erasure", fields={"by": "priya"}, erases=digests))
+        await log.close()
+
+    asyncio.run(fill())
+
+
+def test_a_disclosure_that_no_entry_erases_is_missed_by_both(copy: Path) -> None:
     _alter(copy, "DELETE FROM disclosure")
 
+    assert _theirs(copy) == 2
+    assert not _ours(copy)
+
+
+def test_erasing_a_disclosure_by_an_entry_deletes_it_and_is_no_tampering(copy: Path) -> None:
+    _erase(copy, _disclosed(copy))
+
+    assert _disclosed(copy) == frozenset()
+    assert b"fine" not in (copy / "log.sqlite").read_bytes()
     assert _theirs(copy) == 0
     assert _ours(copy)
+
+
+def test_what_is_said_to_be_erased_and_is_still_there_is_refused_by_both(copy: Path) -> None:
+    with sqlite3.connect(copy / "log.sqlite") as database:
+        rows = database.execute("SELECT log_id, idx, digest, data FROM disclosure").fetchall()
+    _erase(copy, _disclosed(copy))
+    _alter(copy, "INSERT INTO disclosure VALUES (?,?,?,?)", *rows[0])
+
+    assert _theirs(copy) == 1
+    assert not _ours(copy)
 
 
 def test_every_byte_of_an_exported_log_counts(made: Path, tmp_path: Path) -> None:
@@ -197,6 +233,6 @@ def test_the_program_says_what_is_wrong_and_exits_accordingly(copy: Path, tmp_pa
 
 
 def test_both_verifiers_read_one_note_alike() -> None:
-    good: Callable[[str], object] = kit.Key
-    with pytest.raises(kit.Finding):
+    good: Callable[[str], object] = kit_rules.Key
+    with pytest.raises(kit_rules.Finding):
         good("not a key")

@@ -12,7 +12,7 @@ compiled again from the log alone.
 import asyncio
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
 from transire.bundle.acts import (
     ACTIVE_KEY,
@@ -32,7 +32,7 @@ from transire.bundle.proposal import (
     demand_evidence,
     proposal_key,
 )
-from transire.bundle.quarantine import fresh_quarantine, kept_quarantine
+from transire.bundle.quarantine import blocked_in, fresh_quarantine, kept_quarantine
 from transire.bundle.source import archive, unarchive
 from transire.bundle.sweep import demand_sound
 from transire.domain.ids import BundleDigest, PersonId
@@ -86,7 +86,10 @@ async def genesis(
                 f"else; these files are {compiled.digest}: put the earlier ones back"
             ]
         )
-    continued = {"key": continues.key, "note": continues.note} if continues is not None else None
+    continued: dict[str, Any] = {}
+    if continues is not None:
+        continued["continues"] = {"key": continues.key, "note": continues.note}
+        continued["quarantine"] = blocked_in(continues.quarantine)
     nothing = (Condition(key=ACTIVE_KEY, equals=None), Condition(key=MODE_KEY, equals=None))
     await log.append(
         Item(
@@ -95,7 +98,7 @@ async def genesis(
                 "bundle_digest": compiled.digest,
                 "mode": mode,
                 "by": by,
-                **({"continues": continued} if continued else {}),
+                **continued,
             },
             conditions=nothing,
             changes=(

@@ -30,6 +30,7 @@ __all__ = [
     "VERSION_KEY",
     "Kind",
     "Quarantined",
+    "blocked_in",
     "fresh_quarantine",
     "impose",
     "kept_quarantine",
@@ -103,6 +104,16 @@ def kept_quarantine(text: str) -> tuple[Change, ...]:
     """
     state = _parse(text)
     return _changes(state.version, state.items)
+
+
+def blocked_in(text: str) -> dict[str, Any]:
+    """What an entry says of a quarantine as it is stored: names and version, nobody's words.
+
+    Raises:
+        IntegrityError: the text is no quarantine.
+    """
+    state = _parse(text)
+    return {"version": state.version, "blocked": sorted(state.items)}
 
 
 async def read_quarantine(log: DecisionLog) -> Quarantine:

@@ -16,7 +16,7 @@ KINDS: Final = frozenset(
     | {"access.credential_set", "access.credential_revoked"}
     | {"decision", "attempt", "outcome", "advice", "throttled", "export"}
     | {"review.claimed", "review.viewed", "review.approved", "review.denied"}
-    | {"review.cancelled", "review.expired"}
+    | {"review.cancelled", "review.expired", "erasure"}
 )
 """Every kind of entry (audit/FORMAT.md)."""
 
@@ -55,6 +55,7 @@ class Item:
         blobs: SHA-256 (hex) → bytes, stored once beside the tree; the writer checks the digest.
         disclosures: Personal fields, name → value, stored as RFC 9901 disclosures; only their
             digests enter the entry.
+        erases: Digests of disclosures that are deleted with this entry, which says so (`erased`).
     """
 
     kind: str
@@ -63,6 +64,7 @@ class Item:
     changes: tuple[Change, ...] = ()
     blobs: Mapping[str, bytes] = field(default_factory=dict)
     disclosures: Mapping[str, str] = field(default_factory=dict)
+    erases: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

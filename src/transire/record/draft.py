@@ -66,6 +66,8 @@ class Stamp:
         fields["salt"] = self._entropy(_SALT_BYTES).hex()
         if "id" not in fields:
             fields["id"] = make_ulid("ent", now_ms=self._now_ms, entropy=self._entropy(10))
+        if item.erases:
+            fields["erased"] = sorted(item.erases)
         if not item.disclosures:
             return fields, []
         salts = {name: self._entropy(_SALT_BYTES) for name in item.disclosures}
@@ -88,6 +90,7 @@ class Draft:
         changes: State writes, in order; None deletes.
         blobs: Digest → bytes of blobs not stored yet.
         disclosures: (index, digest, encoded).
+        erased: Digests of disclosures to delete.
         sealed: The seal after the last entry taken.
     """
 
@@ -108,6 +111,7 @@ class Draft:
         self.changes: list[tuple[str, str | None]] = []
         self.blobs: dict[str, bytes] = {}
         self.disclosures: list[tuple[int, str, str]] = []
+        self.erased: list[str] = []
         self._state: dict[str, str | None] = dict(state)
         self._stored = stored
         self._stamp = stamp
@@ -172,5 +176,6 @@ class Draft:
             self._state[change.key] = change.value
             self.changes.append((change.key, change.value))
         self.blobs.update(blobs)
+        self.erased += sorted(item.erases)
         self.disclosures += [(written.index, digest, encoded) for digest, encoded in disclosures]
         return written

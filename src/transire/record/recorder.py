@@ -90,7 +90,7 @@ class LogRecorder:
         else:
             fields["decision_id"] = case.request.id
             fields["evaluation"] = authorization.evaluation_digest
-        fields["permit"] = _permit_fields(permit)
+        fields["permit"] = {**_permit_fields(permit), "provider": wire.deployment.provider}
         if release is not None:
             fields["review_id"] = release.review_id
         item = Item(

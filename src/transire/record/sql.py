@@ -94,6 +94,11 @@ class LogStore:
                 "INSERT INTO disclosure (log_id, idx, digest, data) VALUES (?,?,?,?)",
                 [(_LOG_ID, *row) for row in draft.disclosures],
             )
+        if draft.erased:
+            execute(
+                "DELETE FROM disclosure WHERE log_id=? AND digest=?",
+                [(_LOG_ID, digest) for digest in draft.erased],
+            )
         self._write_head(draft.tree)
         execute(
             "INSERT INTO checkpoint (log_id, size, note) VALUES (?,?,?)",

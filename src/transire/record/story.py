@@ -3,8 +3,9 @@
 The rules (audit/FORMAT.md, "Rules across entries"): a log is founded once, with a lost log's bundle
 and mode where it continues one; an activation names the bundle active before it; a decision's id is
 its own; a permit has its decision, is numbered 1, 2, 3 …, and was recorded under the bundle active
-at its place; an outcome names one earlier permit, its deployment, and is its only one. Blobs and
-disclosures that entries name are collected, for whoever can look them up.
+and the quarantine in force at its place; a review releases once, with all its approvals (`rules`);
+an outcome names one earlier permit, its deployment, and is its only one; an erasure names what was
+disclosed. Blobs and disclosures that entries name are collected, for whoever can look them up.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,6 +14,7 @@ from typing import Any, Final
 from transire.errors import IntegrityError
 from transire.record.checkpoint import Checkpoint
 from transire.record.note import VerifierKey
+from transire.record.rules import Blocked, Released
 from transire.record.standing import check_continuation
 
 __all__ = ["Story"]
@@ -26,6 +28,7 @@ class Story:
     Attributes:
         blobs: Digest of side data → index of the first entry that names it.
         disclosed: Digest of a disclosure → index of its entry.
+        erased: Digests of disclosures that some entry says were erased.
         open_permits: (decision id, attempt) → deployment, without an outcome so far.
         continues: The last checkpoint of the lost log that this one continues.
 
@@ -38,9 +41,13 @@ class Story:
         self.continues: Checkpoint | None = None
         self.blobs: dict[str, int] = {}
         self.disclosed: dict[str, int] = {}
+        self.erased: set[str] = set()
         self.open_permits: dict[tuple[str, int], str] = {}
         self._attempts: dict[str, int] = {}
+        self._tenants: dict[str, object] = {}
         self._active: str | None = None
+        self._blocked = Blocked()
+        self._released = Released()
 
     def tell(self, index: int, entry: Mapping[str, Any]) -> None:
         """Hear one entry.
@@ -56,10 +63,14 @@ class Story:
             if decision in self._attempts:
                 raise IntegrityError(f"entry {index} repeats the decision `{decision}`")
             self._attempts[decision] = 0
+            self._tenants[decision] = entry.get("tenant")
         if entry.get("permit") is not None:
             self._permit(index, entry, is_decision=kind == "decision")
         if kind == "outcome":
             self._close(index, entry)
+        if kind == "erasure":
+            self._erase(index, entry)
+        self._tell_rules(index, kind, entry)
         for name in _BLOB_FIELDS:
             if isinstance(entry.get(name), str):
                 self.blobs.setdefault(entry[name], index)
@@ -67,9 +78,27 @@ class Story:
         for digest in listed if isinstance(listed, list) else ():
             self.disclosed[str(digest)] = index
 
+    def _tell_rules(self, index: int, kind: str, entry: Mapping[str, Any]) -> None:
+        if kind in ("quarantine.imposed", "quarantine.lifted"):
+            self._blocked.move(index, entry)
+        elif kind == "access.key_created":
+            self._released.key(entry)
+        elif kind == "decision" and entry.get("outcome") == "review_required":
+            self._released.hold(index, entry)
+        elif kind.startswith("review."):
+            self._released.act(index, entry)
+
+    def _erase(self, index: int, entry: Mapping[str, Any]) -> None:
+        erased = entry.get("erased")
+        if not isinstance(erased, list) or not set(map(str, erased)) <= self.disclosed.keys():
+            raise IntegrityError(f"entry {index} erases what no entry disclosed")
+        self.erased.update(map(str, erased))
+
     def _activate(self, index: int, entry: Mapping[str, Any], *, is_genesis: bool) -> None:
         if is_genesis and self._active is not None:
             raise IntegrityError(f"entry {index} founds a log that was founded before")
+        if is_genesis:
+            self._blocked.found(entry)
         if not is_genesis and (self._active is None or entry.get("parent") != self._active):
             raise IntegrityError(f"entry {index} activates against another parent")
         if "continues" in entry:
@@ -90,6 +119,8 @@ class Story:
             raise IntegrityError(f"entry {index} numbers its attempt wrongly")
         if permit.get("bundle") != self._active:
             raise IntegrityError(f"entry {index} permits under a bundle that was not active")
+        self._blocked.judge(index, permit, self._tenants.get(decision))
+        self._released.spend(index, decision, entry)
         self._attempts[decision] = before + 1
         self.open_permits[decision, before + 1] = str(permit.get("deployment"))
 

@@ -134,9 +134,16 @@ def _check_blobs(source: Source, story: Story) -> None:
 
 
 def _count_erased(source: Source, story: Story) -> int:
+    """How many disclosures are gone; each by an entry that says so, and none of those is left."""
     kept = set()
     for index, digest, encoded in source.disclosures():
         if disclosure_digest(encoded) != digest or story.disclosed.get(digest) != index:
             raise IntegrityError(f"a disclosure of entry {index} was altered")
+        if digest in story.erased:
+            raise IntegrityError(f"a disclosure of entry {index} is there, and said to be erased")
         kept.add(digest)
-    return len(story.disclosed.keys() - kept)
+    for digest in story.disclosed.keys() - kept - story.erased:
+        raise IntegrityError(
+            f"a disclosure of entry {story.disclosed[digest]} is missing, and no entry erases it"
+        )
+    return len(story.erased)

@@ -182,6 +182,7 @@ async def test_a_decision_says_who_asked_what_was_found_and_what_was_permitted(d
         "attempt": 1,
         "cause": "first",
         "deployment": "a",
+        "provider": "p",
         "content": b"content".hex(),
         "wire": b"w".hex(),
         "bundle": "0" * 64,

@@ -1,0 +1,339 @@
+"""What must hold in a transire decision log: the tree, signatures, entries, and entry to entry.
+
+Nothing here reads a file: `verify.py` hands over what it has read. FORMAT.md says it in words.
+"""
+
+import base64
+import binascii
+import hashlib
+import json
+import re
+from typing import Any
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+TAMPERED, INCOMPLETE, UNTRUSTED = 1, 2, 3
+MAX_ENTRY_BYTES = 60 * 1024
+MAX_INTEGER = 2**53 - 1
+EMPTY_ROOT = hashlib.sha256(b"").digest()
+KEY_NAME = re.compile(r"[a-z][a-z0-9_]*")
+
+
+class Finding(Exception):
+    """What is wrong, with the exit status it calls for."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.message = message
+
+
+def demand(holds: object, message: str, status: int = TAMPERED) -> None:
+    """Every rule is one call of this."""
+    if not holds:
+        raise Finding(status, message)
+
+
+# --- the tree: RFC 6962 section 2.1 -------------------------------------------------------------
+
+
+def leaf_hash(data: bytes) -> bytes:
+    return hashlib.sha256(b"\x00" + data).digest()
+
+
+def node_hash(left: bytes, right: bytes) -> bytes:
+    return hashlib.sha256(b"\x01" + left + right).digest()
+
+
+class Tree:
+    """Roots of the perfect subtrees of what was appended so far, largest first."""
+
+    def __init__(self) -> None:
+        self.size = 0
+        self.peaks: list[tuple[int, bytes]] = []
+
+    def append(self, leaf: bytes) -> None:
+        self.peaks.append((1, leaf))
+        self.size += 1
+        while len(self.peaks) > 1 and self.peaks[-1][0] == self.peaks[-2][0]:
+            width, right = self.peaks.pop()
+            _, left = self.peaks.pop()
+            self.peaks.append((2 * width, node_hash(left, right)))
+
+    def root(self) -> bytes:
+        if not self.peaks:
+            return EMPTY_ROOT
+        root = self.peaks[-1][1]
+        for _, left in reversed(self.peaks[:-1]):
+            root = node_hash(left, root)
+        return root
+
+
+# --- signed notes and checkpoints: c2sp.org/signed-note, c2sp.org/tlog-checkpoint ----------------
+
+
+class Key:
+    """A verifier key, `name+hexid+base64(0x01 || key)`."""
+
+    def __init__(self, text: str) -> None:
+        self.spelled = text.strip()
+        parts = self.spelled.split("+", 2)
+        demand(len(parts) == 3, "a key is written name+id+base64", UNTRUSTED)
+        self.name, raw = parts[0], unbase64(parts[2])
+        demand(len(raw) == 33 and raw[0] == 1, "the key is not an Ed25519 key", UNTRUSTED)
+        self.id = hashlib.sha256(self.name.encode() + b"\n" + raw).digest()[:4]
+        demand(self.id.hex() == parts[1], "the key's id does not match the key", UNTRUSTED)
+        self.public = Ed25519PublicKey.from_public_bytes(raw[1:])
+
+    def open(self, note: str, what: str) -> tuple[int, bytes]:
+        """(size, root) of a checkpoint this key has signed."""
+        return self.parse(self.text_of(note, what), what)
+
+    def text_of(self, note: str, what: str) -> str:
+        """The text of a note this key has signed."""
+        head, gap, tail = note.rpartition("\n\n")
+        demand(gap and tail.endswith("\n"), f"{what} is not a signed note")
+        text, is_signed = head + "\n", False
+        for line in tail[:-1].split("\n"):
+            fields = line.split(" ")
+            raw = unbase64(fields[2]) if len(fields) == 3 and fields[0] == "—" else b""
+            demand(len(raw) >= 5, f"{what} has a malformed signature line")
+            if fields[1] == self.name and raw[:4] == self.id:
+                try:
+                    self.public.verify(raw[4:], text.encode())
+                except InvalidSignature:
+                    raise Finding(TAMPERED, f"the signature of {what} does not match") from None
+                is_signed = True
+        status = UNTRUSTED if text.split("\n")[0] != self.name else TAMPERED
+        demand(is_signed, f"{what} is not signed by {self.name}", status)
+        return text
+
+    def parse(self, text: str, what: str) -> tuple[int, bytes]:
+        lines = text.split("\n")
+        size = int(lines[1]) if len(lines) == 4 and lines[1].isdecimal() else -1
+        root = unbase64(lines[2]) if size >= 0 else b""
+        spelled = f"{self.name}\n{size}\n{base64.b64encode(root).decode()}\n"
+        demand(spelled == text and len(root) == 32, f"{what} is not a checkpoint of {self.name}")
+        return size, root
+
+
+def unbase64(text: str) -> bytes:
+    """The bytes, or none where this is not their one spelling."""
+    try:
+        raw = base64.b64decode(text, validate=True)
+    except (ValueError, binascii.Error):
+        return b""
+    return raw if base64.b64encode(raw).decode() == text else b""
+
+
+# --- entries ------------------------------------------------------------------------------------
+
+Entry = dict[str, Any]
+
+
+def parse_entry(index: int, data: bytes) -> Entry:
+    """An entry under the profile: one spelling, sorted ASCII keys, integers only."""
+    what = f"entry {index}"
+    demand(len(data) <= MAX_ENTRY_BYTES, f"{what} is larger than {MAX_ENTRY_BYTES} bytes")
+    try:
+        entry = json.loads(data, parse_float=_refuse, parse_constant=_refuse)
+    except (ValueError, RecursionError):
+        raise Finding(TAMPERED, f"{what} is not JSON under the profile") from None
+    demand(isinstance(entry, dict), f"{what} is not an object")
+    _check_profile(what, entry)
+    spelled = json.dumps(entry, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    demand(spelled.encode() == data, f"{what} is not in its one canonical spelling")
+    for name in ("v", "kind", "id", "ts", "salt", "replica", "boot"):
+        demand(name in entry, f"{what} lacks `{name}`")
+    return dict(entry)
+
+
+def _refuse(_text: str) -> object:
+    raise ValueError
+
+
+def _check_profile(what: str, value: object) -> None:
+    if isinstance(value, dict):
+        demand(all(map(KEY_NAME.fullmatch, value)), f"{what} has a key outside the profile")
+        value = list(value.values())
+    if isinstance(value, list):
+        for inner in value:
+            _check_profile(what, inner)
+    elif type(value) is int:
+        demand(abs(value) <= MAX_INTEGER, f"{what} has an integer outside the profile")
+
+
+# --- what entries say of one another: FORMAT.md, "Rules across entries" ---------------------------
+
+
+class Story:
+    """Hears every entry in order; a rule that does not hold is a Finding."""
+
+    def __init__(self, key: Key) -> None:
+        self.key = key
+        self.continues: str | None = None
+        self.active: str | None = None
+        self.version: int | None = None
+        self.blocked: set[str] = set()
+        self.decisions: dict[str, Entry] = {}
+        self.permits: dict[tuple[str, int], str] = {}
+        self.closed: set[tuple[str, int]] = set()
+        self.reviews: dict[str, Review] = {}
+        self.people: dict[str, set[str]] = {}
+        self.blobs: dict[str, int] = {}
+        self.disclosed: dict[str, int] = {}
+        self.erased: dict[str, int] = {}
+        self.kinds: dict[str, int] = {}
+
+    def read(self, index: int, entry: Entry) -> None:
+        kind, what = str(entry["kind"]), f"entry {index}"
+        self.kinds[kind] = self.kinds.get(kind, 0) + 1
+        if kind in ("policy.genesis", "policy.activated"):
+            self._activate(what, kind, entry)
+            self.blobs.setdefault(str(self.active), index)
+        elif kind in ("quarantine.imposed", "quarantine.lifted"):
+            self._quarantine(what, kind, entry)
+        elif kind == "access.key_created":
+            owners = {str(entry.get("holder")), str(entry.get("minted_by"))}
+            self.people[str(entry.get("key_id"))] = owners
+        elif kind.startswith("review."):
+            review = self.reviews.get(str(entry.get("review_id")))
+            demand(review and review.is_open, f"{what} acts on no open review")
+            if review:
+                review.hear(what, kind, entry)
+        elif kind == "outcome":
+            self._outcome(what, entry)
+        elif kind == "decision":
+            demand(entry["id"] not in self.decisions, f"{what} repeats a decision")
+            kept = ("tenant", "app", "key_id", "review_id", "request")
+            self.decisions[str(entry["id"])] = {name: entry.get(name) for name in kept}
+            if entry.get("outcome") == "review_required":
+                self._hold(what, entry)
+        elif kind == "erasure":
+            for digest in entry.get("erased") or [""]:
+                demand(digest in self.disclosed, f"{what} erases what was never disclosed")
+                self.erased[str(digest)] = index
+        if isinstance(entry.get("permit"), dict):
+            self._permit(what, kind, entry, entry["permit"])
+        for name in ("evaluation", "facts"):
+            if isinstance(entry.get(name), str):
+                self.blobs.setdefault(entry[name], index)
+        listed = entry.get("sd")
+        self.disclosed |= dict.fromkeys(map(str, listed if isinstance(listed, list) else []), index)
+
+    def _activate(self, what: str, kind: str, entry: Entry) -> None:
+        if kind == "policy.activated":
+            demand(self.active, f"{what} activates in a log that was never founded")
+            demand(entry.get("parent") == self.active, f"{what} activates against another parent")
+            demand("continues" not in entry, f"{what} continues another log and is no genesis")
+        else:
+            demand(self.active is None, f"{what} founds a log that was founded before")
+            kept: Entry = {"version": 0, "blocked": []}
+            if "continues" in entry:
+                self._continue(f"the succession in {what}", entry)
+                kept = entry.get("quarantine") or {}
+            self.version, self.blocked = kept.get("version"), set(kept.get("blocked", []))
+        self.active = str(entry.get("bundle_digest"))
+
+    def _continue(self, what: str, entry: Entry) -> None:
+        """A genesis after a lost log: that log's key signed where it stood and who follows it."""
+        given = entry["continues"]
+        try:
+            lost = Key(str(given.get("key")))
+            lines = lost.text_of(str(given.get("note")), what).split("\n")
+        except (Finding, AttributeError):  # whatever it is, this log's own key signed the entry
+            raise Finding(TAMPERED, f"{what} is not signed by the lost log's key") from None
+        is_one = len(lines) == 9 and lines[0] == "transire-succession/v1" and not lines[8]
+        demand(is_one, f"{what} is not one")
+        lost.parse("\n".join(lines[1:4]) + "\n", what)
+        founded = [f"bundle {entry.get('bundle_digest')}", f"mode {entry.get('mode')}"]
+        is_ours = lines[4:6] == founded and lines[7] == self.key.spelled
+        demand(is_ours, f"{what} is for another bundle, mode or log")
+        self.continues = f"{lines[1]} from its size {lines[2]}"
+
+    def _quarantine(self, what: str, kind: str, entry: Entry) -> None:
+        name, version = f"{entry.get('subject')}/{entry.get('subject_id')}", entry.get("version")
+        if self.version is not None:
+            demand(version == self.version + 1, f"{what} skips a version of the quarantine")
+            is_new = name not in self.blocked
+            demand(is_new == kind.endswith("imposed"), f"{what} blocks twice or frees what is free")
+        self.version = version if isinstance(version, int) else None
+        (self.blocked.add if kind.endswith("imposed") else self.blocked.discard)(name)
+
+    def _hold(self, what: str, entry: Entry) -> None:
+        name, queues = str(entry.get("review_id")), (entry.get("review") or {}).get("queues")
+        demand(queues and name not in self.reviews, f"{what} opens a review twice or for nobody")
+        owners = self.people.get(str(entry.get("key_id")), set())
+        self.reviews[name] = Review(self.decisions[entry["id"]], set(queues or []), owners)
+
+    def _permit(self, what: str, kind: str, entry: Entry, permit: Entry) -> None:
+        name = str(entry["id"] if kind == "decision" else entry.get("decision_id"))
+        attempt, deployment = permit.get("attempt"), permit.get("deployment")
+        is_numbered = isinstance(attempt, int) and (kind == "decision") == (attempt == 1)
+        demand(is_numbered, f"{what} numbers its attempt wrongly")
+        attempt = int(attempt or 0)
+        demand(name in self.decisions, f"{what} is an attempt of no earlier decision", INCOMPLETE)
+        demand((name, attempt) not in self.permits, f"{what} repeats attempt {attempt} of {name}")
+        is_next = attempt == 1 or (name, attempt - 1) in self.permits
+        demand(is_next, f"{what} skips an attempt of {name}", INCOMPLETE)
+        is_current = permit.get("bundle") == self.active
+        demand(is_current, f"{what} permits under a bundle that was not active")
+        decision = self.decisions[name]
+        for at in (
+            f"deployment/{deployment}",
+            f"provider/{permit.get('provider')}",
+            f"tenant/{decision['tenant']}",
+        ):
+            demand(at not in self.blocked, f"{what} permits what was quarantined: {at}")
+        is_current = self.version in (None, permit.get("quarantine"))
+        demand(is_current, f"{what} permits under another version of the quarantine")
+        released_by = entry.get("review_id")
+        demand(released_by == decision["review_id"], f"{what} is of another review than attempt 1")
+        if released_by and attempt == 1:
+            review = self.reviews.get(str(released_by))
+            demand(review, f"{what} is released by a review that was never opened")
+            if review:
+                review.release(what, decision)
+        self.permits[(name, attempt)] = str(deployment)
+
+    def _outcome(self, what: str, entry: Entry) -> None:
+        attempt = entry.get("attempt")
+        named = (str(entry.get("decision_id")), attempt if isinstance(attempt, int) else 0)
+        demand(named in self.permits, f"{what} is the outcome of nothing that was permitted")
+        demand(named not in self.closed, f"{what} is a second outcome of {named[0]}")
+        is_same = entry.get("deployment") == self.permits[named]
+        demand(is_same, f"{what} is the outcome of another deployment")
+        self.closed.add(named)
+
+
+class Review:
+    """One hold: which queues wait, and who has released it for which."""
+
+    def __init__(self, held: Entry, queues: set[str], owners: set[str]) -> None:
+        self.held, self.waiting, self.owners = held, queues, owners
+        self.approvers: set[str] = set()
+        self.is_open = True
+
+    def hear(self, what: str, kind: str, entry: Entry) -> None:
+        queue, by = str(entry.get("queue")), str(entry.get("by"))
+        if kind == "review.approved":
+            demand(queue in self.waiting, f"{what} approves for a queue that does not wait")
+            demand(by not in self.approvers, f"{what} is a second approval by {by}")
+            demand(by not in self.owners, f"{what} is by {by}, who holds or minted the key")
+            self.waiting.remove(queue)
+            self.approvers.add(by)
+        elif kind in ("review.denied", "review.cancelled", "review.expired"):
+            self.is_open = False
+
+    def release(self, what: str, decision: Entry) -> None:
+        demand(self.is_open, f"{what} is released by a review that is over")
+        demand(not self.waiting, f"{what} is released without all its approvals")
+        asked, held = ((d["app"], d["key_id"], _mac(d)) for d in (decision, self.held))
+        demand(asked == held, f"{what} is not the request that was held")
+        self.is_open = False
+
+
+def _mac(decision: Entry) -> object:
+    request = decision["request"]
+    return request.get("mac") if isinstance(request, dict) else None

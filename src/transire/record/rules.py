@@ -1,0 +1,149 @@
+"""What the log itself says about quarantines and reviews, told entry by entry. Pure.
+
+The rules are in audit/FORMAT.md, "Rules across entries".
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from transire.errors import IntegrityError
+
+__all__ = ["Blocked", "Released"]
+
+
+class Blocked:
+    """What is quarantined at a place in the log, and under which version.
+
+    A log that continues another starts with what its genesis says was blocked; where an early one
+    says nothing, the version is unknown until the next quarantine.
+    """
+
+    def __init__(self) -> None:
+        self._names: set[str] = set()
+        self._version: int | None = None
+
+    def found(self, entry: Mapping[str, Any]) -> None:
+        """Hear a genesis."""
+        kept = entry.get("quarantine") if "continues" in entry else {"version": 0, "blocked": []}
+        if isinstance(kept, dict):
+            self._version = kept.get("version")
+            self._names = set(map(str, kept.get("blocked", ())))
+
+    def move(self, index: int, entry: Mapping[str, Any]) -> None:
+        """Hear that something was imposed or lifted.
+
+        Raises:
+            IntegrityError: the version does not follow, or what is lifted is not there.
+        """
+        name = f"{entry.get('subject')}/{entry.get('subject_id')}"
+        is_known = self._version is not None
+        if is_known and entry.get("version") != self._version + 1:  # type: ignore[operator] # known
+            raise IntegrityError(f"entry {index} skips a version of the quarantine")
+        if is_known and (name in self._names) == (entry["kind"] == "quarantine.imposed"):
+            raise IntegrityError(f"entry {index} imposes what is blocked, or lifts what is not")
+        self._names ^= {name}
+        self._version = entry.get("version")
+
+    def judge(self, index: int, permit: Mapping[str, Any], tenant: object) -> None:
+        """Hear a permit.
+
+        Raises:
+            IntegrityError: it is for something that is blocked, or was judged under another
+                version.
+        """
+        asked = {("deployment", permit.get("deployment")), ("provider", permit.get("provider"))}
+        asked.add(("tenant", tenant))
+        if blocked := self._names & {f"{kind}/{name}" for kind, name in asked}:
+            raise IntegrityError(f"entry {index} permits `{min(blocked)}`, which is quarantined")
+        if self._version is not None and permit.get("quarantine") != self._version:
+            raise IntegrityError(f"entry {index} permits under another version of the quarantine")
+
+
+@dataclass(slots=True)
+class _Held:
+    """A review as far as entries tell: `approvals` is queue → who released it."""
+
+    request: tuple[object, object, object]
+    queues: frozenset[str]
+    approvals: dict[str, str] = field(default_factory=dict)
+    end: str = ""
+
+
+class Released:
+    """That a hold is released once, by every queue, by people who could not have asked."""
+
+    def __init__(self) -> None:
+        self._reviews: dict[str, _Held] = {}
+        self._holders: dict[str, frozenset[str]] = {}
+        self._of_decision: dict[str, str] = {}
+
+    def key(self, entry: Mapping[str, Any]) -> None:
+        """Hear that a key was created: whoever holds or minted it decides nothing it asks."""
+        people = (entry.get("minted_by"), entry.get("holder"))
+        self._holders[str(entry.get("key_id"))] = frozenset(map(str, people))
+
+    def hold(self, index: int, entry: Mapping[str, Any]) -> None:
+        """Hear a decision that waits for a review.
+
+        Raises:
+            IntegrityError: the review exists already, or waits in no queue.
+        """
+        name, review = str(entry.get("review_id")), entry.get("review")
+        queues = review.get("queues") if isinstance(review, dict) else None
+        if name in self._reviews or not isinstance(queues, list) or not queues:
+            raise IntegrityError(f"entry {index} opens a review twice, or one that has no queue")
+        self._reviews[name] = _Held(_request(entry), frozenset(map(str, queues)))
+
+    def act(self, index: int, entry: Mapping[str, Any]) -> None:
+        """Hear what became of a review.
+
+        Raises:
+            IntegrityError: nobody may have done this, or not any more.
+        """
+        held = self._reviews.get(str(entry.get("review_id")))
+        if held is None or held.end:
+            raise IntegrityError(f"entry {index} acts on a review that is not open")
+        if entry["kind"] == "review.approved":
+            self._approve(index, entry, held)
+        elif entry["kind"] in ("review.denied", "review.cancelled", "review.expired"):
+            held.end = str(entry["kind"])
+
+    def _approve(self, index: int, entry: Mapping[str, Any], held: _Held) -> None:
+        queue, person = str(entry.get("queue")), str(entry.get("by"))
+        if queue not in held.queues - held.approvals.keys():
+            raise IntegrityError(f"entry {index} approves for a queue that does not wait")
+        if person in held.approvals.values() or person in self._own(held):
+            raise IntegrityError(f"entry {index} approves for somebody who may not")
+        held.approvals[queue] = person
+
+    def _own(self, held: _Held) -> frozenset[str]:
+        return self._holders.get(str(held.request[1]), frozenset())
+
+    def spend(self, index: int, decision: str, entry: Mapping[str, Any]) -> None:
+        """Hear a permit; its first spends the review that released it, later ones name the same.
+
+        Raises:
+            IntegrityError: the review does not release exactly this request, or not any more.
+        """
+        name = str(entry.get("review_id", ""))
+        if entry["kind"] == "attempt":
+            if self._of_decision.get(decision, "") != name:
+                raise IntegrityError(f"entry {index} was released by another review than attempt 1")
+            return
+        if not name:
+            return
+        held = self._reviews.get(name)
+        if held is None or held.end or held.request != _request(entry):
+            raise IntegrityError(f"entry {index} is released by a review that does not release it")
+        if held.queues != held.approvals.keys():
+            raise IntegrityError(f"entry {index} is released without all its approvals")
+        held.end = "spent"
+        self._of_decision[decision] = name
+
+
+def _request(entry: Mapping[str, Any]) -> tuple[object, object, object]:
+    """Application, key and keyed digest: what makes a request the one that was held."""
+    request = entry.get("request")
+    mac = request.get("mac") if isinstance(request, dict) else None
+    return entry.get("app"), entry.get("key_id"), mac

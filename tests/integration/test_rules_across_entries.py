@@ -1,0 +1,231 @@
+"""What entries say of one another: two verifiers that share no code refuse the same stories.
+
+The logs are real and rightly signed, as an operator with the key, or a bug, would write them.
+"""
+
+import asyncio
+import hashlib
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from transire.clock import SystemClock
+from transire.domain.log import Item
+from transire.errors import IntegrityError
+from transire.record.opening import create_log, open_log
+from transire.record.reading import ReadOnlyLog
+
+KIT = Path(__file__).resolve().parents[2] / "audit"
+sys.path.insert(0, str(KIT))
+import rules as kit_rules  # noqa: E402 - the auditor's program is a script, not a package
+import verify as kit  # noqa: E402
+
+Story = dict[str, dict[str, Any]]
+"""Name → an entry: its fields and `kind`, in order."""
+BUNDLE = b"the bundle's files"
+DIGEST = hashlib.sha256(BUNDLE).hexdigest()
+
+
+def permit(attempt: int, version: int = 0, **changes: Any) -> dict[str, Any]:
+    return {
+        "attempt": attempt,
+        "deployment": "a",
+        "provider": "p",
+        "bundle": DIGEST,
+        "quarantine": version,
+        **changes,
+    }
+
+
+def asked(name: str, outcome: str, **more: Any) -> dict[str, Any]:
+    who = {"tenant": "acme", "app": "sales", "key_id": "key_1"}
+    return {
+        "kind": "decision",
+        "id": name,
+        "outcome": outcome,
+        "request": {"mac": "00ff"},
+        **who,
+        **more,
+    }
+
+
+def approved(queue: str, by: str) -> dict[str, Any]:
+    return {"kind": "review.approved", "review_id": "rev_1", "queue": queue, "by": by}
+
+
+def quarantined(verb: str, version: int, subject: str, name: str) -> dict[str, Any]:
+    return {
+        "kind": f"quarantine.{verb}",
+        "version": version,
+        "subject": subject,
+        "subject_id": name,
+    }
+
+
+def honest() -> Story:
+    """A hold of two queues, released; before it, a quarantine of others that was lifted again."""
+    return {
+        "genesis": {"kind": "policy.genesis", "bundle_digest": DIGEST, "mode": "team"},
+        "key": {
+            "kind": "access.key_created",
+            "key_id": "key_1",
+            "minted_by": "omar",
+            "holder": "sam",
+        },
+        "imposed": quarantined("imposed", 1, "provider", "other"),
+        "lifted": quarantined("lifted", 2, "provider", "other"),
+        "held": asked(
+            "dec_1", "review_required", review_id="rev_1", review={"queues": ["law", "risk"]}
+        ),
+        "first": approved("law", "rita"),
+        "second": approved("risk", "lena"),
+        "released": asked("dec_2", "permitted", review_id="rev_1", permit=permit(1, 2)),
+        "attempt": {
+            "kind": "attempt",
+            "decision_id": "dec_2",
+            "review_id": "rev_1",
+            "permit": permit(2, 2, deployment="b"),
+        },
+        "remark": {"kind": "test", "disclosed": "a remark"},
+    }
+
+
+def write(folder: Path, story: Story) -> None:
+    async def fill() -> None:
+        log = open_log(folder, clock=SystemClock(), replica="r1")
+        for entry in story.values():
+            fields = {k: v for k, v in entry.items() if k not in ("kind", "disclosed")}
+            told = {"comment": entry["disclosed"]} if "disclosed" in entry else {}
+            blobs = {DIGEST: BUNDLE} if entry["kind"] == "policy.genesis" else {}
+            item = Item(kind=entry["kind"], fields=fields, blobs=blobs, disclosures=told)
+            await log.append(item)
+        await log.close()
+
+    create_log(folder, origin="log.example/story")
+    asyncio.run(fill())
+
+
+def ours(folder: Path) -> str:
+    try:
+        with ReadOnlyLog(folder) as log:
+            log.verify(None)
+    except IntegrityError as error:
+        return error.message
+    return ""
+
+
+def theirs(folder: Path) -> str:
+    try:
+        log = kit.open_source(folder)
+        kit.verify(log, kit.read_key(None, log.folder)[0])
+    except kit_rules.Finding as finding:
+        return finding.message
+    return ""
+
+
+def test_an_honest_story_satisfies_both(tmp_path: Path) -> None:
+    write(tmp_path / "data", honest())
+
+    assert ours(tmp_path / "data") == theirs(tmp_path / "data") == ""
+
+
+def _without(*names: str) -> Callable[[Story], None]:
+    def change(story: Story) -> None:
+        for name in names:
+            del story[name]
+
+    return change
+
+
+def _with(name: str, **changes: Any) -> Callable[[Story], None]:
+    return lambda story: story[name].update(changes)
+
+
+def _after(name: str, entry: dict[str, Any]) -> Callable[[Story], None]:
+    def change(story: Story) -> None:
+        rest = list(story.items())
+        at = list(story).index(name) + 1
+        story.clear()
+        story.update([*rest[:at], ("added", entry), *rest[at:]])
+
+    return change
+
+
+def _blocked(after: str, kind: str, name: str, permitted: str) -> Callable[[Story], None]:
+    """Something is quarantined after one entry, and the permit of a later one knows of it."""
+
+    def change(story: Story) -> None:
+        _after(after, quarantined("imposed", 3, kind, name))(story)
+        story[permitted]["permit"]["quarantine"] = 3
+
+    return change
+
+
+LIES: dict[str, tuple[str, Callable[[Story], None]]] = {
+    "a release without an approval": ("released", _without("first", "second")),
+    "a release with one approval of two": ("released", _without("second")),
+    "an approval by who minted the key": ("second", _with("second", by="omar")),
+    "an approval by who holds the key": ("second", _with("second", by="sam")),
+    "two approvals by one person": ("second", _with("second", by="rita")),
+    "an approval for another queue": ("second", _with("second", queue="sales")),
+    "a release of a review nobody opened": ("first", _without("held")),
+    "a release of another request": ("released", _with("released", request={"mac": "00fe"})),
+    "a release with another key": ("released", _with("released", key_id="key_2")),
+    "a release of what was denied": (
+        "released",
+        _after("second", {"kind": "review.denied", "review_id": "rev_1", "by": "lena"}),
+    ),
+    "a release of what has expired": (
+        "released",
+        _after("second", {"kind": "review.expired", "review_id": "rev_1"}),
+    ),
+    "a second release": (
+        "added",
+        _after("released", asked("dec_3", "permitted", review_id="rev_1", permit=permit(1, 2))),
+    ),
+    "an approval after the release": ("added", _after("released", approved("law", "nora"))),
+    "an attempt without the decision's review": ("attempt", _with("attempt", review_id="rev_2")),
+    "a hold in no queue": ("held", _with("held", review={"queues": []})),
+    "a permit for a quarantined deployment": (
+        "released",
+        _blocked("second", "deployment", "a", "released"),
+    ),
+    "a permit for a deployment of a quarantined provider": (
+        "released",
+        _blocked("second", "provider", "p", "released"),
+    ),
+    "a permit for a quarantined tenant": (
+        "released",
+        _blocked("second", "tenant", "acme", "released"),
+    ),
+    "a later attempt at what was quarantined meanwhile": (
+        "attempt",
+        _blocked("released", "deployment", "b", "attempt"),
+    ),
+    "a permit under an earlier quarantine": (
+        "released",
+        _with("released", permit=permit(1, 1)),
+    ),
+    "a quarantine that skips a version": ("lifted", _with("lifted", version=3)),
+    "lifting what was never imposed": ("lifted", _with("lifted", subject_id="p")),
+    "imposing what is imposed": (
+        "added",
+        _after("imposed", quarantined("imposed", 2, "provider", "other")),
+    ),
+    "erasing what nobody disclosed": ("remark", _with("remark", kind="erasure", erased=["x"])),
+}
+
+
+@pytest.mark.parametrize("lie", LIES)
+def test_both_refuse_a_story_that_cannot_have_happened(tmp_path: Path, lie: str) -> None:
+    where, change = LIES[lie]
+    story = honest()
+    change(story)
+    write(tmp_path / "data", story)
+    place = f"entry {list(story).index(where)} "
+
+    assert ours(tmp_path / "data").startswith(place)
+    assert theirs(tmp_path / "data").startswith(place)
