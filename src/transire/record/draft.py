@@ -147,9 +147,9 @@ class Draft:
                 kind = StaleError if condition.stale else ConflictError
                 raise kind(message, facts={"key": condition.key})
         for change in item.changes:
-            # What the database could not store must fail this item, not the batch.
+            # What the database could not store must fail this item, not the batch. Sealing says
+            # so of a value, and of a key that has one.
             change.key.encode()
-            (change.value or "").encode()
 
     def _new_blobs(self, item: Item) -> dict[str, bytes]:
         new: dict[str, bytes] = {}

@@ -141,10 +141,14 @@ def test_every_entry_is_a_leaf_of_the_tree() -> None:
 def test_a_blob_is_stored_once_and_under_its_own_digest() -> None:
     made = draft()
     made.add(item(1, blobs={DIGEST: BLOB}))
-    made.add(item(2, blobs={DIGEST: b"known by its digest already"}))
+    again = made.add(item(2, blobs={DIGEST: b"known by its digest already"}))
+    knowing = draft(stored=frozenset({DIGEST}))
+    known = knowing.add(item(blobs={DIGEST: BLOB}))
 
     assert made.blobs == {DIGEST: BLOB}
-    assert draft(stored=frozenset({DIGEST})).add(item(blobs={DIGEST: BLOB}))
+    assert knowing.blobs == {}
+    assert isinstance(again, Written)
+    assert isinstance(known, Written)
     told = draft().add(item(blobs={DIGEST: b"other"}))
     assert isinstance(told, IntegrityError)
 
@@ -157,6 +161,7 @@ def test_a_blob_is_stored_once_and_under_its_own_digest() -> None:
         {"fields": {"text": "\ud800"}},
         {"fields": {}, "changes": (Change(key="a", value="\ud800"),)},
         {"fields": {}, "changes": (Change(key="\ud800", value="1"),)},
+        {"fields": {}, "changes": (Change(key="\ud800", value=None),)},
         {"fields": {"pad": "x" * 70_000}},
         {"fields": {}, "blobs": {DIGEST: "no bytes"}},
     ],
