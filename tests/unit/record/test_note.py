@@ -8,7 +8,7 @@ import pytest
 
 from transire.errors import IntegrityError
 from transire.record.checkpoint import Checkpoint
-from transire.record.note import VerifierKey, open_note, sign_line
+from transire.record.note import VerifierKey, key_id, open_note, sign_line
 from transire.record.signer import KEY_FILE, PUBLIC_FILE, Signer
 
 SIGNER, OTHER = Signer("log.example/a", b"a" * 32), Signer("log.example/b", b"b" * 32)
@@ -71,6 +71,40 @@ def test_what_is_no_note_signed_by_us_is_refused(note: str) -> None:
         open_note(note, [SIGNER.key])
 
 
+def _other_spelling(line: str) -> str:
+    """The same signature, with bits set that base64 leaves unused (RFC 4648 §3.5)."""
+    alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+    kept, last = line.removesuffix("=\n")[:-1], line.removesuffix("=\n")[-1]
+    spelled = f"{kept}{alphabet[alphabet.index(last) + 1]}=\n"
+    assert base64.b64decode(spelled.split()[2]) == base64.b64decode(line.split()[2])
+    return spelled
+
+
+@pytest.mark.parametrize(
+    "note",
+    [
+        f"{TEXT}\n" + _other_spelling(LINE),
+        NOTE.removesuffix("\n") + "x",
+        NOTE + "— stranger AAAA\n",
+        NOTE + "— stranger\n",
+        NOTE + "— stranger !!!!AAAA\n",
+    ],
+)
+def test_a_good_signature_excuses_no_other_spelling(note: str) -> None:
+    with pytest.raises(IntegrityError):
+        open_note(note, [SIGNER.key])
+
+
+def test_a_note_has_a_bound_and_may_fill_it() -> None:
+    text = "x" * (1_000_000 - len(NOTE) + len(TEXT) - 1) + "\n"
+    note = SIGNER.sign_text(text)
+
+    assert len(note) == 1_000_000
+    assert open_note(note, [SIGNER.key]) == text
+    with pytest.raises(IntegrityError):
+        open_note(SIGNER.sign_text(f"x{text}"), [SIGNER.key])
+
+
 def test_a_verifier_key_is_read_back() -> None:
     assert VerifierKey.parse(str(SIGNER.key)) == SIGNER.key
     assert len(SIGNER.key.id) == 4
@@ -94,6 +128,29 @@ def test_a_verifier_key_is_read_back() -> None:
 def test_what_is_no_verifier_key_is_refused(text: str) -> None:
     with pytest.raises(IntegrityError):
         VerifierKey.parse(text)
+
+
+def _spelled(name: str, kind: bytes, public: bytes) -> str:
+    """A verifier key whose id is right for what it says."""
+    encoded = base64.b64encode(kind + public).decode()
+    return f"{name}+{key_id(name, public).hex()}+{encoded}"
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "public"),
+    [
+        ("", b"\x01", b"k" * 32),
+        ("a b", b"\x01", b"k" * 32),
+        ("x" * 256, b"\x01", b"k" * 32),
+        ("a", b"\x02", b"k" * 32),
+        ("a", b"\x01", b"k" * 31),
+        ("a", b"\x01", b"k" * 33),
+    ],
+)
+def test_a_right_id_excuses_no_other_kind_of_key(name: str, kind: bytes, public: bytes) -> None:
+    assert VerifierKey.parse(_spelled("a", b"\x01", b"k" * 32)).public == b"k" * 32
+    with pytest.raises(IntegrityError, match="names an Ed25519 key"):
+        VerifierKey.parse(_spelled(name, kind, public))
 
 
 def test_a_key_of_another_kind_or_name_has_another_id() -> None:
