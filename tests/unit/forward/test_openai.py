@@ -117,3 +117,126 @@ def test_a_chunk_that_says_nothing_is_none() -> None:
 )
 def test_an_error_body_never_raises(body: Any, expected: tuple[str, str]) -> None:
     assert read_error(encoded(body)) == expected
+
+
+def chunk_of(**delta: Any) -> bytes:
+    return encoded({"choices": [{"index": 0, "delta": delta}]})
+
+
+def test_a_legacy_call_is_read_as_a_call() -> None:
+    message = {"content": None, "function_call": {"name": "f", "arguments": "{}"}}
+
+    read = read_completion(encoded({**ANSWER, "choices": [{**CHOICE, "message": message}]}))
+
+    assert [(c.id, c.name, c.arguments) for c in read.choices[0].tool_calls] == [
+        ("call_legacy", "f", "{}")
+    ]
+
+
+@pytest.mark.parametrize(
+    "calls",
+    [
+        [{"index": 0, "function": {"name": "f"}}] * 513,
+        [{"index": 512, "function": {"name": "f"}}],
+        "none",
+        {"index": 0},
+        [5],
+    ],
+)
+def test_a_chunk_with_calls_beyond_what_is_read_is_broken(calls: Any) -> None:
+    with pytest.raises(BadShapeError):
+        read_chunk(chunk_of(tool_calls=calls))
+
+
+def test_a_call_without_an_index_stands_where_it_stands() -> None:
+    read = read_chunk(chunk_of(tool_calls=[{"function": {"name": n}} for n in "fg"]))
+
+    assert read is not None
+    assert [(c.index, c.name) for c in read.choices[0].tool_calls] == [(0, "f"), (1, "g")]
+
+
+@pytest.mark.parametrize("name", ["content", "refusal", "role"])
+def test_a_delta_of_no_text_is_broken(name: str) -> None:
+    with pytest.raises(BadShapeError):
+        read_chunk(chunk_of(**{name: 5}))
+
+
+TOKEN = {"token": "a", "logprob": -0.5, "bytes": [97], "top_logprobs": []}
+
+
+def test_log_probabilities_are_rebuilt_from_their_known_numbers() -> None:
+    top = {"token": "b", "logprob": -1, "bytes": ["x"], "top_logprobs": [TOKEN], "more": "CANARY"}
+    given = {"content": [{**TOKEN, "top_logprobs": [top], "more": "CANARY"}], "more": "CANARY"}
+
+    read = read_completion(encoded({**ANSWER, "choices": [{**CHOICE, "logprobs": given}]}))
+
+    assert read.choices[0].logprobs == {
+        "content": [
+            {
+                "token": "a",
+                "logprob": -0.5,
+                "bytes": [97],
+                "top_logprobs": [{"token": "b", "logprob": -1, "bytes": None}],
+            }
+        ],
+        "refusal": None,
+    }
+
+
+@pytest.mark.parametrize("given", [None, 5, {}, {"content": None}, {"content": "x"}])
+def test_no_log_probabilities_are_none(given: Any) -> None:
+    read = read_completion(encoded({**ANSWER, "choices": [{**CHOICE, "logprobs": given}]}))
+
+    assert read.choices[0].logprobs is None
+
+
+@pytest.mark.parametrize(
+    "wrong", [5, {}, {"token": 5, "logprob": 1}, {"token": "a"}, {"token": "a", "logprob": True}]
+)
+def test_log_probabilities_of_another_shape_are_broken(wrong: Any) -> None:
+    logprobs = {"content": [wrong]}
+    with pytest.raises(BadShapeError):
+        read_completion(encoded({**ANSWER, "choices": [{**CHOICE, "logprobs": logprobs}]}))
+
+
+@pytest.mark.parametrize(
+    ("given", "read"),
+    [
+        *((known, known) for known in ("stop", "length", "tool_calls", "content_filter")),
+        ("function_call", "function_call"),
+        (None, None),
+        ("eos", "stop"),
+    ],
+)
+def test_a_reason_nobody_knows_is_a_stop(given: str | None, read: str | None) -> None:
+    answer = read_completion(encoded({**ANSWER, "choices": [{**CHOICE, "finish_reason": given}]}))
+
+    assert answer.choices[0].finish_reason == read
+
+
+@pytest.mark.parametrize(
+    ("given", "read"), [(3, 3), (0, 0), (-1, 0), (2**53, 0), (True, 0), ("1", 0), (None, 0)]
+)
+def test_a_choice_without_a_place_stands_where_it_stands(given: Any, read: int) -> None:
+    answer = read_completion(encoded({**ANSWER, "choices": [{**CHOICE, "index": given}]}))
+
+    assert answer.choices[0].index == read
+
+
+def test_usage_details_are_counts_alone() -> None:
+    details = {"cached_tokens": 1, "note": "CANARY", "negative": -1, "flag": True}
+    usage = {"prompt_tokens": 3, "completion_tokens": 2, "prompt_tokens_details": details}
+
+    read = read_completion(encoded({**ANSWER, "usage": {**usage, "more": "CANARY"}})).usage
+
+    assert read is not None
+    assert read.total_tokens == 5
+    assert read.details == {"prompt_tokens_details": {"cached_tokens": 1}}
+
+
+def test_a_chunk_of_usage_alone_is_one() -> None:
+    usage = {"prompt_tokens": 3, "completion_tokens": 2}
+    read = read_chunk(encoded({"choices": [], "usage": usage}))
+
+    assert read is not None
+    assert read.choices == ()

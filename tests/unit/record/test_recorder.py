@@ -425,6 +425,25 @@ async def test_flushing_waits_for_outcomes_that_are_not_durable_yet(desk: Desk) 
     await flushing
 
 
+@pytest.mark.parametrize(
+    ("count", "listed", "cut"),
+    [(None, None, None), (0, 0, None), (128, 128, None), (129, 128, 129)],
+)
+async def test_the_deployments_a_request_narrowed_itself_to_are_listed_as_far_as_they_fit(
+    desk: Desk, count: int | None, listed: int | None, cut: int | None
+) -> None:
+    models = None
+    if count is not None:
+        models = frozenset(DeploymentId(f"d{n:03d}") for n in range(count))
+    request = replace(desk.case.request, assertions=Assertions(models=models))
+    desk.case = replace(desk.case, request=request)
+    await desk.permit()
+    limits = desk.last["limits"]
+
+    assert (None if limits["models"] is None else len(limits["models"])) == listed
+    assert limits.get("cut") == cut
+
+
 async def test_nothing_of_the_content_stands_in_any_entry(desk: Desk) -> None:
     recorded = await desk.permit()
     await desk.permit(attempt=2, form=Form.REDACTED)
