@@ -19,10 +19,11 @@ ROUNDS = 10
 
 
 def _load(world: World, until: float) -> int:
+    """Requests until a moment, at least one; how many were sent."""
     headers = {"authorization": f"Bearer {world.keys['support-triage']}"}
     sent = 0
     with httpx.Client(trust_env=False, headers=headers, timeout=5) as client:
-        while time.monotonic() < until:
+        while not sent or time.monotonic() < until:
             body = {"model": "auto", "messages": [{"role": "user", "content": f"hello {sent}"}]}
             try:
                 client.post(f"{world.base_url}/chat/completions", json=body)
@@ -71,10 +72,16 @@ def test_nothing_was_forwarded_that_is_not_in_the_log_after_kill_9(tmp_path: Pat
             decision_id, _, attempt = request["headers"]["x-request-id"].rpartition("-")
             assert int(attempt) in permits[decision_id]
     finally:
-        os.kill(fleet_pid, signal.SIGTERM)
-        if router.stdout is not None:
-            router.stdout.close()
+        _end(world, fleet_pid)
     assert world.verify().returncode == 0
+
+
+def _end(world: World, fleet_pid: int) -> None:
+    world.process.kill()
+    world.process.wait()
+    os.kill(fleet_pid, signal.SIGTERM)
+    if world.process.stdout is not None:
+        world.process.stdout.close()
 
 
 def _child_of(pid: int) -> int:
@@ -144,19 +151,14 @@ def test_a_restart_closes_what_a_crash_left_open(tmp_path: Path) -> None:
     try:
         for name in world.fleet:
             world.behave(name, "hang")
-        with pytest.raises(httpx.HTTPError):
-            httpx.post(
-                f"{world.base_url}/chat/completions",
-                json={"model": "auto", "messages": [{"role": "user", "content": "hi"}]},
-                headers={"authorization": f"Bearer {world.keys['copilot']}"},
-                timeout=httpx.Timeout(0.8),
-                trust_env=False,
-            ) if _kill_soon(world) else None
+        with concurrent.futures.ThreadPoolExecutor(1) as pool:
+            asked = pool.submit(world.chat, "hi", "copilot")
+            _until_on_the_wire(world)
+            world.process.kill()
+            with pytest.raises(httpx.HTTPError):
+                asked.result()
     finally:
-        os.kill(fleet_pid, signal.SIGTERM)
-        world.process.wait()
-        if world.process.stdout is not None:
-            world.process.stdout.close()
+        _end(world, fleet_pid)
     opened = subprocess.run(
         [sys.executable, "-c", REOPEN, str(world.data), str(world.data.parent / "policies")],
         capture_output=True,
@@ -171,17 +173,13 @@ def test_a_restart_closes_what_a_crash_left_open(tmp_path: Path) -> None:
     assert world.verify().returncode == 0
 
 
-def _kill_soon(world: World) -> bool:
-    """Kill the router once the request has been recorded and is on the wire."""
-    import threading
-
-    def wait_and_kill() -> None:
-        while world.all_received() == 0:
-            time.sleep(0.02)
-        world.process.send_signal(signal.SIGKILL)
-
-    threading.Thread(target=wait_and_kill, daemon=True).start()
-    return True
+def _until_on_the_wire(world: World) -> None:
+    """Until the request has been recorded and a deployment has it."""
+    for _ in range(1_500):
+        if world.all_received():
+            return
+        time.sleep(0.02)
+    raise AssertionError("nothing was forwarded")
 
 
 REOPEN = """
