@@ -4,7 +4,6 @@ A caller who goes away cancels the upstream, and the outcome is recorded all the
 """
 
 import asyncio
-import os
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import ExitStack
 from typing import Any, Final
@@ -49,7 +48,7 @@ class ChatEndpoint:
 
     async def __call__(self, request: Request) -> Response:
         """Answer one request, or say in OpenAI's shape why not."""
-        installation, decision_id = self._installation, self._intake.decision_id(os.urandom(10))
+        installation, decision_id = self._installation, self._intake.decision_id()
         try:
             principal = self._intake.principal(request)
         except TransireError as error:
@@ -304,7 +303,7 @@ class ModelsEndpoint:
         """The list, or one of it."""
         try:
             principal = self._intake.principal(request)
-            blank = self._intake.blank(principal, self._intake.decision_id(os.urandom(10)))
+            blank = self._intake.blank(principal, self._intake.decision_id())
             models = models_of(self._installation, blank)
             wanted = request.path_params.get("name")
             if wanted is None:

@@ -1,6 +1,5 @@
 """`POST /v1/decisions` (advice), and what one decision was: entry, explanation, proof, replay."""
 
-import os
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -51,7 +50,7 @@ class AdviceEndpoint:
 
     async def __call__(self, request: Request) -> Response:
         """Say what would happen."""
-        installation, decision_id = self._installation, self._intake.decision_id(os.urandom(10))
+        installation, decision_id = self._installation, self._intake.decision_id()
         try:
             principal = self._intake.principal(request)
             with installation.admission.enter(principal.key_id, priority=principal.priority):

@@ -21,6 +21,7 @@ from transire.domain.deployment import Catalog
 from transire.domain.ids import DecisionId, ReviewId, make_ulid
 from transire.domain.naming import resolve_model
 from transire.domain.request import Assertions, Body, Principal, RoutingRequest
+from transire.entropy import BlockEntropy
 from transire.errors import (
     AccessError,
     AuthenticationError,
@@ -104,6 +105,7 @@ class Intake:
 
     def __init__(self, installation: Installation) -> None:
         self._installation = installation
+        self._entropy = BlockEntropy()
 
     def principal(self, request: Request) -> Principal:
         """Who asks; applications only, on the routes that route."""
@@ -203,10 +205,10 @@ class Intake:
             self.principal(request)  # a key that was revoked meanwhile opens nothing
         return raw
 
-    def decision_id(self, entropy: bytes) -> DecisionId:
+    def decision_id(self) -> DecisionId:
         """A new decision id."""
         now_ms = int(self._installation.clock.now().timestamp() * 1_000)
-        return DecisionId(make_ulid("dec", now_ms=now_ms, entropy=entropy))
+        return DecisionId(make_ulid("dec", now_ms=now_ms, entropy=self._entropy(10)))
 
 
 _EMPTY: Final = Body(

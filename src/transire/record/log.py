@@ -25,6 +25,7 @@ from sqlalchemy.exc import (
 
 from transire.domain.log import Item, Receipt
 from transire.domain.ports import Clock
+from transire.entropy import BlockEntropy
 from transire.errors import LogUnavailable, LogUncertain, TransireError
 from transire.observe.logging import log as operational_log
 from transire.record.checkpoint import Checkpoint
@@ -81,7 +82,7 @@ class LogWriter:
         self._guard = guard
         self._names = names
         self._clock = clock
-        self._entropy = entropy
+        self._entropy = BlockEntropy(entropy)
         self._release = release
         self._commit_timeout_s = commit_timeout_s
         self._linger_s = linger_s

@@ -85,21 +85,22 @@ def estimator(question: Question) -> Callable[[Deployment, Observed], Terms]:
         price = deployment.price
         cost = worst = None
         if price is not None:
-            usual = min(expected, bound)
+            usual = expected if expected < bound else bound
             cost = price.cost_micro_usd(tokens, usual * choices)
             worst = price.cost_micro_usd(strict, bound * choices)
-        success, latency = 1000, deployment.latency_ms
+        success, latency, in_flight = 1000, deployment.latency_ms, observed.in_flight
         if observed.weight_permille:
             success = blend(1000, observed.success_permille, observed.weight_permille)
             latency = blend(latency, observed.latency_ms, observed.weight_permille)
-        if observed.in_flight:
+        if in_flight:
             latency = _loaded(latency, deployment, observed)
         if success != 1000:
             # Retries multiply the wait: the expected number of attempts is 1 / success.
             latency = latency * 1000 // max(success, LOWEST_SUCCESS_PERMILLE)
-        table = deployment.quality_permille
-        quality = table[task] if task in table else table.get("default", 0)
-        return Terms(cost, worst, latency, success, quality, observed.in_flight)
+        quality = deployment.quality_permille.get(task)
+        if quality is None:
+            quality = deployment.quality_permille.get("default", 0)
+        return Terms(cost, worst, latency, success, quality, in_flight)
 
     return estimate
 
