@@ -17,6 +17,7 @@ from transire.cli import (
     login,
     mode,
     people,
+    quality,
     review,
 )
 from transire.cli.session import shown
@@ -46,6 +47,7 @@ app.add_typer(review.app, name="review")
 app.add_typer(decision.app, name="decision")
 app.add_typer(audit.app, name="audit")
 app.add_typer(detect.app, name="detect")
+app.add_typer(quality.app, name="quality")
 app.command("init")(founding.init)
 app.command("renew")(founding.renew)
 app.command("doctor")(doctor.doctor)

@@ -85,7 +85,7 @@ def estimator(question: Question) -> Callable[[Deployment, Observed], Terms]:
         price = deployment.price
         cost = worst = None
         if price is not None:
-            usual = expected if expected < bound else bound
+            usual = min(bound, expected)
             cost = price.cost_micro_usd(tokens, usual * choices)
             worst = price.cost_micro_usd(strict, bound * choices)
         success, latency, in_flight = 1000, deployment.latency_ms, observed.in_flight

@@ -1,0 +1,1 @@
+"""Fitting and judging quality predictors on an operator's own outcomes."""
