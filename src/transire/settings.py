@@ -5,6 +5,7 @@ Order: defaults < file < environment (`TRANSIRE_SECTION__NAME`). Unknown keys fa
 from the environment or from files, never from the command line, and never appear in output.
 """
 
+import os
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -34,6 +35,15 @@ __all__ = [
 
 LOG_NAME: Final = r"^[^\s+]{1,200}$"
 """What may name a log (c2sp.org/signed-note: a key name holds no space and no plus)."""
+
+
+_PRIVATE: Final = frozenset(
+    {"data", "host", "admin_host", "origin", "replica", "secrets", "secrets_dir", "policies"}
+    | {"first_person"}
+)
+"""Settings that say where, who or what an installation is."""
+_STARS: Final = "**********"
+_SECRETS_VARIABLE: Final = "TRANSIRE_UPSTREAM__SECRETS"
 
 
 class _Section(BaseModel):
@@ -139,8 +149,36 @@ class Settings(BaseSettings):
     observe: ObserveSettings = ObserveSettings()  # type: ignore[call-arg]
 
     def redacted(self) -> dict[str, Any]:
-        """The tree for printing; secrets are stars."""
-        return self.model_dump(mode="json")
+        """The tree as it may be shown to strangers: no secret, and nothing of this installation.
+
+        Numbers, modes and levels stay; names of credentials, folders, addresses, the log's name and
+        people are stars.
+        """
+        return {
+            section: _starred(value, section)
+            for section, value in self.model_dump(mode="json").items()
+        }
+
+    def secret_places(self) -> dict[str, str]:
+        """Credential name → where it comes from; never what it is."""
+        variables = sorted(
+            n
+            for n in os.environ
+            if n.upper().startswith(_SECRETS_VARIABLE) and not n.upper().endswith("_DIR")
+        )
+        given = f"`{', '.join(variables)}`" if variables else "the settings file"
+        places = dict.fromkeys(sorted(self.upstream.secrets), given)
+        folder = self.upstream.secrets_dir
+        if folder is not None and folder.is_dir():
+            files = (path for path in sorted(folder.iterdir()) if path.is_file())
+            places = {path.name: str(path) for path in files} | places
+        return places
+
+
+def _starred(value: Any, name: str) -> Any:
+    if isinstance(value, dict) and name not in _PRIVATE:
+        return {key: _starred(inner, key) for key, inner in value.items()}
+    return _STARS if name in _PRIVATE and value else value
 
 
 def load_settings(file: Path | None, **overrides: Any) -> Settings:

@@ -4,6 +4,7 @@ import json
 import shutil
 import socket
 import sqlite3
+import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -128,12 +129,67 @@ def test_init_into_a_file_or_with_a_name_no_log_can_have_is_refused(
     assert not (tmp_path / "new").exists()
 
 
-def test_config_show_hides_secrets(terminal: Terminal) -> None:
-    done = terminal.run("config", "show", TRANSIRE_UPSTREAM__SECRETS='{"name": "hunter2"}')
+@pytest.mark.parametrize("mode", ["--solo", "--team"])
+def test_an_empty_start_is_sound_and_lists_every_line_to_fill_in(
+    terminal: Terminal, tmp_path: Path, mode: str
+) -> None:
+    folder = tmp_path / "gateway"
+    done = terminal.run("init", str(folder), mode, "--empty")
+    listed = [line.strip() for line in done.stdout.splitlines() if line.startswith("  /")]
+    checked = terminal.run(
+        "bundle", "check", str(folder / "policies"), *([mode] if mode == "--solo" else [])
+    )
+    written = "".join(p.read_text() for p in (folder / "policies" / "catalog").iterdir())
+
+    assert done.exit_code == 0
+    assert len(listed) == written.count("# FILL:") + 1
+    for place in listed[:-1]:
+        file, number, wanted = place.split(":", 2)
+        assert wanted.strip() in Path(file).read_text().splitlines()[int(number) - 1]
+    assert "acme" not in written
+    assert stat.S_IMODE((folder / "secrets").stat().st_mode) == 0o700
+    assert checked.exit_code == 0, checked.stdout
+    settings = terminal.run("config", "show", "--config", str(folder / "transire.yaml")).stdout
+    assert yaml.safe_load(settings)["upstream"]["secrets_dir"] == str(folder / "secrets")
+
+
+def test_config_show_says_where_secrets_come_from_and_never_what_they_are(
+    terminal: Terminal, tmp_path: Path
+) -> None:
+    (tmp_path / "other").write_text("hunter3")
+    given = {
+        "TRANSIRE_UPSTREAM__SECRETS": '{"name": "hunter2"}',
+        "TRANSIRE_UPSTREAM__SECRETS_DIR": str(tmp_path),
+    }
+    done = terminal.run("config", "show", **given)
 
     assert done.exit_code == 0
     assert yaml.safe_load(done.stdout)["upstream"]["secrets"] == {"name": "**********"}
-    assert "hunter2" not in done.output
+    assert "# credential name: `TRANSIRE_UPSTREAM__SECRETS`\n" in done.stdout
+    assert f"# credential other: {tmp_path / 'other'}\n" in done.stdout
+    assert "hunter" not in done.output
+
+
+def test_redacted_settings_say_nothing_of_whose_they_are(
+    terminal: Terminal, tmp_path: Path
+) -> None:
+    folder = tmp_path / "gateway"
+    terminal.run("init", str(folder), "--origin", "acme.example/log", "--first-person", "omar")
+    done = terminal.run(
+        "config",
+        "show",
+        "--redacted",
+        "--config",
+        str(folder / "transire.yaml"),
+        TRANSIRE_UPSTREAM__SECRETS='{"nordwind": "hunter2"}',
+        TRANSIRE_SERVER__HOST="10.1.2.3",
+    )
+    told = yaml.safe_load(done.stdout)
+
+    assert [
+        w for w in ("acme", "omar", "10.1", "nordwind", "hunter", "/") if w in done.output
+    ] == []
+    assert (told["server"]["port"], told["governance"]["mode"]) == (8080, "team")
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,9 @@
 
 import re
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -38,9 +39,14 @@ governance:
 {first}
 upstream:
   # Credentials that deployments name in the catalog: one file per name, readable by you alone.
-  # secrets_dir: secrets
+  {secrets}secrets_dir: secrets
   idle_s: 60
 """
+
+_STARTER: Final = Path(__file__).parent / "starter"
+_GENERAL: Final = frozenset({"contracts.cedar", "egress.cedar", "people.cedar", "residency.cedar"})
+"""Rules of the pack that name nobody's tenant, application or fleet."""
+_MARK: Final = "# FILL:"
 
 
 @shown
@@ -52,6 +58,9 @@ def init(
     first_person: Annotated[
         str, typer.Option(help="Person of the catalog who gets the first credential.")
     ] = "",
+    empty: Annotated[
+        bool, typer.Option("--empty", help="One deployment to fill in, and nothing invented.")
+    ] = False,
 ) -> None:
     """Write transire.yaml and a commented policies/ folder."""
     if solo and team:
@@ -66,16 +75,48 @@ def init(
         raise ConflictError(f"`{directory}` is not empty")
     directory.mkdir(parents=True, exist_ok=True)
     shutil.copytree(pack_folder(), directory / "policies")
+    if empty:
+        _empty(directory / "policies")
     named = f"  first_person: {first_person}\n" if first_person else ""
     (directory / "transire.yaml").write_text(
-        _SETTINGS.format(origin=origin, mode="solo" if solo else "team", first=named)
+        _SETTINGS.format(
+            origin=origin,
+            mode="solo" if solo else "team",
+            first=named,
+            secrets="" if empty else "# ",
+        )
     )
+    print(f"wrote {directory}/transire.yaml and {directory}/policies")
+    if empty:
+        (directory / "secrets").mkdir(mode=0o700)
+        for place in _blanks(directory):
+            print(f"  {place}")
+        print(f"  {directory}/secrets/main: the deployment's key, in a file only you may read")
+    todo = "edit policies/catalog/*.yaml (deployments, tenants, people)"
     print(
-        f"wrote {directory}/transire.yaml and {directory}/policies\n"
-        "next: edit policies/catalog/*.yaml (deployments, tenants, people), then\n"
+        f"next: {'fill in those lines' if empty else todo}, then\n"
         f"  transire bundle check {directory}/policies\n"
         f"  transire serve --config {directory}/transire.yaml"
     )
+
+
+def _empty(policies: Path) -> None:
+    """Replace what is about somebody else's business: catalog, grants, reviews, tests, cues."""
+    for folder in ("catalog", "tests"):
+        shutil.rmtree(policies / folder)
+    for rules in policies.glob("rules/*.cedar"):
+        if rules.name not in _GENERAL:
+            rules.unlink()
+    shutil.copytree(_STARTER, policies, dirs_exist_ok=True)
+
+
+def _blanks(directory: Path) -> Iterator[str]:
+    """Each line to fill in: file, line, and what it wants."""
+    for path in sorted((directory / "policies").rglob("*.yaml")):
+        for number, line in enumerate(path.read_text("utf-8").splitlines(), 1):
+            _, mark, wanted = line.partition(_MARK)
+            if mark:
+                yield f"{path}:{number}: {wanted.strip()}"
 
 
 @shown

@@ -116,13 +116,19 @@ def demo(
 @shown
 def config_show(
     config_file: SettingsFile = None,
-    redacted: Annotated[bool, typer.Option("--redacted", help="Always so; for scripts.")] = True,
+    redacted: Annotated[
+        bool, typer.Option("--redacted", help="Hide names, folders and addresses, too.")
+    ] = False,
 ) -> None:
-    """Print the settings in force; secrets are stars."""
+    """Print the settings in force; a secret's value is never shown, only where it comes from."""
     import yaml
 
-    del redacted
-    print(yaml.safe_dump(_settings(config_file).redacted(), sort_keys=False), end="")
+    settings = _settings(config_file)
+    told = settings.redacted() if redacted else settings.model_dump(mode="json")
+    print(yaml.safe_dump(told, sort_keys=False), end="")
+    if not redacted:
+        for name, place in settings.secret_places().items():
+            print(f"# credential {name}: {place}")
 
 
 def _settings(file: Path | None, host: str | None = None, port: int | None = None) -> Settings:
