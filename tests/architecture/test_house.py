@@ -18,6 +18,23 @@ SOURCE = Path(transire.__file__).parent
 MODULES = sorted(SOURCE.rglob("*.py"))
 
 
+def _described(node: ast.AST, section: str) -> list[str]:
+    """Names that a docstring's section lists."""
+    doc = ast.get_docstring(node) or ""  # type: ignore[arg-type] # classes and functions alone
+    found = re.search(rf"^{section}:\n((?:    .*\n| *\n)*)", doc + "\n", re.MULTILINE)
+    return re.findall(r"^    (\w+):", found[1], re.MULTILINE) if found else []
+
+
+def _names(node: ast.AST) -> set[str]:
+    """Every name that stands anywhere inside a definition."""
+    names = set()
+    for inner in ast.walk(node):
+        for kind in ("id", "attr", "arg", "name"):
+            name = getattr(inner, kind, None)
+            names |= {name} if isinstance(name, str) else set()
+    return names
+
+
 def _functions(path: Path) -> list[tuple[str, int]]:
     tree = ast.parse(path.read_text())
     kinds = (ast.FunctionDef, ast.AsyncFunctionDef)
@@ -40,6 +57,20 @@ def test_nothing_cites_what_a_reader_does_not_have() -> None:
     ]
 
     assert [path for path in texts if unpublished.search(path.read_text())] == []
+
+
+def test_docstrings_describe_only_what_there_is() -> None:
+    kinds = (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+    wrong = [
+        (path.name, node.name, name)
+        for path in MODULES
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, kinds)
+        for name in (*_described(node, "Attributes"), *_described(node, "Args"))
+        if name not in _names(node)
+    ]
+
+    assert wrong == []
 
 
 def test_every_invariant_that_code_names_is_told() -> None:

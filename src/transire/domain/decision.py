@@ -88,7 +88,6 @@ class Signals:
             cue asked for it.
         task: Task by cues of `routing.yaml` or the caller's tag; `default` without one.
         cues: Names of the cues that fired, for the record.
-        tier_floor: The weakest tier a cue asks for, or None.
         quality_floor_permille: Floor set by cues, 0–1000.
         stakes: Stakes raised by cues, or None.
         needs: Capabilities cues ask for (`grounded`).

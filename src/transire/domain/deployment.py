@@ -161,7 +161,6 @@ class Application:
         pinned_model: The one vetted model version, where the application has one.
         redaction: Whether redaction may be tried as a remedy.
         unknown_fields: `refuse` or `omit` body fields we do not know (I11).
-        models: Alias → deployment ids, model ids or families it narrows to.
     """
 
     id: ApplicationId
