@@ -24,7 +24,7 @@ _TOKEN: Final = re.compile(r"[^\s`~<>\"'\]()=]+|.", re.DOTALL)
 _ADDRESS: Final = re.compile(
     r"//|\\\\|\bwww\d{0,3}\."
     # Schemes that are followed without `//` (IANA's registry, and what renderers click).
-    r"|\b(?:mailto|sms|data|javascript|vbscript|file|blob|about|sips?|skype|xmpp|magnet|geo"
+    r"|\b(?:https?|ftp|wss?|mailto|sms|data|javascript|vbscript|file|blob|about|sips?|skype|xmpp|magnet|geo"
     r"|facetime|intent|whatsapp|tg|view-source|cid|urn):"
     # A name with a dot in it; U+3002 and its kin separate labels too (RFC 5895 §2).
     r"|[\w-]\.[^\W\d_]|[A-Za-z0-9-][\u3002\uff0e\uff61][A-Za-z0-9]|\d\.\d+\.\d"

@@ -172,7 +172,8 @@ class AnswerRestorer:
         tally = self._tally
         facts: dict[str, JsonValue] = {}
         if tally.restored:
-            facts["restored"] = dict(sorted(tally.restored.items()))
+            counts = sorted(tally.restored.items())
+            facts["restored"] = [{"class": name, "count": count} for name, count in counts]
         if tally.kept:
             facts["placeholders_kept"] = tally.kept
         return facts

@@ -12,7 +12,7 @@ import asyncio
 import json
 import socket
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -40,7 +40,10 @@ FLEET: Final[dict[str, tuple[int, int]]] = {
 MODES: Final = frozenset(
     {"ok", "error_500", "error_400", "error_401", "rate_limit", "hang", "slow", "html", "redirect"}
     | {"huge", "endless", "cut", "wrong_tool", "wrong_model", "bad_json", "empty", "leak"}
+    | {"echo", "echo_signs"}
 )
+_ECHOES: Final = frozenset({"echo", "echo_signs"})
+"""The prompt comes back, in words or sign by sign."""
 _MAX_KEPT: Final = 1_000
 _CREATED: Final = 1_764_000_000
 
@@ -110,10 +113,13 @@ class Upstream:
 
     def _message(self, body: dict[str, Any]) -> tuple[dict[str, Any], str]:
         prompt = last_text(body)
-        if self.mode == "empty":
-            return {"role": "assistant", "content": ""}, "stop"
-        if self.mode == "wrong_tool":
-            return _calls([("nobody_offered_this", {})]), "tool_calls"
+        odd: dict[str, Callable[[], tuple[dict[str, Any], str]]] = {
+            "empty": lambda: ({"role": "assistant", "content": ""}, "stop"),
+            "wrong_tool": lambda: (_calls([("nobody_offered_this", {})]), "tool_calls"),
+            **dict.fromkeys(_ECHOES, lambda: _echo(body, prompt)),
+        }
+        if self.mode in odd:
+            return odd[self.mode]()
         tools = [t["function"] for t in body.get("tools", ()) if t["type"] == "function"]
         has_result = any(m["role"] == "tool" for m in body["messages"])
         if tools and not has_result and body.get("tool_choice") != "none":
@@ -147,11 +153,11 @@ class Upstream:
         try:
             for index in range(body.get("n", 1)):
                 yield frame({"role": "assistant", "content": ""}, index)
-                for i, word in enumerate((message.get("content") or "").split(" ")):
+                for i, piece in enumerate(self._pieces(message.get("content") or "")):
                     if self.mode == "cut" and i == 3:
                         return
                     await asyncio.sleep(self.word_ms / 1_000)
-                    yield frame({"content": word if i == 0 else f" {word}"}, index)
+                    yield frame({"content": piece}, index)
                 for delta in _interleaved(message.get("tool_calls") or []):
                     yield frame({"tool_calls": [delta]}, index)
                 yield frame({}, index, finish)
@@ -161,6 +167,13 @@ class Upstream:
         except (asyncio.CancelledError, GeneratorExit):
             self.cancelled += 1
             raise
+
+    def _pieces(self, text: str) -> list[str]:
+        """What one event of a stream says: a word, or a single sign."""
+        if self.mode == "echo_signs":
+            return list(text)
+        first, *rest = text.split(" ")
+        return [first, *(f" {word}" for word in rest)]
 
     async def behave(self, request: Request) -> Response:
         """`POST /_behave`."""
@@ -193,6 +206,16 @@ def build_upstream(upstream: Upstream) -> Starlette:
             Route("/_received", upstream.forget, methods=["DELETE"]),
         ]
     )
+
+
+def _echo(body: dict[str, Any], prompt: str) -> tuple[dict[str, Any], str]:
+    """The prompt as it arrived: said, called with, or as JSON."""
+    tools = [t["function"] for t in body.get("tools", ()) if t["type"] == "function"]
+    if tools and body.get("tool_choice") != "none":
+        return _calls([(tools[0]["name"], {"text": prompt})]), "tool_calls"
+    is_json = body.get("response_format", {}).get("type") == "json_object"
+    content = json.dumps({"answer": prompt}) if is_json else prompt
+    return {"role": "assistant", "content": content}, "stop"
 
 
 def _calls(made: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -29,7 +29,7 @@ class Restorer(Protocol):
         """One whole tool call of a stream."""
 
     def facts(self) -> Mapping[str, JsonValue]:
-        """For the outcome's entry: `restored` by class, and `placeholders_kept`."""
+        """For the outcome's entry: `restored` (class and count), and `placeholders_kept`."""
 
 
 class Placeholders(Protocol):
