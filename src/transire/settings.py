@@ -58,6 +58,13 @@ class ServerSettings(_Section):
     admin_host: str = Field("127.0.0.1", description="Address of /metrics; keep it private.")
     admin_port: int = Field(9090, ge=0, le=65535, description="Port of /metrics; 0 picks one.")
     max_body_bytes: int = Field(8 * 1024 * 1024, ge=1024, description="Largest request body.")
+    max_connections: int = Field(
+        1_000,
+        ge=1,
+        description="Open connections of one listener; beyond it, the one that has waited longest "
+        "for its caller is closed. Keep it below what the system lets a process open.",
+    )
+    head_s: float = Field(10.0, gt=0, description="Seconds a request's head may take to arrive.")
 
 
 class LogSettings(_Section):

@@ -1,4 +1,4 @@
-"""A caller who leaves before anything is decided: the request stands in the log all the same."""
+"""Callers who leave, or never come to the point: recorded where they asked, and never waited on."""
 
 import json
 import socket
@@ -21,6 +21,17 @@ def test_a_request_whose_caller_hangs_up_while_it_is_read_is_recorded(world: Wor
     assert [(e["outcome"], e.get("permit")) for e in entries] == [("refused", None)]
     assert entries[0]["code"] in ("cancelled", "bad_request")  # the body may not have been read yet
     assert world.all_received() == 0
+
+
+def test_a_head_that_never_ends_is_given_up(world: World) -> None:
+    host, _, port = world.root.removeprefix("http://").partition(":")
+    with socket.create_connection((host, int(port)), timeout=60) as connection:
+        connection.sendall(b"GET /livez HTTP/1.1\r\nhos")
+        said = connection.recv(100)
+        rest = connection.recv(100)
+
+    assert said.startswith(b"HTTP/1.1 408 ")
+    assert rest == b""
 
 
 def _ask_and_leave(world: World, key: str, body: bytes, *, after_s: float) -> None:

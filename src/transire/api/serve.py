@@ -17,6 +17,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from transire.api.app import FrontDoor, build_admin, build_app
+from transire.api.connections import ConnectionBounds, bounded
 from transire.bootstrap import Installation, open_installation
 from transire.bundle.compile import compile_bundle
 from transire.bundle.source import read_folder
@@ -27,6 +28,8 @@ __all__ = ["Listening", "serve"]
 
 _log = structlog.get_logger()
 _GRACE_S: Final = 20
+_KEEP_ALIVE_S: Final = 5
+"""Seconds a connection may stay idle after an answer."""
 _BACKLOG: Final = 2_048
 _MAX_TOLD: Final = 20
 
@@ -56,8 +59,9 @@ async def serve(
     public = _bind(server.host, server.port)
     private = _bind(server.admin_host, server.admin_port)
     installation = await open_installation(settings)
-    api = _server(build_app(installation))
-    admin = _server(build_admin(installation))
+    bounds = ConnectionBounds(head_s=server.head_s, most=server.max_connections)
+    api = _server(build_app(installation), bounds)
+    admin = _server(build_admin(installation), bounds)
     tasks = [
         asyncio.create_task(api.serve(sockets=[public])),
         asyncio.create_task(admin.serve(sockets=[private])),
@@ -77,9 +81,12 @@ async def serve(
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def _server(app: "FrontDoor | FastAPI") -> uvicorn.Server:
+def _server(app: "FrontDoor | FastAPI", bounds: ConnectionBounds) -> uvicorn.Server:
     config = uvicorn.Config(
         app,
+        http=bounded(bounds),
+        ws="none",
+        timeout_keep_alive=_KEEP_ALIVE_S,
         log_config=None,
         # Whoever is at the other end of the socket is who we count; no header says otherwise.
         proxy_headers=False,
