@@ -1,0 +1,123 @@
+"""What may be picked of a ranking: permitted now, awaiting nobody, and where it was judged."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from tests.unit.record.test_recorder import case as recorded_case
+from tests.unit.score.fleets import authorization_of, bundle_of, deployment, request_of, verdict
+
+from transire.domain.decision import Candidate, Case, Choice, Effect, Form, Pair, Terms, Verdict
+from transire.domain.deployment import Deployment
+from transire.domain.ids import DecisionId, DeploymentId, ReviewId
+from transire.domain.ports import Governed, Release
+from transire.domain.request import Assertions
+from transire.errors import IntegrityError
+from transire.picks import confirm, free, redeclared, seed_of
+
+TERMS = Terms(1, 1, 1, 1_000, 900, 0)
+
+
+def candidate(name: str, queue: str = "", form: Form = Form.RAW) -> Candidate:
+    return Candidate(verdict(name, form, queue=queue), TERMS)
+
+
+def release(*queues: str, of: str = "ab", is_redacted: bool = False) -> Release:
+    return Release(
+        review_id=ReviewId("rev_1"),
+        conditions=(),
+        changes=(),
+        assertions=Assertions(),
+        deployments=frozenset(map(DeploymentId, of)),
+        queues=frozenset(queues),
+        is_redacted=is_redacted,
+    )
+
+
+def names(candidates: list[Candidate]) -> str:
+    return "".join(c.pair.deployment for c in candidates)
+
+
+def test_without_a_release_what_awaits_a_review_is_not_free() -> None:
+    assert names(free([candidate("a", "q"), candidate("b"), candidate("c", "p")], None)) == "b"
+
+
+def test_a_release_frees_its_deployments_of_its_queues_in_their_order() -> None:
+    ranked = [candidate("b", "q"), candidate("a", "p"), candidate("c", "q"), candidate("a")]
+
+    assert names(free(ranked, release("q"))) == "ba"
+    assert names(free(ranked, release("p", "q"))) == "baa"
+    assert names(free(ranked, release())) == "a"
+
+
+@pytest.mark.parametrize("form", Form)
+def test_what_was_looked_at_redacted_goes_redacted(form: Form) -> None:
+    ranked = [candidate("a", "q", form)]
+
+    assert names(free(ranked, release("q"))) == "a"
+    assert names(free(ranked, release("q", is_redacted=True))) == (
+        "a" if form is Form.REDACTED else ""
+    )
+
+
+def case(*verdicts: Verdict) -> Case:
+    return replace(recorded_case(), authorization=authorization_of(*verdicts))
+
+
+def picked(name: str, queue: str = "", form: Form = Form.RAW) -> Choice:
+    return Choice(candidate=candidate(name, queue, form))
+
+
+def test_a_pick_of_the_permitted_set_that_awaits_nobody_is_confirmed() -> None:
+    confirm(case(verdict("a")), picked("a"), None)
+    confirm(case(verdict("a", queue="q")), picked("a"), release("q", "p"))
+
+
+@pytest.mark.parametrize(
+    "choice", [picked("b"), picked("a", form=Form.REDACTED), picked("forbidden")]
+)
+def test_a_pick_outside_the_permitted_set_is_not(choice: Choice) -> None:
+    forbidden = replace(verdict("forbidden"), effect=Effect.FORBID)
+    with pytest.raises(IntegrityError, match="outside"):
+        confirm(case(verdict("a"), forbidden), choice, release("q"))
+
+
+@pytest.mark.parametrize("released", [None, release(), release("p")])
+def test_what_the_verdict_asks_for_counts_and_not_what_the_pick_says(
+    released: Release | None,
+) -> None:
+    with pytest.raises(IntegrityError, match="review"):
+        confirm(case(verdict("a", queue="q")), picked("a"), released)
+
+
+def governed(*deployments: Deployment) -> Governed:
+    nothing: Any = None
+    return Governed(
+        bundle=bundle_of(*deployments),
+        quarantine=nothing,
+        detector=nothing,
+        authorizer=nothing,
+        scorer=nothing,
+    )
+
+
+def test_what_the_catalog_describes_otherwise_by_now_is_left_in_both_forms() -> None:
+    before = governed(deployment("same"), deployment("moved"), deployment("gone"))
+    moved = deployment("moved", address="http://127.0.0.1:2/v1")
+    now = governed(deployment("same"), moved, deployment("new"))
+
+    assert redeclared(before, now) == {
+        Pair(deployment=DeploymentId(name), form=form)
+        for name in ("moved", "gone")
+        for form in Form
+    }
+    assert redeclared(before, before) == frozenset()
+    assert redeclared(before, governed(*before.bundle.catalog.deployments.values())) == frozenset()
+
+
+def test_a_seed_is_of_the_decision_alone_and_fits_a_record() -> None:
+    one, other = request_of(), replace(request_of(), id=DecisionId("dec_2"))
+
+    assert seed_of(one) == seed_of(replace(one, asked_model="other"))
+    assert seed_of(one) != seed_of(other)
+    assert 0 <= seed_of(one) < 2**48
