@@ -21,7 +21,14 @@ from presidio_analyzer.nlp_engine import NlpArtifacts, SpacyNlpEngine
 from transire.classify.presidio import structured
 from transire.classify.recognizers.canaries import CANARIES
 
-__all__ = ["ENTITIES", "generated", "real_texts", "stock_engine", "stock_recognizers"]
+__all__ = [
+    "ENTITIES",
+    "blank_engine",
+    "generated",
+    "real_texts",
+    "stock_engine",
+    "stock_recognizers",
+]
 
 ENTITIES: Final = tuple(recognizer.entity for recognizer in structured())
 """What we take from Presidio."""
@@ -53,14 +60,17 @@ def stock_recognizers(entities: Sequence[str] = ENTITIES) -> list[Any]:
 
 
 @cache
-def stock_engine(extra: tuple[str, ...] = ()) -> AnalyzerEngine:
-    """Presidio with the recognizers we wrap, and `extra` ones by class name."""
-    chosen = stock_recognizers()
-    chosen += [getattr(predefined_recognizers, name)() for name in extra]
-    registry = RecognizerRegistry(recognizers=chosen, supported_languages=["en"])
+def stock_engine() -> AnalyzerEngine:
+    """Presidio with the recognizers we wrap."""
+    registry = RecognizerRegistry(recognizers=stock_recognizers(), supported_languages=["en"])
+    return AnalyzerEngine(registry=registry, nlp_engine=blank_engine(), supported_languages=["en"])
+
+
+def blank_engine() -> SpacyNlpEngine:
+    """A tokenizer with lemmas, loaded; English alone."""
     engine = BlankEngine(models=[{"lang_code": "en", "model_name": "blank"}])
     engine.load()
-    return AnalyzerEngine(registry=registry, nlp_engine=engine, supported_languages=["en"])
+    return engine
 
 
 _PROSE: Final = re.findall(

@@ -33,10 +33,16 @@ def structured() -> list[Recognizer]:
     grouped = r"\d(?:[\s:-]?\d){%d}"
     return [
         _wrapped(presidio.CreditCardRecognizer(), shaped(12, grouped % 11)),
-        _wrapped(presidio.IbanRecognizer(), shaped(8, r"(?i)\b[a-z]{2}\d{2}[ -]?[a-z0-9]{4}")),
+        _wrapped(
+            presidio.IbanRecognizer(), shaped(8, r"(?i)\b[a-z]{2}\d{2}[ -]?[a-z0-9]{4}", "aa00")
+        ),
         _wrapped(
             presidio.CryptoRecognizer(),
-            Gate(longest=26, digits=1, check=lambda t: _CRYPTO.search(t.text) is not None),
+            Gate(
+                longest=26,
+                digits=1,
+                check=lambda t: _has_run(t, 26) and _CRYPTO.search(t.text) is not None,
+            ),
         ),
         _address(),
         _wrapped(presidio.MacAddressRecognizer(), Gate(longest=14, check=_mac_gate)),
@@ -49,37 +55,50 @@ def structured() -> list[Recognizer]:
         _wrapped(presidio.UsLicenseRecognizer(), Gate(digits=1, words=LICENSE_WORDS)),
         _wrapped(presidio.NhsRecognizer(), shaped(10, grouped % 9)),
         _wrapped(
-            presidio.UkNinoRecognizer(), shaped(6, r"(?i)[a-z]{2} ?\d{2} ?\d{2} ?\d{2} ?[a-d]")
+            presidio.UkNinoRecognizer(),
+            shaped(6, r"(?i)[a-z]{2} ?\d{2} ?\d{2} ?\d{2} ?[a-d]", "aa000000a"),
         ),
-        _wrapped(presidio.EsNifRecognizer(), shaped(7, r"(?i)\d{7}-?[a-z]")),
-        _wrapped(presidio.EsNieRecognizer(), shaped(7, r"(?i)[xyz]-?\d{7}")),
+        _wrapped(presidio.EsNifRecognizer(), shaped(7, r"(?i)\d{7}-?[a-z]", "0000000a")),
+        _wrapped(presidio.EsNieRecognizer(), shaped(7, r"(?i)[xyz]-?\d{7}", "a0000000")),
         # Two people with one code get letters in place of digits (omocodia), of all seven if need
         # be.
         _wrapped(
             presidio.ItFiscalCodeRecognizer(),
-            Gate(longest=16, check=lambda t: _FISCAL_CODE.search(t.text) is not None),
+            Gate(
+                longest=16,
+                check=lambda t: _has_run(t, 16) and _FISCAL_CODE.search(t.text) is not None,
+            ),
         ),
         _wrapped(presidio.PlPeselRecognizer(), shaped(11, r"\d{11}")),
         _wrapped(presidio.AuTfnRecognizer(), shaped(8, r"\d{3}\s?\d{3}\s?\d{2}")),
         # The lowest pattern takes every word of ten letters before four digits.
         _wrapped(
             presidio.InPanRecognizer(),
-            shaped(4, r"(?i)[a-z]{5}\d{4}[a-z]"),
+            shaped(4, r"(?i)[a-z]{5}\d{4}[a-z]", "aaaaa0000a"),
             left_out="PAN (Low)",
         ),
         _wrapped(presidio.InAadhaarRecognizer(), shaped(12, grouped % 11)),
-        _wrapped(presidio.SgFinRecognizer(), shaped(7, r"(?i)[a-z]\d{7}[a-z]")),
+        _wrapped(presidio.SgFinRecognizer(), shaped(7, r"(?i)[a-z]\d{7}[a-z]", "a0000000a")),
         _wrapped(
-            presidio.FiPersonalIdentityCodeRecognizer(), shaped(6, r"(?i)\d{6}[-+ABCDEFYXWVU]\d{3}")
+            presidio.FiPersonalIdentityCodeRecognizer(),
+            shaped(6, r"(?i)\d{6}[-+ABCDEFYXWVU]\d{3}", "000000"),
         ),
         _license_of_physicians(),
     ]
 
 
-def shaped(least_digits: int, shape: str) -> Gate:
-    """A gate: at least so many digits, and something of this shape."""
-    pattern = re.compile(shape)
-    return Gate(digits=least_digits, check=lambda t: pattern.search(t.text) is not None)
+def shaped(least_digits: int, pattern: str, shape: str = "") -> Gate:
+    """A gate: at least so many digits, and something of this pattern.
+
+    Args:
+        shape: What `Traits.may_hold` finds wherever the pattern matches; so many digits in a row
+            where it is not given.
+    """
+    compiled, rough = re.compile(pattern), (shape or "0" * least_digits).encode()
+    return Gate(
+        digits=least_digits,
+        check=lambda t: t.may_hold(rough) and compiled.search(t.text) is not None,
+    )
 
 
 def _wrapped(stock: Any, gate: Gate, *, left_out: str = "") -> Recognizer:
@@ -157,7 +176,7 @@ def _license_of_physicians() -> Recognizer:
     return _only_where(
         _wrapped(
             presidio.MedicalLicenseRecognizer(),
-            shaped(7, r"(?i)(?<![a-z0-9])[a-z][a-z9]\d{7}(?![a-z0-9])"),
+            shaped(7, r"(?i)(?<![a-z0-9])[a-z][a-z9]\d{7}(?![a-z0-9])", "a0000000"),
         ),
         stands_alone,
     )
@@ -201,6 +220,11 @@ def names_a_host(address: str) -> bool:
     )
 
 
+def _has_run(traits: Traits, chars: int) -> bool:
+    """Whether so many letters and digits stand in a row."""
+    return b"x" * chars in traits.text.encode("ascii", "replace").translate(_ALPHANUMERIC)
+
+
 def _mac_gate(traits: Traits) -> bool:
     text = traits.text
     has_pairs = text.count(":") >= 5 or text.count("-") >= 5
@@ -209,6 +233,7 @@ def _mac_gate(traits: Traits) -> bool:
     return text.count(".") >= 2 and _DOTTED.search(text) is not None
 
 
+_ALPHANUMERIC: Final = bytes(120 if b < 128 and chr(b).isalnum() else 32 for b in range(256))
 _V4: Final = re.compile(r"\d\.\d{1,3}\.\d")
 _V6: Final = re.compile(r"(?i)[0-9a-f]{1,4}(?::[0-9a-f]{1,4}){5}:")
 _PAIRS: Final = re.compile(r"(?i)[0-9a-f]{2}([:-])[0-9a-f]{2}\1[0-9a-f]{2}\1")

@@ -43,7 +43,10 @@ BLOB_CHARS: Final = 4_096
 """A run of encoded characters this long is data, not text; shorter ones are hashes and keys."""
 # Both start where a run starts, so that a run just too short is read once, not once per character.
 _UNBROKEN: Final = regex.compile(rf"(?<![A-Za-z0-9+/=_%-])[A-Za-z0-9+/=_%-]{{{BLOB_CHARS},}}+")
-_FOLDED: Final = regex.compile(r"(?m)^(?:[ \t]*+[A-Za-z0-9+/=_-]{48,256}+[ \t]*+\r?\n){16,}+")
+_FOLDED_CHARS: Final = 48
+_FOLDED: Final = regex.compile(
+    rf"(?m)^(?:[ \t]*+[A-Za-z0-9+/=_-]{{{_FOLDED_CHARS},256}}+[ \t]*+\r?\n){{16,}}+"
+)
 """The same, folded into lines as MIME (RFC 2045 §6.8) and PEM (RFC 7468 §2) fold it."""
 _MIN_VARIETY: Final = 8
 """Distinct characters below which a run is a rule or padding (`----`, `aaaa`, `10101`)."""
@@ -147,7 +150,8 @@ def _read(
                 _collect(hits, recognizer, traits.text, deadline, monotonic)
         except Exception:  # noqa: BLE001 - a time-out or a bug is a failed class, never silence
             failed.add(recognizer.entity)
-    if len(traits.text) >= BLOB_CHARS and has_blob(traits.text):
+    # The shortest line of a folded blob is a long token, too.
+    if len(traits.text) >= BLOB_CHARS and traits.longest >= _FOLDED_CHARS and has_blob(traits.text):
         failed.add(OPAQUE)
     return hits, failed
 

@@ -44,11 +44,11 @@ def test_a_pattern_that_explodes_is_cut_off_and_named() -> None:
         lambda text, seconds: regex.finditer(r"(a|aa)+$", text, timeout=seconds),
     )
 
-    started = time.monotonic()
+    started = time.thread_time()
     scan = scanned("a" * 60 + "b", evil, left_s=0.05)
 
     assert scan.failed == ("EVIL",)
-    assert time.monotonic() - started < 2
+    assert time.thread_time() - started < 2
 
 
 def test_what_is_not_finished_by_the_deadline_has_failed() -> None:

@@ -6,6 +6,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from transire.classify.traits import LONG_CHARS, SIGNS, traits_of
+from transire.classify.views.spaced import spaced
 
 
 def tokens_of(text: str) -> list[str]:
@@ -42,7 +43,26 @@ def test_what_tables_rule_out_no_pattern_finds(text: str) -> None:
     long = [token for token in tokens_of(text) if len(token) >= 11]
     assert traits.is_coded == any(re.search(r"(?<!^)[A-Z0-9]", run) for run in long)
     apart = any(re.search(r"(?:.[._,;|*/-]){7}", run) for run in runs)
-    assert traits.is_spaced == (apart or sum(len(run) == 1 for run in runs) >= 8)
+    assert not apart or traits.is_spaced
+    assert not traits.is_spaced or apart or sum(len(run) == 1 for run in runs) >= 8
+
+
+@given(
+    st.sampled_from(["prose. ", "I am a b ", "a\n", ""]),
+    st.lists(st.sampled_from("a4B+@"), min_size=8, max_size=20),
+    st.sampled_from(" ._,;|*/-"),
+    st.sampled_from(["", " and a word", "\n", " ж"]),
+    st.booleans(),
+)
+def test_whatever_can_be_pulled_together_is_seen(
+    before: str, characters: list[str], sign: str, after: str, is_gapped: bool
+) -> None:
+    run = ["4", *characters, "7"]
+    if is_gapped and sign == " ":
+        run.insert(5, " ")
+    text = before + sign.join(run) + after
+
+    assert not spaced(text) or traits_of(text).is_spaced
 
 
 @given(st.text(max_size=60), st.sampled_from(["cancer", "dot", "hiv"]))
