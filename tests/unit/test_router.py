@@ -53,6 +53,7 @@ from transire.errors import (
     ClassificationUnavailable,
     ContractViolated,
     GovernanceUnavailable,
+    HoldsFullError,
     IntegrityError,
     LogUnavailable,
     LogUncertain,
@@ -262,6 +263,19 @@ async def test_a_pick_that_needs_review_is_held_and_nothing_routes_around_it(pat
     assert path.reviews.held == [frozenset({"clinical-claims"})]
     assert path.events == []
     assert path.recorder.refusals == []
+
+
+async def test_a_hold_for_which_there_is_no_place_is_refused_and_recorded(path: Path) -> None:
+    async def full(*_: Any) -> tuple[ReviewId, Any]:
+        raise HoldsFullError("full", retry_after_s=60)
+
+    path.reviews.hold = full  # type: ignore[method-assign, assignment] # every place is taken
+    path.detector.found = frozenset({DataClass("HEALTH")})
+    with pytest.raises(HoldsFullError):
+        await path.router.route(request("sales"))
+
+    assert path.recorder.refusals == ["reviews_full"]
+    assert path.events == []
 
 
 async def test_a_release_frees_the_approved_deployment_alone(path: Path) -> None:

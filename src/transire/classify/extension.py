@@ -1,4 +1,4 @@
-"""What a caller may assert: the `transire` object and `x-transire-*` headers.
+"""What a caller may assert: the `transire` object and `x-transire-*` headers, its members' twins.
 
 Both narrow; where both speak of one thing, the stricter value counts, and where neither is
 stricter (two purposes) the request is refused, because a router must not choose between claims.
@@ -13,19 +13,10 @@ from transire.domain.ids import DataClass, Jurisdiction, Purpose, Stakes
 from transire.domain.request import Assertions
 from transire.errors import RequestError
 
-__all__ = ["HEADERS", "read_extension"]
+__all__ = ["read_extension"]
 
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,63}")
 _SESSION: Final = re.compile(r"[A-Za-z0-9._:/=+-]{1,128}")
-
-HEADERS: Final = frozenset(
-    {"x-transire-purpose", "x-transire-task", "x-transire-domain", "x-transire-stakes"}
-    | {"x-transire-data-classes", "x-transire-jurisdictions", "x-transire-max-cost-usd"}
-    | {"x-transire-max-latency-ms", "x-transire-min-quality", "x-transire-priority"}
-    | {"x-transire-session-id", "x-transire-redaction", "x-transire-review-id"}
-)
-"""Headers read; any other `x-transire-*` is refused by name. `review-id` is the API's own."""
-
 
 _NOTHING: Final = Assertions()
 
