@@ -7,13 +7,23 @@ import pytest
 from tests.unit.record.test_recorder import case as recorded_case
 from tests.unit.score.fleets import authorization_of, bundle_of, deployment, request_of, verdict
 
-from transire.domain.decision import Candidate, Case, Choice, Effect, Form, Pair, Terms, Verdict
+from transire.domain.decision import (
+    Candidate,
+    Case,
+    Choice,
+    Effect,
+    Form,
+    Obligation,
+    Pair,
+    Terms,
+    Verdict,
+)
 from transire.domain.deployment import Deployment
 from transire.domain.ids import DecisionId, DeploymentId, ReviewId
 from transire.domain.ports import Governed, Release
 from transire.domain.request import Assertions
 from transire.errors import IntegrityError
-from transire.picks import confirm, free, redeclared, seed_of
+from transire.picks import confirm, free, redeclared, restorer_of, seed_of
 
 TERMS = Terms(1, 1, 1, 1_000, 900, 0)
 
@@ -88,6 +98,68 @@ def test_what_the_verdict_asks_for_counts_and_not_what_the_pick_says(
 ) -> None:
     with pytest.raises(IntegrityError, match="review"):
         confirm(case(verdict("a", queue="q")), picked("a"), released)
+
+
+class Book:
+    """What a redaction replaced; notes how it is asked to put it back."""
+
+    def restorer(self, *, arguments: bool, is_json: bool) -> Any:
+        return {"arguments": arguments, "is_json": is_json}
+
+
+def restored(*obligations: str, form: Any = None, book: Any = None, **changes: Any) -> Any:
+    """How values may be put back into the answer to the one pick."""
+    made = replace(
+        verdict("a", Form.REDACTED),
+        obligations=tuple(Obligation(kind=kind) for kind in obligations),
+        **changes,
+    )
+    known = case(made)
+    assert known.redaction is not None
+    fields = {} if form is None else {"response_format": {"type": form}}
+    return restorer_of(
+        replace(
+            known,
+            request=replace(known.request, body=replace(known.request.body, fields=fields)),
+            redaction=replace(known.redaction, placeholders=book),
+        ),
+        picked("a", form=Form.REDACTED),
+    )
+
+
+@pytest.mark.parametrize(
+    ("obligations", "how"),
+    [
+        (("redact",), {"arguments": True, "is_json": False}),
+        (("redact", "irreversible_arguments"), {"arguments": False, "is_json": False}),
+        (("redact", "irreversible"), None),
+        ((), None),
+        (("review",), None),
+    ],
+)
+def test_values_are_put_back_as_far_as_the_obligations_let(
+    obligations: tuple[str, ...], how: Any
+) -> None:
+    assert restored(*obligations, book=Book()) == how
+
+
+@pytest.mark.parametrize(
+    ("form", "is_json"),
+    [("json_object", True), ("json_schema", True), ("text", False), (None, False)],
+)
+def test_values_are_escaped_where_the_answer_is_one_document(
+    form: str | None, is_json: bool
+) -> None:
+    assert restored("redact", form=form, book=Book())["is_json"] == is_json
+
+
+def test_nothing_is_put_back_where_nothing_was_replaced_or_permitted() -> None:
+    whole = replace(case(verdict("a")), redaction=None)
+
+    assert restored("redact") is None
+    assert restored("redact", book=Book(), effect=Effect.FORBID) is None
+    assert restorer_of(whole, picked("a")) is None
+    assert restorer_of(case(verdict("b")), picked("a")) is None
 
 
 def governed(*deployments: Deployment) -> Governed:

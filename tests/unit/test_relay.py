@@ -111,6 +111,30 @@ async def test_without_usage_nothing_is_known_of_the_cost(clock: FakeClock) -> N
     assert (back.outcome.tokens_in, back.outcome.cost_micro_usd) == (None, None)
 
 
+async def test_usage_that_comes_early_is_kept(clock: FakeClock) -> None:
+    early = Chunk(choices=CHUNK.choices, usage=USAGE)
+    back = Return(clock, FakeExchange(ANSWER, [early, CHUNK, LAST]))
+    await back.stream()
+
+    assert back.outcome.tokens_out == 2_000_000
+
+
+async def test_without_a_price_the_cost_is_unknown_and_not_nothing(clock: FakeClock) -> None:
+    back = Return(clock, FakeExchange(completion()))
+    back.relay.price = None
+    await back.relay.whole()
+    await back.relay.finish(OutcomeStatus.OK)
+
+    assert (back.outcome.tokens_out, back.outcome.cost_micro_usd) == (2_000_000, None)
+
+
+async def test_a_choice_that_did_not_end_has_no_reason_to_have_ended(clock: FakeClock) -> None:
+    back = Return(clock, FakeExchange(ANSWER, [CHUNK]))
+    await back.stream()
+
+    assert back.outcome.finish_reasons == ()
+
+
 async def test_an_empty_stream_is_a_failure_before_anything_was_said(clock: FakeClock) -> None:
     back = Return(clock, FakeExchange(ANSWER, []))
     with pytest.raises(UpstreamError) as caught:
@@ -127,6 +151,7 @@ async def test_an_empty_stream_is_a_failure_before_anything_was_said(clock: Fake
         ("gpt-x-20240718", False),
         ("", False),
         ("gpt-xl", True),
+        ("gpt-y-2024-07-18", True),
         ("gpt-x-mini", True),
         ("gpt-x-2024-07-18-mini", True),
         ("prefix-gpt-x", True),

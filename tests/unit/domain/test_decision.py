@@ -48,6 +48,19 @@ def test_obligations_and_policies_of_both_are_united() -> None:
     assert found.policies == ("a", "b")
 
 
+@pytest.mark.parametrize("kept", ["irreversible", "irreversible_arguments"])
+@pytest.mark.parametrize("is_first", [True, False])
+def test_what_either_keeps_out_of_an_answer_stays_out(kept: str, is_first: bool) -> None:
+    redact, keep = Obligation(kind="redact"), Obligation(kind=kept)
+    free = verdict("a", Effect.PERMIT, redact)
+    careful = verdict("a", Effect.PERMIT, keep, redact)
+    found = narrowed(*((careful, free) if is_first else (free, careful)))
+
+    assert free.restores_arguments
+    assert not found.restores_arguments
+    assert found.is_reversible == (kept != "irreversible")
+
+
 @pytest.mark.parametrize("is_first", [True, False])
 def test_forbid_beats_permit_and_says_why(is_first: bool) -> None:
     forbids = verdict("a", Effect.FORBID, policies=("no",), limits=("quarantine",))
