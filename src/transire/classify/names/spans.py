@@ -14,6 +14,7 @@ from typing import Any, Final, TypeAlias
 
 import numpy as np
 
+from transire.classify.names.jargon import is_jargon
 from transire.classify.names.wordpiece import Piece
 from transire.classify.recognizer import Hit
 from transire.classify.scan import MAX_HITS
@@ -32,13 +33,6 @@ _SHORTENED: Final = frozenset(
     {"dr", "mr", "mrs", "ms", "st", "jr", "sr", "prof", "rev", "hr", "fr", "wm", "chr", "jos"}
 )
 """Words, besides single letters, whose full stop ends no sentence; in lower case."""
-_JARGON: Final = frozenset(
-    {"s3", "ec2", "eks", "c4", "rds", "iam", "kafka", "redis", "docker", "jenkins", "terraform"}
-    | {"kubernetes", "ansible", "grafana", "airflow", "django", "flask", "pandas", "swift"}
-    | {"cassandra", "maven", "hadoop", "spark", "julia", "ruby", "perl", "ada", "haskell"}
-    | {"cedar", "presidio", "claude", "gemini", "siri", "alexa", "jira", "bert"}
-)
-"""Products and tools with people's names, or that look like some; in lower case."""
 _MAX_RECURRING: Final = 200
 """Distinct names looked for again in one text."""
 _MAX_WORDS: Final = 8
@@ -121,7 +115,7 @@ def is_excused(text: str, hit: Hit) -> bool:
     # `@name` is a handle; between slashes or underscores it is a piece of an address or identifier.
     is_handle = around[0] in ("@", "_", "/") or around[1] in ("_", "/")
     has_letters = sum(map(str.isalpha, spelled)) >= 2
-    return is_handle or not has_letters or spelled.lower() in _JARGON
+    return is_handle or not has_letters or is_jargon(text, hit.start, hit.end)
 
 
 def _recurring(text: str, words: _Words, hits: Sequence[Hit]) -> Iterator[Hit]:
