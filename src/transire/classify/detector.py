@@ -52,6 +52,8 @@ _PSEUDONYMISED: Final = DataClass("PSEUDONYMISED")
 _INLINE_CHARS: Final = 4_000
 """More new text than this goes to a worker: 1 ms of prose, 40 ms of the worst text we know."""
 _CANARY_S: Final = 5.0
+_NAMES_SHARE: Final = 0.5
+"""Of a text's budget, what names have at least where the time of patterns includes waiting."""
 _INLINE_PIECES: Final = 512
 """Texts and hits of one body that are sorted and rewritten on the event loop: about 5 ms."""
 _CHARS_PER_PIECE: Final = 100
@@ -251,19 +253,26 @@ class EngineDetector:
         # Held here too, so that nothing the cache forgets meanwhile is lost to this request.
         known = {key: scan for key in keys if (scan := self._cache.get(key)) is not None}
         new = {k: t for k, t in zip(keys, texts, strict=True) if k not in known}
-        for key, scan in zip(new, await self._scan(list(new.values())), strict=True):
+        party = f"{len(tenant)}:{tenant}{application}"
+        for key, scan in zip(new, await self._scan(list(new.values()), party), strict=True):
             self._cache.put(key, scan)
             known[key] = scan
         return [known[key] for key in keys]
 
-    async def _scan(self, texts: list[str]) -> Sequence[Scan]:
-        """Patterns, then names, inside the one deadline that the texts' length gives."""
+    async def _scan(self, texts: list[str], party: str) -> Sequence[Scan]:
+        """Patterns, then names, inside the one deadline that the texts' length gives.
+
+        Waiting behind other parties is no time of these texts.
+        """
         chars = sum(map(len, texts))
         budget_ms = self._rules.base_deadline_ms + self._rules.deadline_ms_per_kchar * chars / 1_000
         deadline = self._clock.monotonic() + budget_ms / 1_000
-        scans = await self._patterns(texts, chars, budget_ms / 1_000)
+        scans = await self._patterns(texts, chars, budget_ms / 1_000, party)
         if self._names is not None and texts:
-            names = await self._names.find(texts, deadline - self._clock.monotonic())
+            left_s = deadline - self._clock.monotonic()
+            if self._is_pooled(chars):
+                left_s = max(left_s, budget_ms / 1_000 * _NAMES_SHARE)
+            names = await self._names.find(texts, left_s, party)
             scans = [self._with_names(*pair) for pair in zip(scans, names, strict=True)]
         return self._without_jargon(texts, scans)
 
@@ -295,10 +304,15 @@ class EngineDetector:
         kept = tuple(hit for hit in names.hits if not is_part(hit))
         return joined((scan, replace(names, hits=kept)))
 
-    async def _patterns(self, texts: list[str], chars: int, seconds: float) -> Sequence[Scan]:
-        if self._pool is None or chars <= self._inline_max_chars:
+    def _is_pooled(self, chars: int) -> bool:
+        return self._pool is not None and chars > self._inline_max_chars
+
+    async def _patterns(
+        self, texts: list[str], chars: int, seconds: float, party: str
+    ) -> Sequence[Scan]:
+        if self._pool is None or not self._is_pooled(chars):
             return self.scan_inline(texts, seconds)
-        answer = await self._pool.scan(texts, seconds, self._entities, self._pack)
+        answer = await self._pool.scan(texts, seconds, self._entities, self._pack, party=party)
         return [Scan((), (answer,))] * len(texts) if isinstance(answer, str) else answer
 
     def _uncovered(

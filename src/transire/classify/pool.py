@@ -10,13 +10,14 @@ import asyncio
 import multiprocessing
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import AsyncExitStack, suppress
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerContext
 from typing import Any, Final
 
 from transire.classify.scan import Scan, scan_texts
 from transire.domain.pack import NO_PACK, Pack
+from transire.limits.turns import NoRoomError, Turns
 
 __all__ = ["POOL_BROKEN", "POOL_FULL", "POOL_LATE", "ScanPool"]
 
@@ -53,9 +54,9 @@ class ScanPool:
         self._threads = ThreadPoolExecutor(2 * workers, thread_name_prefix="scan")
         self._idle = [_Worker(self._context, work) for _ in range(workers)]
         self._busy: set[_Worker] = set()
-        self._free = asyncio.Semaphore(workers)
-        self._most = workers + queue
+        self._turns = Turns(places=workers, room=queue)
         self._pending = 0
+        self._promised_s = 0.0
         self._is_closed = False
 
     @property
@@ -79,15 +80,18 @@ class ScanPool:
         seconds: float,
         entities: frozenset[str],
         pack: Pack = NO_PACK,
+        *,
+        party: str = "",
     ) -> tuple[Scan, ...] | str:
         """Scan in a worker; one result per text, or the reason why there is none.
 
         Args:
-            seconds: Budget of the scan itself. Waiting for a worker is bounded by the same again
-                for each scan in front.
+            seconds: Budget of the scan itself. Waiting for a worker is bounded by the budgets of
+                everything that is pending.
             pack: The bundle's own recognizers; sent to a worker once, not with each scan.
+            party: Who asks; parties take turns.
         """
-        return await self._queued((tuple(texts), seconds, entities, pack))
+        return await self._queued((tuple(texts), seconds, entities, pack), party)
 
     def close(self) -> None:
         """Kill the workers; scans under way end as broken, later ones are refused."""
@@ -96,24 +100,26 @@ class ScanPool:
             worker.kill()
         self._threads.shutdown(wait=False, cancel_futures=True)
 
-    async def _queued(self, job: Job, *, is_warming: bool = False) -> tuple[Scan, ...] | str:
+    async def _queued(
+        self, job: Job, party: str = "", *, is_warming: bool = False
+    ) -> tuple[Scan, ...] | str:
         if self._is_closed:
             return POOL_BROKEN
-        if self._pending >= self._most:
-            return POOL_FULL
+        promised_s = job[1] + _GRACE_S
         self._pending += 1
+        self._promised_s += promised_s
         try:
-            async with asyncio.timeout(job[1] * self._pending + _GRACE_S):
-                await self._free.acquire()
+            async with AsyncExitStack() as place:
+                async with asyncio.timeout(self._promised_s):
+                    await place.enter_async_context(self._turns.turn(party))
+                return await self._serve(job, is_warming=is_warming)
         except TimeoutError:
             return POOL_LATE
-        else:
-            try:
-                return await self._serve(job, is_warming=is_warming)
-            finally:
-                self._free.release()
+        except NoRoomError:
+            return POOL_FULL
         finally:
             self._pending -= 1
+            self._promised_s -= promised_s
 
     async def _serve(self, job: Job, *, is_warming: bool) -> tuple[Scan, ...] | str:
         if self._is_closed:

@@ -47,6 +47,8 @@ class FullPool(ScanPool):
         seconds: float,
         entities: frozenset[str],
         pack: Pack = NO_PACK,
+        *,
+        party: str = "",
     ) -> tuple[Scan, ...] | str:
         self.asked.append(texts)
         return self.answer

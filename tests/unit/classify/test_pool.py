@@ -106,6 +106,29 @@ async def test_a_full_queue_refuses_at_once(pool: ScanPool) -> None:
     assert pool.pending == 0
 
 
+async def test_one_party_with_much_to_scan_takes_no_turn_of_another() -> None:
+    pool = ScanPool(workers=1, queue=2, work=obey)
+    order: list[str] = []
+
+    async def ask(party: str) -> tuple[Scan, ...] | str:
+        answer = await pool.scan(("sleep 0.2",), 5, ENTITIES, party=party)
+        order.append(party)
+        return answer
+
+    try:
+        await pool.scan(("warm",), 10, ENTITIES)
+        loud = [asyncio.create_task(ask("loud")) for _ in range(3)]
+        await asyncio.sleep(0)
+        quiet = await ask("quiet")
+        answers = await asyncio.gather(*loud)
+    finally:
+        pool.close()
+
+    assert not isinstance(quiet, str)
+    assert [a for a in answers if isinstance(a, str)] == [POOL_FULL]
+    assert order == ["loud", "loud", "quiet", "loud"]  # gave way, ran, quiet, waited
+
+
 async def test_a_killed_worker_takes_no_sibling_with_it() -> None:
     pool = ScanPool(workers=2, queue=2, work=obey)
     try:

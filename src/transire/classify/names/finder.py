@@ -28,6 +28,7 @@ from transire.classify.scan import Scan, joined
 from transire.classify.traits import traits_of
 from transire.classify.views import View, folded, is_credible, views_of
 from transire.errors import BundleError
+from transire.limits.turns import NoRoomError, Turns
 
 __all__ = ["EMBEDDED", "LANGUAGES", "NameFinder", "readers_of"]
 
@@ -71,7 +72,7 @@ class NameFinder:
     Args:
         readers: Each reads every text; what one of them finds is found. At least one.
         threads: Short texts read at once, on one core each; as many long ones beside them.
-        queue: Requests that may wait; one more fails. One event loop asks, so nothing here locks.
+        queue: Requests that may wait in each lane, in fair turns (`limits.turns`); one more fails.
     """
 
     def __init__(
@@ -84,10 +85,11 @@ class NameFinder:
     ) -> None:
         self._readers = tuple(readers)
         self._monotonic = monotonic
-        self._room = threads + queue
-        self._waiting = 0
         self._short = ThreadPoolExecutor(threads, thread_name_prefix="names")
         self._long = ThreadPoolExecutor(threads, thread_name_prefix="long-names")
+        self._turns = {
+            lane: Turns(places=threads, room=queue) for lane in (self._short, self._long)
+        }
 
     @classmethod
     def load(
@@ -111,20 +113,30 @@ class NameFinder:
         """Names the models in their order."""
         return ",".join(reader.digest for reader in self._readers)
 
-    async def find(self, texts: Sequence[str], seconds: float) -> list[Scan]:
-        """Names in each text, inside one deadline for all; cancelled with its caller."""
-        if self._waiting >= self._room:
-            return [_FAILED] * len(texts)
-        deadline = Deadline(self._monotonic, self._monotonic() + seconds)
+    async def find(self, texts: Sequence[str], seconds: float, party: str = "") -> list[Scan]:
+        """Names in each text, inside one deadline for all; cancelled with its caller.
+
+        Args:
+            seconds: From when reading begins: others' texts in front take none of it.
+            party: Who asks; parties take turns.
+        """
         lane = self._long if sum(map(len, texts)) > _LONG_CHARS else self._short
-        self._waiting += 1
+        try:
+            async with self._turns[lane].turn(party):
+                return await self._read_in(lane, texts, seconds)
+        except NoRoomError:
+            return [_FAILED] * len(texts)
+
+    async def _read_in(
+        self, lane: ThreadPoolExecutor, texts: Sequence[str], seconds: float
+    ) -> list[Scan]:
+        deadline = Deadline(self._monotonic, self._monotonic() + seconds)
         try:
             return await asyncio.get_running_loop().run_in_executor(
                 lane, self._read_all, texts, deadline, seconds
             )
         finally:
             deadline.is_left.set()  # a cancelled caller's texts are not read to their end
-            self._waiting -= 1
 
     def find_now(self, texts: Sequence[str], seconds: float) -> list[Scan]:
         """The same in the calling thread; for start-up and tools."""

@@ -15,6 +15,7 @@ from transire.classify.names.chain import TaggerChain
 from transire.classify.names.finder import EMBEDDED, NameFinder, readers_of
 from transire.classify.names.tagger import load_tagger, windows
 from transire.classify.names.wordpiece import Piece, WordPieces
+from transire.classify.scan import Scan
 from transire.errors import BundleError
 
 PIECES = WordPieces.load(EMBEDDED["fast"].parent / "vocab.txt")
@@ -120,6 +121,33 @@ async def test_a_short_text_does_not_wait_behind_a_long_one() -> None:
 
     assert [scan.failed for scan in short] == [()]
     assert was_waiting
+
+
+async def test_texts_of_one_party_take_neither_turn_nor_time_of_another() -> None:
+    gate = threading.Event()
+    model = Counting(gate)
+    reading = finder(model, monotonic=(clock := Ticking(0.0)), threads=1, queue=2)
+    order: list[str] = []
+
+    async def ask(party: str) -> list[Scan]:
+        scans = await reading.find([LONG], 1.0, party)
+        order.append(party)
+        return scans
+
+    loud = [asyncio.ensure_future(ask("loud")) for _ in range(3)]
+    while not model.asked:
+        await asyncio.sleep(0)
+    quiet = asyncio.ensure_future(ask("quiet"))
+    await asyncio.sleep(0)
+    clock.now += 0.9  # by now, a deadline that began with the waiting is almost over
+    gate.set()
+    scans = await quiet
+    answers = await asyncio.gather(*loud)
+    reading.close()
+
+    assert [scan.failed for scan in scans] == [()]
+    assert sorted(scan.failed for (scan,) in answers) == [(), (), ("PERSON",)]
+    assert order == ["loud", "loud", "quiet", "loud"]  # gave way, was reading, quiet, waited
 
 
 def test_names_have_failed_where_the_last_model_runs_out_of_time_too() -> None:

@@ -36,7 +36,7 @@ class Naming:
         self.scan = Scan((Hit(start, end, "PERSON", 90),), (), reduced)
         self.seconds = [] if seconds is None else seconds
 
-    async def find(self, texts: Sequence[str], seconds: float) -> list[Scan]:
+    async def find(self, texts: Sequence[str], seconds: float, party: str = "") -> list[Scan]:
         self.seconds.append(seconds)
         return [self.scan for _ in texts]
 
