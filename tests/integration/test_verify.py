@@ -1,6 +1,7 @@
 """Two verifiers that share no code: whatever is altered, both refuse and name it."""
 
 import json
+import os
 import shutil
 import sqlite3
 import subprocess
@@ -236,3 +237,23 @@ def test_both_verifiers_read_one_note_alike() -> None:
     good: Callable[[str], object] = kit_rules.Key
     with pytest.raises(kit_rules.Finding):
         good("not a key")
+
+
+@pytest.mark.parametrize("arguments", [[], ["--json"]])
+def test_a_reader_who_goes_away_is_no_traceback_and_no_other_finding(
+    made: Path, arguments: list[str]
+) -> None:
+    read_end, write_end = os.pipe()
+    os.close(read_end)
+    try:
+        done = subprocess.run(
+            [sys.executable, str(KIT / "verify.py"), str(made), *arguments],
+            stdout=write_end,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    finally:
+        os.close(write_end)
+
+    assert (done.returncode, done.stderr) == (0, "")

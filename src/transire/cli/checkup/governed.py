@@ -23,6 +23,7 @@ __all__ = ["check_bundle", "check_detector", "check_expiries", "check_secrets", 
 
 _SOON: Final = timedelta(days=14)
 """A change needs two people, and one of them may be on leave."""
+_PERSON: Final = "PERSON"
 _ADDRESSES: Final = DataClass("LOCATION_DATA")
 
 
@@ -119,8 +120,10 @@ def check_detector(bundle: Bundle, now: datetime) -> Iterator[Check]:
     for name, entities in sorted(promised.items()):
         gone = [entity for entity in entities if entity in lost]
         if not gone:
-            spoken = f", in {' and '.join(sorted(LANGUAGES))} alone" if "PERSON" in entities else ""
-            yield ok(f"class {name}", f"covered: {', '.join(entities)}{spoken}")
+            told = ", ".join(entities)
+            if _PERSON in entities:
+                told += _how_persons(bundle, sorted(LANGUAGES))
+            yield ok(f"class {name}", f"covered: {told}")
             continue
         reasons = [_why(entity, bundle, has_canary=entity in CANARIES) for entity in gone]
         yield _uncovered(name, "; ".join(reasons), bundle, now)
@@ -146,8 +149,16 @@ def check_expiries(bundle: Bundle, now: datetime) -> Iterator[Check]:
         yield ok("expiries", "no contract or acceptance ends within 14 days")
 
 
+def _how_persons(bundle: Bundle, languages: list[str]) -> str:
+    from transire.classify.asked import is_asked_for
+
+    if not is_asked_for(bundle, _PERSON):
+        return " (PERSON is not looked for: no rule asks, and `detector.audited` does not)"
+    return f", in {' and '.join(languages)} alone"
+
+
 def _why(entity: str, bundle: Bundle, *, has_canary: bool) -> str:
-    if entity == "PERSON" and set(bundle.detector.names) <= {"none"}:
+    if entity == _PERSON and set(bundle.detector.names) <= {"none"}:
         return "`detector.names` is none, so that nobody's name is found"
     if not has_canary:
         return f"no recognizer finds {entity}"
