@@ -137,6 +137,9 @@ class Installation:
         await self.log.close()
         self.projection.close()
         self.pool.close()
+        detector = self.governed.detector
+        if isinstance(detector, EngineDetector):
+            detector.close()
 
     async def _sweep(self) -> None:
         while True:

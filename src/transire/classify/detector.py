@@ -121,6 +121,11 @@ class EngineDetector:
         """Classes whose canary was missed, or that no recognizer is installed for."""
         return self._missing
 
+    def close(self) -> None:
+        """Give up what waits to be read for names, so that stopping waits for nobody."""
+        if self._names is not None:
+            self._names.close()
+
     async def classify(self, request: RoutingRequest) -> Classification:
         """See `domain.ports.Detector`.
 

@@ -35,6 +35,10 @@ class Naming:
     ) -> None:
         self.scan = Scan((Hit(start, end, "PERSON", 90),), (), reduced)
         self.seconds = [] if seconds is None else seconds
+        self.is_closed = False
+
+    def close(self) -> None:
+        self.is_closed = True
 
     async def find(self, texts: Sequence[str], seconds: float, party: str = "") -> list[Scan]:
         self.seconds.append(seconds)
@@ -58,7 +62,7 @@ def naming_detector(names: Naming, *recognizers: Recognizer, **mail: int) -> Eng
         clock=SystemClock(),
         pool=None,
         recognizers=recognizers,
-        names=names,  # type: ignore[arg-type] # a fake of its two calls
+        names=names,  # type: ignore[arg-type] # a fake of its calls
     )
 
 
@@ -114,6 +118,13 @@ def test_a_passage_in_a_language_nobody_reads_is_a_gap_in_that_language() -> Non
 
     assert classify(detector, request_of(german)).uncovered.get(DataClass("IDENTITY")) is None
     assert classify(detector, request_of(FINNISH)).uncovered[DataClass("IDENTITY")] == {"text.fi"}
+
+
+def test_closing_a_detector_closes_what_reads_names() -> None:
+    names = Naming(2, 5)
+    naming_detector(names).close()
+
+    assert names.is_closed
 
 
 class Counting(LanguageJudge):
@@ -175,7 +186,7 @@ def test_names_are_read_where_a_rule_the_audit_or_redaction_asks_for_them(
         clock=SystemClock(),
         pool=None,
         recognizers=(),
-        names=names,  # type: ignore[arg-type] # a fake of its two calls
+        names=names,  # type: ignore[arg-type] # a fake of its calls
     )
 
     seen = classify(detector, request_of("some text"))
