@@ -79,6 +79,8 @@ SCOPES = [
     'action == Action::"route"',
     'action == Action::"route_unreviewed"',
     'action in Action::"dispatch"',
+    'action == Action::"restore"',
+    'action in [Action::"restore", Action::"restore_arguments"]',
 ]
 GRANT = """@id("always.one")
 permit (

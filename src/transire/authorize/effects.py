@@ -81,16 +81,17 @@ def keeping(evaluation: Evaluation, restore: Answer | None, arguments: Answer | 
     """
     if evaluation.effect is Effect.FORBID:
         return evaluation
-    kept = _kept("irreversible", restore) or _kept("irreversible_arguments", arguments)
+    kept = _kept("irreversible", restore) + _kept("irreversible_arguments", arguments)
     return replace(evaluation, obligations=tuple(sorted((*evaluation.obligations, *kept))))
 
 
 def _kept(kind: str, answer: Answer | None) -> list[Obligation]:
-    """One obligation per determining forbid; one of nobody's for a default deny or an error."""
+    """The obligation of nobody's, and one per determining forbid: more forbids oblige to more."""
     if answer is not None and answer.is_allowed and answer.is_decided and not answer.errors:
         return []
-    policies = [] if answer is None or answer.is_allowed else answer.policies
-    return [Obligation(kind=kind, policy=p) for p in policies] or [Obligation(kind=kind)]
+    policies = () if answer is None or answer.is_allowed else answer.policies
+    named = [Obligation(kind=kind, policy=PolicyId(policy)) for policy in policies]
+    return [Obligation(kind=kind), *named]
 
 
 def _errors(answer: Answer) -> tuple[str, ...]:

@@ -35,6 +35,7 @@ from transire.domain.decision import (
     Form,
     Obligation,
     Pair,
+    PartState,
     Redaction,
     Verdict,
 )
@@ -148,8 +149,77 @@ def test_redaction_opens_the_redacted_form_alone_and_obliges_to_it() -> None:
 
     raw, other = _of(found, EU), _of(found, EU, Form.REDACTED)
     assert (Effect.FORBID, ("no-contact",)) == (raw.effect, raw.policies)
-    expected = (Obligation(kind="irreversible"), Obligation(kind="redact"))
+    kinds = ("irreversible", "irreversible_arguments", "redact")
+    expected = tuple(Obligation(kind=kind) for kind in kinds)
     assert (Effect.PERMIT, expected) == (other.effect, other.obligations)
+
+
+RESTORE = """
+@id("restore") permit (principal, action == Action::"restore", resource)
+when { context.redacted };
+"""
+ARGUMENTS = """
+@id("restore.arguments") permit (principal, action == Action::"restore_arguments", resource)
+when { context.redacted };
+"""
+NOT_CLINICAL = """
+@id("no-restore") @reason("why")
+forbid (principal, action == Action::"restore", resource)
+when { context.purpose == Purpose::"clinical" };
+"""
+ERRING = """
+@id("erring") @reason("why")
+forbid (principal, action == Action::"restore", resource)
+when { context.unscannedParts + 9223372036854775807 > 0 };
+"""
+
+
+@pytest.mark.parametrize(
+    ("rules", "restores"),
+    [
+        ("", (False, False)),
+        (ARGUMENTS, (False, False)),
+        (RESTORE, (True, False)),
+        (RESTORE + ARGUMENTS, (True, True)),
+        (RESTORE + ARGUMENTS + NOT_CLINICAL, (True, True)),
+    ],
+)
+def test_values_come_back_where_policy_says_so(rules: str, restores: tuple[bool, bool]) -> None:
+    found = _authorize(ruled(GRANT + rules), None, "CONTACT", redaction=redacted(judged()))
+
+    verdict = _of(found, EU, Form.REDACTED)
+    assert (verdict.is_reversible, verdict.restores_arguments) == restores
+    assert not _of(found, EU).is_reversible
+
+
+def test_an_assertion_never_brings_a_value_back_and_may_keep_it() -> None:
+    compiled = with_application(
+        ruled(GRANT + RESTORE + NOT_CLINICAL),
+        purposes=(Purpose("document_qa"), Purpose("clinical")),
+        redaction=True,
+    )
+    claimed = Assertions(purpose=Purpose("clinical"))
+    plain = _authorize(compiled, None, "CONTACT", redaction=redacted(judged()))
+    narrowed = _authorize(compiled, claimed, "CONTACT", redaction=redacted(judged()))
+
+    assert _of(plain, EU, Form.REDACTED).is_reversible
+    verdict = _of(narrowed, EU, Form.REDACTED)
+    assert not verdict.is_reversible
+    assert "no-restore" in {obligation.policy for obligation in verdict.obligations}
+
+
+def test_a_rule_that_errs_on_restoring_keeps_the_values() -> None:
+    unread = (PartState.NOT_SCANNED,)  # what the sum overflows by
+    found = _authorize(
+        ruled(GRANT + RESTORE + ERRING),
+        None,
+        "CONTACT",
+        redaction=redacted(judged(states=unread)),
+        states=unread,
+    )
+
+    verdict = _of(found, EU, Form.REDACTED)
+    assert (verdict.effect, verdict.is_reversible) == (Effect.PERMIT, False)
 
 
 def test_an_asserted_class_survives_redaction() -> None:
