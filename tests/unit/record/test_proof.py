@@ -40,7 +40,7 @@ def proof(at: int, **changed: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("index", range(len(LEAVES)))
-@pytest.mark.parametrize("key", [None, str(KEY)])
+@pytest.mark.parametrize("key", [None, str(KEY)], ids=["its own key", "one of theirs"])
 def test_every_entry_of_the_tree_is_proven(index: int, key: str | None) -> None:
     checkpoint = demand_included(proof(index), f"dec_{index}", key)
 
