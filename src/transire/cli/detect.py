@@ -20,6 +20,7 @@ from typer.core import TyperGroup
 from transire.bundle.compile import compile_bundle
 from transire.bundle.limits import pack_folder
 from transire.bundle.source import read_folder
+from transire.cli.marked import marked_page
 from transire.cli.recognizers import lint, register
 from transire.cli.session import emit, shown
 from transire.errors import RequestError
@@ -54,9 +55,18 @@ def scan(
     jsonl: Annotated[
         bool, typer.Option("--jsonl", help="Lines `{id, text}` in, lines of findings out.")
     ] = False,
+    html: Annotated[
+        bool, typer.Option("--html", help="One HTML page that shows the text, marked.")
+    ] = False,
 ) -> None:
-    """Print findings as JSON: offsets, entities, classes; never the text."""
+    """Print findings as JSON: offsets, entities, classes; never the text, save with `--html`."""
+    if html and jsonl:
+        raise RequestError("`--html` shows one text; leave out `--jsonl`")
     with closing(_Detector(policies)) as detector:
+        if html:
+            text = _text_of(_bytes_of(file), f"`{file}`")
+            print(marked_page(text, detector.read(text)), end="")
+            return
         if not jsonl:
             emit(detector.read(_text_of(_bytes_of(file), f"`{file}`")))
             return
