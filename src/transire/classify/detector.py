@@ -52,8 +52,6 @@ _PSEUDONYMISED: Final = DataClass("PSEUDONYMISED")
 _INLINE_CHARS: Final = 4_000
 """More new text than this goes to a worker: 1 ms of prose, 40 ms of the worst text we know."""
 _CANARY_S: Final = 5.0
-_NAMES_SHARE: Final = 0.5
-"""Of a text's budget, what names have at least where the time of patterns includes waiting."""
 _INLINE_PIECES: Final = 512
 """Texts and hits of one body that are sorted and rewritten on the event loop: about 5 ms."""
 _CHARS_PER_PIECE: Final = 100
@@ -276,7 +274,7 @@ class EngineDetector:
         if self._names is not None and texts:
             left_s = deadline - self._clock.monotonic()
             if self._is_pooled(chars):
-                left_s = max(left_s, budget_ms / 1_000 * _NAMES_SHARE)
+                left_s = budget_ms / 1_000  # what is left says how long others' texts took
             names = await self._names.find(texts, left_s, party)
             scans = [self._with_names(*pair) for pair in zip(scans, names, strict=True)]
         return self._without_jargon(texts, scans)
