@@ -19,7 +19,7 @@ from typing import Any, Final
 import torch
 from torch import Tensor, nn
 
-from transire.classify.names.finder import EMBEDDED
+import transire
 from transire.workbench.names.corpus import (
     MOST_PLAIN,
     Row,
@@ -46,9 +46,10 @@ from transire.workbench.names.narrow import Narrow, NarrowShape, Tabled
 
 __all__ = ["main"]
 
+_TEACHER: Final = Path(transire.__file__).parent / "classify/names/weights/accurate.onnx"
 _MAX_TOKENS: Final = 128
 """Of one window, as the router reads."""
-_BATCH_TOKENS: Final = 4_096
+_BATCH_TOKENS: Final = 2_048
 _LABEL_TOKENS: Final = 512
 """Few, so that a text is judged in eight bits much as it is alone."""
 _RATE: Final = 2e-3
@@ -61,7 +62,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     for name in ("base", "data", "out"):
         parser.add_argument(f"--{name}", type=Path, required=True)
-    parser.add_argument("--teacher", type=Path, default=EMBEDDED["accurate"])
+    parser.add_argument("--teacher", type=Path, default=_TEACHER)
     parser.add_argument("--epochs", type=int, default=6)
     parser.add_argument("--framed", type=int, default=3_000)
     parser.add_argument(

@@ -23,6 +23,7 @@ class Shape:
     layers: int = 6
     hidden: int = 384
     heads: int = 12
+    head_width: int = 32
     inner: int = 1536
     words: int = 30_522
     tags: int = 7
@@ -31,10 +32,10 @@ class Shape:
 class _Layer(nn.Module):
     def __init__(self, shape: Shape) -> None:
         super().__init__()
-        self.heads = shape.heads
-        self.query, self.key, self.value, self.mixed = (
-            nn.Linear(shape.hidden, shape.hidden) for _ in range(4)
-        )
+        self.heads, self.head_width = shape.heads, shape.head_width
+        width = shape.heads * shape.head_width
+        self.query, self.key, self.value = (nn.Linear(shape.hidden, width) for _ in range(3))
+        self.mixed = nn.Linear(width, shape.hidden)
         self.mixed_norm = nn.LayerNorm(shape.hidden, eps=_EPSILON)
         self.rise = nn.Linear(shape.hidden, shape.inner)
         self.fall = nn.Linear(shape.inner, shape.hidden)
@@ -42,18 +43,24 @@ class _Layer(nn.Module):
         self.drop = nn.Dropout(0.1)
 
     def forward(self, hidden: Tensor, bias: Tensor) -> Tensor:
-        batch, length, width = hidden.shape
-        split = (batch, length, self.heads, width // self.heads)
+        hidden = self.mixed_norm(hidden + self.drop(self.mixed(self.attended(hidden, bias))))
+        normed: Tensor = self.fall_norm(hidden + self.drop(self.fall(self.risen(hidden))))
+        return normed
+
+    def attended(self, hidden: Tensor, bias: Tensor) -> Tensor:
+        """What the heads gather, side by side, before it is mixed."""
+        batch, length, _ = hidden.shape
+        split = (batch, length, self.heads, self.head_width)
         query, key, value = (
             part(hidden).view(split).transpose(1, 2) for part in (self.query, self.key, self.value)
         )
-        scores = query @ key.transpose(-1, -2) / math.sqrt(width // self.heads) + bias
-        attended = scores.softmax(-1) @ value
-        flat = attended.transpose(1, 2).reshape(batch, length, width)
-        hidden = self.mixed_norm(hidden + self.drop(self.mixed(flat)))
-        risen = nn.functional.gelu(self.rise(hidden))
-        normed: Tensor = self.fall_norm(hidden + self.drop(self.fall(risen)))
-        return normed
+        scores = query @ key.transpose(-1, -2) / math.sqrt(self.head_width) + bias
+        gathered = (scores.softmax(-1) @ value).transpose(1, 2)
+        return gathered.reshape(batch, length, self.heads * self.head_width)
+
+    def risen(self, hidden: Tensor) -> Tensor:
+        """The inner layer's values."""
+        return nn.functional.gelu(self.rise(hidden))
 
 
 class Tagger(nn.Module):
@@ -72,13 +79,18 @@ class Tagger(nn.Module):
 
     def forward(self, ids: Tensor, mask: Tensor) -> Tensor:
         """Score every token; the mask is 1 on tokens and 0 on padding."""
-        places = torch.arange(ids.shape[1], device=ids.device)
-        hidden = self.drop(self.norm(self.words(ids) + self.places(places) + self.kind))
+        hidden = self.drop(self.embedded(ids))
         bias = (1.0 - mask[:, None, None, :].to(hidden.dtype)) * -1e4
         for layer in self.layers:
             hidden = layer(hidden, bias)
         scores: Tensor = self.head(self.drop(hidden))
         return scores
+
+    def embedded(self, ids: Tensor) -> Tensor:
+        """What the first layer sees."""
+        places = torch.arange(ids.shape[1], device=ids.device)
+        normed: Tensor = self.norm(self.words(ids) + self.places(places) + self.kind)
+        return normed
 
     def load_published(self, weights: dict[str, Tensor]) -> None:
         """Take a published encoder's weights; layers it has beyond ours are left out."""
