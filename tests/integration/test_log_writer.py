@@ -12,6 +12,7 @@ from transire.clock import SystemClock
 from transire.domain.log import Change, Condition, Item
 from transire.errors import ConflictError, IntegrityError, LogUnavailable, StaleError
 from transire.record.checkpoint import Checkpoint
+from transire.record.draft import Draft
 from transire.record.log import LogWriter
 from transire.record.merkle import root_of
 from transire.record.note import VerifierKey, open_note
@@ -160,6 +161,28 @@ async def test_an_entry_outside_the_profile_is_refused_alone(place: Path) -> Non
         with pytest.raises(IntegrityError):
             await log.append(Item(kind="test", fields={"score": 0.5}))
         assert (await log.append(_item(1))).index == 0
+
+
+async def test_an_entry_that_breaks_its_batch_is_refused_and_the_others_are_written(
+    place: Path,
+) -> None:
+    async with opened(place, linger_s=30.0) as log:
+        write = log._store.write
+
+        def choosy(draft: Draft, note: str) -> None:
+            if any(b'"poison"' in data for _, data, _ in draft.leaves):
+                raise ValueError("a bug in writing this very entry")
+            write(draft, note)
+
+        log._store.write = choosy  # type: ignore[method-assign] # a bug that nobody foresaw
+        outcome = asyncio.ensure_future(log.append(_item(1), linger=True))
+        await asyncio.sleep(0)
+        with pytest.raises(LogUnavailable, match="this entry"):
+            await log.append(Item(kind="test", fields={"word": "poison"}))
+
+        assert (await outcome).index == 0
+        assert log.is_ready
+        assert (await log.append(_item(2))).index == 1
 
 
 async def test_a_second_process_on_the_same_log_is_refused(place: Path) -> None:

@@ -316,6 +316,11 @@ async def test_a_broken_contract_spends_the_budget_and_ends_typed(path: Path) ->
 
     assert caught.value.code == "contract_violated"
     assert [o.status for o in path.recorder.outcomes] == [OutcomeStatus.CONTRACT_VIOLATED] * 3
+    assert [e.split()[-1] for e in path.events if e.startswith("recorded")] == [
+        "first",
+        "contract",
+        "contract",
+    ]
 
 
 async def test_a_cut_stream_settles_one_partial_outcome(path: Path) -> None:
