@@ -19,6 +19,7 @@ from transire.cli import (
     people,
     quality,
     review,
+    simulate,
 )
 from transire.cli.session import shown
 from transire.settings import Settings, load_settings
@@ -48,6 +49,7 @@ app.add_typer(decision.app, name="decision")
 app.add_typer(audit.app, name="audit")
 app.add_typer(detect.app, name="detect")
 app.add_typer(quality.app, name="quality")
+app.command("simulate")(simulate.simulate)
 app.command("init")(founding.init)
 app.command("renew")(founding.renew)
 app.command("doctor")(doctor.doctor)

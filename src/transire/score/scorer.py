@@ -13,7 +13,7 @@ from transire.score.rank import Contender, Preference, rank
 
 __all__ = ["ALGORITHM", "DEFAULT_TARGET_MS", "BundleScorer", "preference_of"]
 
-ALGORITHM: Final = "cheapest-meeting-target/1"
+ALGORITHM: Final = "cheapest-meeting-target/2"
 """Grows with every change that could rank recorded inputs differently (I8)."""
 
 DEFAULT_TARGET_MS: Final = 10_000

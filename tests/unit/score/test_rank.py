@@ -258,11 +258,11 @@ def test_failing_deployment_is_expected_to_take_longer() -> None:
 
 
 def test_every_term_is_reported() -> None:
-    terms = rank_of(contender(deployment("a"), in_flight=5)).candidates[0].terms
+    terms = rank_of(contender(deployment("a"), in_flight=9)).candidates[0].terms
 
     assert terms.cost_micro_usd == 1_800
     assert terms.worst_cost_micro_usd == 6_000
-    assert terms.latency_ms == 750
+    assert terms.latency_ms == 1_000  # nine of ten at work: full
     assert terms.success_permille == 1000
     assert terms.quality_permille == 700
-    assert terms.in_flight == 5
+    assert terms.in_flight == 9

@@ -1,0 +1,44 @@
+"""`transire simulate` as an operator runs it."""
+
+import json
+
+from typer.testing import CliRunner
+
+from transire.bundle.limits import pack_folder
+from transire.cli.main import app
+
+
+def run(*arguments: str) -> tuple[int, str, str]:
+    done = CliRunner().invoke(app, ["simulate", "--seconds", "30", "--per-s", "5", *arguments])
+    return done.exit_code, done.stdout, done.stderr
+
+
+def test_every_scenario_is_run_under_every_chooser() -> None:
+    code, told, _ = run("--format", "json")
+
+    rows = json.loads(told)["rows"]
+    assert code == 0
+    assert len(rows) == 5 * 4
+    assert {row["scenario"] for row in rows} == {
+        "steady",
+        "brown_out",
+        "hang",
+        "fast_fail",
+        "quota",
+    }
+    assert all(row["requests"] > 0 for row in rows)
+
+
+def test_the_fleet_may_be_the_operators_own() -> None:
+    code, told, _ = run("--policies", str(pack_folder()), "--format", "json")
+
+    assert code == 0
+    assert "us-economy" in json.loads(told)["rows"][0]["shares"]
+
+
+def test_a_folder_that_is_none_is_named() -> None:
+    code, told, error = run("--policies", "no-such-folder")
+
+    assert code != 0
+    assert told == ""
+    assert "no-such-folder" in error
