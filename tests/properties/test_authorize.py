@@ -20,7 +20,7 @@ from tests.unit.authorize.worlds import (
 from tests.unit.bundle.bundles import pack_files
 
 from transire.authorize.cedar import CedarAuthorizer
-from transire.authorize.effects import Answer, combine
+from transire.authorize.effects import Answer, Evaluation, combine, keeping
 from transire.authorize.engine import CedarEngine, ask, context_of
 from transire.bundle.compile import compile_bundle
 from transire.bundle.compiled import CompiledBundle
@@ -292,15 +292,14 @@ def test_profiles_and_memo_answer_as_asking_one_by_one_does(
         for moment in (now, NOW, now + timedelta(milliseconds=1), now):
             found, _ = engine.evaluate(APPLICATION, fact, moment)
             for name, evaluation in found.items():
-                naive = _one_by_one(compiled, name, fact, engine.judged(moment))
-                assert combine(*naive, compiled.bundle.annotations) == evaluation
+                assert _one_by_one(compiled, name, fact, engine.judged(moment)) == evaluation
 
 
 def _one_by_one(
     compiled: CompiledBundle, deployment: str, fact: Facts, moment: datetime
-) -> tuple[Answer, Answer | None]:
-    answers = [
-        ask(
+) -> Evaluation:
+    def answer(action: str) -> Answer:
+        return ask(
             [
                 {
                     "principal": uid("Application", APPLICATION),
@@ -313,9 +312,14 @@ def _one_by_one(
             compiled.entities,
             compiled.schema,
         )[0]
-        for action in ("route", "route_unreviewed")
-    ]
-    return answers[0], answers[1] if answers[0].is_allowed else None
+
+    route, annotations = answer("route"), compiled.bundle.annotations
+    unreviewed = answer("route_unreviewed") if route.is_allowed else None
+    evaluation = combine(route, unreviewed, annotations)
+    if not fact.redacted or not route.is_allowed:
+        return evaluation
+    restore = answer("restore")
+    return keeping(evaluation, restore, answer("restore_arguments") if restore.is_allowed else None)
 
 
 @given(bundles, all_facts)

@@ -28,6 +28,9 @@ EVERY = panel_of(frozenset(recognizer.entity for recognizer in all_recognizers()
 SIZE = 200_000
 ALONE = ' \n.:-@/1aA=%&(;"_$é你\u200b\u0661\u202e'
 PAIRED = " .:@1a%\u0661"
+SLACK_S = 6.0
+"""CPU seconds between two looks at the clock: 1.1 at worst on a quiet machine; what this guards
+against (quadratic and worse) takes minutes."""
 CARD = "4111 1111 1111 1111"
 
 
@@ -55,7 +58,7 @@ def _assert_bounded(text: str, deadline_s: float = 1.0) -> None:
     scan = run(text, time.monotonic() + deadline_s, EVERY)
     took_s = time.thread_time() - started
 
-    assert took_s <= deadline_s + 2.0
+    assert took_s <= deadline_s + SLACK_S
     assert set(scan.failed) <= {r.entity for r in EVERY.members} | {OPAQUE, DISGUISED}
 
 
