@@ -24,6 +24,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+# Isolated mode (`python -I`), which proves that nothing else is imported, leaves this folder out.
+sys.path.insert(0, str(Path(__file__).resolve().parent))
 from rules import (
     INCOMPLETE,
     TAMPERED,

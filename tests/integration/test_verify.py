@@ -210,7 +210,7 @@ def test_every_byte_of_an_exported_log_counts(made: Path, tmp_path: Path) -> Non
 
 
 def _run(*arguments: str) -> "subprocess.CompletedProcess[str]":
-    command = [sys.executable, str(KIT / "verify.py"), *arguments]
+    command = [sys.executable, "-I", str(KIT / "verify.py"), *arguments]
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
