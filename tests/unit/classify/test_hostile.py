@@ -28,9 +28,10 @@ EVERY = panel_of(frozenset(recognizer.entity for recognizer in all_recognizers()
 SIZE = 200_000
 ALONE = ' \n.:-@/1aA=%&(;"_$é你\u200b\u0661\u202e'
 PAIRED = " .:@1a%\u0661"
-SLACK_S = 6.0
-"""CPU seconds between two looks at the clock: 1.1 at worst on a quiet machine; what this guards
-against (quadratic and worse) takes minutes."""
+SLACK_S = 2.0
+"""CPU seconds between two looks at the clock: 1.1 at worst on a quiet machine."""
+RUNS = 3
+"""Neighbours on the machine only add to a run, so the least CPU time of a few is the cost."""
 CARD = "4111 1111 1111 1111"
 
 
@@ -54,12 +55,15 @@ def test_two_hundred_kilobytes_of_any_pair_stay_within_their_deadline(first: str
 
 def _assert_bounded(text: str, deadline_s: float = 1.0) -> None:
     """A scan ends soon after its deadline, whatever the text, and says what it did not finish."""
-    started = time.thread_time()
-    scan = run(text, time.monotonic() + deadline_s, EVERY)
-    took_s = time.thread_time() - started
-
-    assert took_s <= deadline_s + SLACK_S
-    assert set(scan.failed) <= {r.entity for r in EVERY.members} | {OPAQUE, DISGUISED}
+    least_s = float("inf")
+    for _ in range(RUNS):
+        started = time.thread_time()
+        scan = run(text, time.monotonic() + deadline_s, EVERY)
+        least_s = min(least_s, time.thread_time() - started)
+        assert set(scan.failed) <= {r.entity for r in EVERY.members} | {OPAQUE, DISGUISED}
+        if least_s <= deadline_s + SLACK_S:
+            return
+    raise AssertionError(f"{least_s:.2f} s of CPU at best, and {deadline_s + SLACK_S} are allowed")
 
 
 @pytest.mark.slow
