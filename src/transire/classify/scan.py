@@ -116,14 +116,19 @@ def run(
     hits, failed = _read(traits, deadline, panel, monotonic)
     if is_plain(traits):
         return _scan(hits, failed) if hits or failed else _CLEAN
+
+    def watch() -> None:
+        if monotonic() > deadline:
+            raise TimeoutError
+
     try:
-        for view in views_of(traits):
+        for view in views_of(traits, watch):
             found, broken = _read(traits_of(view.text), deadline, panel, monotonic)
             failed |= broken
             hits += _revealed(view, found, hits)
             if len(hits) > MAX_HITS:
                 raise OverflowError
-    except Exception:  # noqa: BLE001 - a disguise that was not undone is a failure, never silence
+    except Exception:  # noqa: BLE001 - a disguise not undone, in time, is a failure, never silence
         failed.add(DISGUISED)
     return _scan(hits[:MAX_HITS], failed)
 

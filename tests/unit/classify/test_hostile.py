@@ -28,9 +28,9 @@ EVERY = panel_of(frozenset(recognizer.entity for recognizer in all_recognizers()
 SIZE = 200_000
 ALONE = ' \n.:-@/1aA=%&(;"_$é你\u200b\u0661\u202e'
 PAIRED = " .:@1a%\u0661"
-SLACK_S = 6.0
-"""CPU seconds between two looks at the clock: 1.1 at worst on a quiet machine, 2.7 were seen beside
-busy neighbours; what this guards against (quadratic and worse) takes minutes."""
+SLACK_S = 2.0
+"""CPU seconds between two looks at the clock: 0.2 at worst on a quiet machine, and busy neighbours
+make it two or three times that; what this guards against (quadratic and worse) takes minutes."""
 RUNS = 3
 """Neighbours on the machine only add to a run; the least CPU time of a few is the cost."""
 CARD = "4111 1111 1111 1111"

@@ -17,7 +17,7 @@ from transire.classify.views.blobs import blobs, hex_bytes
 from transire.classify.views.escapes import escaped, quoted
 from transire.classify.views.fold import folds
 from transire.classify.views.spaced import MAIL_WORDS, PROVEN, SPACED, spaced, spelled
-from transire.classify.views.view import Edit, View, edited, whole
+from transire.classify.views.view import Edit, View, edited, unwatched, whole
 
 __all__ = [
     "MAX_DEPTH",
@@ -48,6 +48,8 @@ _BRACKETS: Final = "([{<"
 _NO_DISGUISE: Final = frozenset(SIGNS.encode()) - frozenset(b"%&\\=([{<")
 _BRACKETED: Final = tuple(f"{a}{sign}" for a in _BRACKETS for sign in ("at", " at", "@", " @"))
 
+_Found = tuple[list[Edit], bool]
+"""Edits, and whether they decode."""
 _DECODERS: Final[tuple[Callable[[str], list[Edit]], ...]] = (escaped, blobs, hex_bytes, quoted)
 _JOINERS: Final[tuple[Callable[[str], list[Edit]], ...]] = (folds, spaced, spelled)
 
@@ -56,18 +58,29 @@ class TooDeepError(Exception):
     """Disguises are nested too deep, or take more room than there is; carries no content."""
 
 
-def views_of(traits: Traits) -> Iterator[View]:
+def views_of(traits: Traits, watch: Callable[[], None] = unwatched) -> Iterator[View]:
     """Every other reading, nearest first; nothing for a text in plain writing.
+
+    Args:
+        watch: Called before each family is looked for and each view is built, and in a long one;
+            whatever it raises ends the reading.
 
     Raises:
         TooDeepError: something was left unread.
     """
-    first = list(_first(traits))
+    first = list(_watched(_first(traits), watch))
     if first:
-        yield from _views(traits, first)
+        yield from _views(traits, first, watch)
 
 
-def _views(traits: Traits, first: list[tuple[list[Edit], bool]]) -> Iterator[View]:
+def _watched(found: Iterator[_Found], watch: Callable[[], None]) -> Iterator[_Found]:
+    watch()
+    for one in found:
+        yield one
+        watch()
+
+
+def _views(traits: Traits, first: list[_Found], watch: Callable[[], None]) -> Iterator[View]:
     root = whole(traits.text)
     waiting = [(root, edits, is_decoding, 1) for edits, is_decoding in first]
     room = _ROOM_CHARS + _ROOM_FACTOR * len(traits.text)
@@ -78,7 +91,7 @@ def _views(traits: Traits, first: list[tuple[list[Edit], bool]]) -> Iterator[Vie
             if any(parent.is_made(edit.start, edit.end) for edit in edits):
                 raise TooDeepError
             continue
-        view = edited(parent, edits, depth=parent.depth + is_decoding)
+        view = edited(parent, edits, depth=parent.depth + is_decoding, watch=watch)
         if view.text in seen:
             continue
         seen.add(view.text)
@@ -86,7 +99,8 @@ def _views(traits: Traits, first: list[tuple[list[Edit], bool]]) -> Iterator[Vie
         if room < 0:
             raise TooDeepError
         yield view
-        waiting += [(view, found, kind, steps + 1) for found, kind in _next(view.text)]
+        found = _watched(_next(view.text), watch)
+        waiting += [(view, some, kind, steps + 1) for some, kind in found]
 
 
 def is_text(run: str) -> bool:
@@ -121,7 +135,7 @@ def is_plain(traits: Traits) -> bool:
     )
 
 
-def _first(traits: Traits) -> Iterator[tuple[list[Edit], bool]]:
+def _first(traits: Traits) -> Iterator[_Found]:
     """Families that can have something to undo, by what one pass over the text has told."""
     text = traits.text
     if "%" in text or "&" in text or "\\" in text:
@@ -143,13 +157,13 @@ def _first(traits: Traits) -> Iterator[tuple[list[Edit], bool]]:
         yield from _some(spelled(text), is_decoding=False)
 
 
-def _next(text: str) -> Iterator[tuple[list[Edit], bool]]:
+def _next(text: str) -> Iterator[_Found]:
     for decode in _DECODERS:
         yield from _some(decode(text), is_decoding=True)
     for join in _JOINERS:
         yield from _some(join(text), is_decoding=False)
 
 
-def _some(edits: list[Edit], *, is_decoding: bool) -> Iterator[tuple[list[Edit], bool]]:
+def _some(edits: list[Edit], *, is_decoding: bool) -> Iterator[_Found]:
     if edits:
         yield edits, is_decoding

@@ -128,19 +128,45 @@ _NO_WORD: Final = bytes(b for b in range(128) if not chr(b).isalnum())
 
 
 def folds(text: str) -> list[Edit]:
-    """Every character of a text that hides an ASCII one, or nothing. Linear."""
+    """Every run of characters of a text that hide ASCII ones, or nothing. Linear."""
     if text.isascii():
         return []
-    edits = []
-    for match in _SEEN.finditer(text):
-        at = match.start()
-        plain = _reading(text, at, text[at])
-        if plain is not None:
-            edits.append(Edit(at, at + 1, plain, FOLDED if plain else INVISIBLE))
+    edits = list(_runs(text))
     if text.encode("ascii", "ignore").translate(None, _NO_WORD) and _HAS_LOOKALIKE.search(text):
         edits += _lookalikes(text)
         edits.sort()
     return edits
+
+
+def _runs(text: str) -> Iterator[Edit]:
+    """One edit for a run of characters that are read alike: 200 kB of them make few pieces.
+
+    A run of letters may hold single ASCII ones: no span of two characters misses its neighbours.
+    """
+    start, end, plain = 0, 0, list[str]()
+    for match in _SEEN.finditer(text):
+        at = match.start()
+        read = _reading(text, at, text[at])
+        if read is None:
+            continue
+        if plain and len(plain[0]) == len(read) < 2 and _is_near(text, end, at, read):
+            plain += (text[end:at], read) if at > end else (read,)
+        else:
+            if plain:
+                yield _run(start, end, plain)
+            start, plain = at, [read]
+        end = at + 1
+    if plain:
+        yield _run(start, end, plain)
+
+
+def _is_near(text: str, end: int, at: int, read: str) -> bool:
+    # Look-alikes, which are edits of their own, are never ASCII.
+    return at == end or (bool(read) and at == end + 1 and text[end] < "\x80")
+
+
+def _run(start: int, end: int, plain: list[str]) -> Edit:
+    return Edit(start, end, "".join(plain), FOLDED if plain[0] else INVISIBLE)
 
 
 def _reading(text: str, at: int, character: str) -> str | None:

@@ -6,11 +6,11 @@ back through every parent to the text itself.
 """
 
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-__all__ = ["Edit", "View", "edited", "whole"]
+__all__ = ["Edit", "View", "edited", "unwatched", "whole"]
 
 _NEAR: Final = 80
 """Characters kept on either side of an edit: more than the 60 in which context words count."""
@@ -18,10 +18,16 @@ _WORD: Final = 4_096
 """How much further a window reaches to the next blank, so that it cuts no word: a blob's length."""
 _GAP: Final = "\n\n"
 """Stands between two windows."""
+_LOOK_PIECES: Final = 4_096
+"""Pieces between two looks at the clock: a few milliseconds."""
 
 
 class Edit(NamedTuple):
-    """`text` is read in place of the half-open range; `via` says by which view."""
+    """`text` is read in place of the half-open range; `via` says by which view.
+
+    A text as long as its range is read letter for letter, so that a run of folded characters is one
+    edit and a span inside it still leads to its own letters. No decoding keeps the length.
+    """
 
     start: int
     end: int
@@ -32,12 +38,13 @@ class Edit(NamedTuple):
 class _Piece(NamedTuple):
     """A run of a view's text and its range in the parent's text.
 
-    `via` is empty for a run that stands there letter by letter, None between two windows.
+    `via` is empty for a run that stands there as it is, None between two windows.
     """
 
     start: int
     end: int
     via: str | None
+    is_even: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +76,8 @@ class View:
         # A neighbour counts: what it was read as may be the border that the match needed.
         names = {p.via for p in self.pieces[max(0, first - 1) : last + 2] if p.via}
         head, tail = self.pieces[first], self.pieces[last]
-        low = head.start if head.via else head.start + start - self.starts[first]
-        high = tail.end if tail.via else tail.start + end - self.starts[last]
+        low = head.start + start - self.starts[first] if head.is_even else head.start
+        high = tail.start + end - self.starts[last] if tail.is_even else tail.end
         via = "+".join(sorted(names)) or self.via
         if self.parent is None:
             return low, high, via
@@ -99,11 +106,27 @@ class View:
 
 def whole(text: str) -> View:
     """The text itself, as the first parent."""
-    return View(text, "", 0, None, (0,), (_Piece(0, len(text), ""),))
+    return View(text, "", 0, None, (0,), (_Piece(0, len(text), "", is_even=True),))
 
 
-def edited(parent: View, edits: Sequence[Edit], *, depth: int, is_windowed: bool = True) -> View:
-    """The view that edits make; they are in order and do not overlap. Linear."""
+def unwatched() -> None:
+    """Keeps no deadline."""
+
+
+def edited(
+    parent: View,
+    edits: Sequence[Edit],
+    *,
+    depth: int,
+    is_windowed: bool = True,
+    watch: Callable[[], None] = unwatched,
+) -> View:
+    """The view that edits make; they are in order and do not overlap. Linear.
+
+    Args:
+        watch: Called before the first piece and every few thousand; what it raises ends the work.
+    """
+    watch()
     spans = _windows(parent.text, edits) if is_windowed else [(0, len(parent.text))]
     starts: list[int] = []
     pieces: list[_Piece] = []
@@ -114,6 +137,8 @@ def edited(parent: View, edits: Sequence[Edit], *, depth: int, is_windowed: bool
         pieces.append(piece)
         texts.append(text)
         length += len(text)
+        if not len(pieces) % _LOOK_PIECES:
+            watch()
     above = parent if parent.parent is not None or parent.via else None
     return View("".join(texts), edits[0].via, depth, above, starts, pieces)
 
@@ -122,25 +147,26 @@ def _cut(
     text: str, edits: Sequence[Edit], spans: Sequence[tuple[int, int]]
 ) -> Iterator[tuple[_Piece, str]]:
     if spans[0][0] > 0:
-        yield _Piece(0, spans[0][0], None), _GAP
+        yield _Piece(0, spans[0][0], None, is_even=False), _GAP
     upcoming = iter([*edits, None])
     edit = next(upcoming)
     at = 0
     for low, high in spans:
         if at and low > at:
-            yield _Piece(at, low, None), _GAP
+            yield _Piece(at, low, None, is_even=False), _GAP
         at = low
         while edit is not None and edit.end <= high:
             if edit.start > at:
-                yield _Piece(at, edit.start, ""), text[at : edit.start]
-            yield _Piece(edit.start, edit.end, edit.via), edit.text
+                yield _Piece(at, edit.start, "", is_even=True), text[at : edit.start]
+            is_even = len(edit.text) == edit.end - edit.start
+            yield _Piece(edit.start, edit.end, edit.via, is_even), edit.text
             at = edit.end
             edit = next(upcoming)
         if high > at:
-            yield _Piece(at, high, ""), text[at:high]
+            yield _Piece(at, high, "", is_even=True), text[at:high]
             at = high
     if at < len(text):
-        yield _Piece(at, len(text), None), _GAP
+        yield _Piece(at, len(text), None, is_even=False), _GAP
 
 
 def _windows(text: str, edits: Sequence[Edit]) -> list[tuple[int, int]]:

@@ -13,7 +13,7 @@ from transire.classify.gate import Panel
 from transire.classify.recognizers import all_recognizers
 from transire.classify.scan import DISGUISED, OPAQUE, Scan, run
 from transire.classify.traits import traits_of
-from transire.classify.views import MAX_DEPTH, views_of
+from transire.classify.views import MAX_DEPTH, folded, views_of
 
 MAIL = "bob@acme.com"
 CARD = "4111 1111 1111 1111"
@@ -138,6 +138,56 @@ def test_one_disguise_inside_another_is_undone(name: str) -> None:
 
     assert any(hit.end - hit.start >= len(PAIRS[name]) * 0.9 for hit in found), found
     assert all(hit.start >= 4 and hit.end <= 4 + len(PAIRS[name]) for hit in found)
+
+
+RUNS = {
+    "arabic digits": "\u0667",
+    "digits and signs": ".\u0667",
+    "two kinds of digits": "7\u0667",
+    "full width": "\uff41\uff42 ",
+    "zero widths": "\u200b",
+}
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_a_long_fold_makes_few_pieces(name: str) -> None:
+    text = RUNS[name] * 1_000
+
+    view = folded(f"before {text} after")
+
+    assert view is not None
+    assert len(view.pieces) <= 4
+
+
+def test_a_span_inside_a_run_of_folded_letters_leads_to_those_letters() -> None:
+    view = folded(f"see {CARD.translate(ARABIC)} and x\u0661y")
+
+    assert view is not None
+    assert view.text == f"see {CARD} and x1y"
+    assert view.source(6, 8) == (6, 8, "nfkc")
+    places = [view.source(at, at + 3) for at in range(len(view.text) - 2)]
+    assert [p and p[:2] for p in places] == [(at, at + 3) for at in range(len(places))]
+
+
+def test_look_alikes_beside_other_digits_are_read_once_each() -> None:
+    view = folded("\u0661\u0430\u0662a\u0663 \u200b\u200b4")
+
+    assert view is not None
+    assert view.text == "1a2a3 4"
+
+
+def test_views_are_not_built_after_the_deadline_and_have_failed() -> None:
+    scan = run(f"see {quote(MAIL)}", 1.0, Panel(()), lambda: 2.0)
+
+    assert scan.failed == (DISGUISED,)
+
+
+def test_the_clock_is_looked_at_in_the_middle_of_a_long_view() -> None:
+    looks = list[int]()
+
+    views = list(views_of(traits_of("%41\u200b" * 10_000), lambda: looks.append(1)))
+
+    assert len(looks) > len(views) * 4
 
 
 def nested(text: str, times: int) -> str:
