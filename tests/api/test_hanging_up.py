@@ -10,16 +10,28 @@ from tests.api.conftest import World
 WORDS = "the parcel was late and we waited near a big blue door while rain fell on our roof "
 
 
-def test_a_request_whose_caller_hangs_up_while_it_is_read_is_recorded(world: World) -> None:
-    key = world.act("omar", "POST", "/v1/keys", {"application": "sandbox"}).json()
-    prompt = " ".join(f"{WORDS}{i}" for i in range(2_000))
-    message = {"role": "user", "content": prompt}
-    body = json.dumps({"model": "auto", "messages": [message]}).encode()
-    _ask_and_leave(world, key["key"], body, after_s=0.3)
-    entries = _entries_of(world, key["id"])
+def test_a_caller_who_leaves_before_the_decision_leaves_an_entry(world: World) -> None:
+    """The whole request has arrived; what it asks for is still being classified."""
+    key = _new_key(world)
+    body = _long_request()
 
-    assert [(e["outcome"], e.get("permit")) for e in entries] == [("refused", None)]
-    assert entries[0]["code"] in ("cancelled", "bad_request")  # the body may not have been read yet
+    _ask_and_leave(world, key["key"], body, sent=len(body))
+
+    entries = _entries_of(world, key["id"])
+    found = [(e["outcome"], e["code"], e.get("permit")) for e in entries]
+    assert found == [("refused", "cancelled", None)]
+    assert world.all_received() == 0
+
+
+def test_a_caller_who_leaves_in_the_middle_of_the_request_leaves_an_entry(world: World) -> None:
+    key = _new_key(world)
+    body = _long_request()
+
+    _ask_and_leave(world, key["key"], body, sent=len(body) // 2)
+
+    entries = _entries_of(world, key["id"])
+    found = [(e["outcome"], e["code"], e.get("permit")) for e in entries]
+    assert found == [("refused", "bad_request", None)]
     assert world.all_received() == 0
 
 
@@ -34,15 +46,28 @@ def test_a_head_that_never_ends_is_given_up(world: World) -> None:
     assert rest == b""
 
 
-def _ask_and_leave(world: World, key: str, body: bytes, *, after_s: float) -> None:
+def _new_key(world: World) -> dict[str, str]:
+    key: dict[str, str] = world.act("omar", "POST", "/v1/keys", {"application": "sandbox"}).json()
+    return key
+
+
+def _long_request() -> bytes:
+    message = {"role": "user", "content": " ".join(f"{WORDS}{i}" for i in range(2_000))}
+    return json.dumps({"model": "auto", "stream": False, "messages": [message]}).encode()
+
+
+def _ask_and_leave(world: World, key: str, body: bytes, *, sent: int) -> None:
+    """Hang up right after so many bytes of the body, for which the router has asked (RFC 9110)."""
     host, _, port = world.root.removeprefix("http://").partition(":")
     head = (
         f"POST /v1/chat/completions HTTP/1.1\r\nhost: {host}\r\nauthorization: Bearer {key}\r\n"
-        f"content-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
+        f"content-type: application/json\r\ncontent-length: {len(body)}\r\n"
+        "expect: 100-continue\r\n\r\n"
     )
-    with socket.create_connection((host, int(port))) as connection:
-        connection.sendall(head.encode() + body)
-        time.sleep(after_s)
+    with socket.create_connection((host, int(port)), timeout=60) as connection:
+        connection.sendall(head.encode())
+        assert connection.recv(100).startswith(b"HTTP/1.1 100 ")
+        connection.sendall(body[:sent])
 
 
 def _entries_of(world: World, key_id: str) -> list[dict[str, Any]]:
