@@ -60,7 +60,7 @@ def measure(finder: NameFinder, rows: Iterable[Row]) -> str:
     read = []
     for text, spans in rows:
         hits = finder.find_now([text], 60.0)[0].hits
-        found = tuple((hit.start, hit.end, PERSON) for hit in hits)
+        found = tuple((hit.start, hit.end, PERSON, hit.score_pct) for hit in hits)
         read.append(Measured(tuple((s, e, PERSON) for s, e in spans), found))
     score = evaluate(read).get(PERSON)
     if score is None:  # nobody is in these rows, and nobody was found

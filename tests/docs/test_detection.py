@@ -7,7 +7,7 @@ from contextlib import closing
 import pytest
 from tests.conftest import REPOSITORY
 
-from transire.cli.detect import _Detector
+from transire.cli.reader import BundleReader
 
 PAGE = (REPOSITORY / "docs" / "reference" / "detection.md").read_text(encoding="utf-8")
 
@@ -18,18 +18,20 @@ def rows(heading: str) -> list[tuple[str, str]]:
 
 
 @pytest.fixture(scope="module")
-def detector() -> Iterator[_Detector]:
-    with closing(_Detector(None)) as made:
+def detector() -> Iterator[BundleReader]:
+    with closing(BundleReader(None)) as made:
         yield made
 
 
 @pytest.mark.parametrize(("text", "entity"), rows("Found"))
-def test_what_the_page_calls_found_is_found(detector: _Detector, text: str, entity: str) -> None:
+def test_what_the_page_calls_found_is_found(detector: BundleReader, text: str, entity: str) -> None:
     assert entity in {finding["entity"] for finding in detector.read(text)["findings"]}
 
 
 @pytest.mark.parametrize(("text", "entity"), rows("Read and not found"))
-def test_what_the_page_calls_missed_is_missed(detector: _Detector, text: str, entity: str) -> None:
+def test_what_the_page_calls_missed_is_missed(
+    detector: BundleReader, text: str, entity: str
+) -> None:
     """One of these that is found one day is a line for the other table."""
     assert entity not in {finding["entity"] for finding in detector.read(text)["findings"]}
 

@@ -9,9 +9,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
-__all__ = ["LABELS", "Row", "Score", "evaluate", "labelled"]
+__all__ = ["LABELS", "Found", "Row", "Score", "evaluate", "labelled", "meet"]
 
 Span: TypeAlias = tuple[int, int, str]
+Found: TypeAlias = tuple[int, int, str, int]
+"""Start, end, entity, and score in percent."""
 
 GROUP: Final = 3
 """Rows of one message."""
@@ -36,7 +38,7 @@ class Row:
     """One text's spans: what is there, and what was found."""
 
     wanted: tuple[Span, ...]
-    found: tuple[Span, ...]
+    found: tuple[Found, ...]
 
 
 @dataclass(slots=True)
@@ -85,8 +87,8 @@ def evaluate(rows: Sequence[Row]) -> dict[str, Score]:
     return scores
 
 
-def _of(spans: Iterable[Span], label: str) -> list[tuple[int, int]]:
-    return [(start, end) for start, end, name in spans if name == label]
+def _of(spans: Iterable[Span | Found], label: str) -> list[tuple[int, int]]:
+    return [(span[0], span[1]) for span in spans if span[2] == label]
 
 
 def _count(
@@ -94,12 +96,13 @@ def _count(
 ) -> None:
     score.wanted += len(wanted)
     score.found += len(found)
-    score.overlap_right += sum(any(_meet(f, w) for w in wanted) for f in found)
-    score.overlap_hit += sum(any(_meet(w, f) for f in found) for w in wanted)
+    score.overlap_right += sum(any(meet(f, w) for w in wanted) for f in found)
+    score.overlap_hit += sum(any(meet(w, f) for f in found) for w in wanted)
     score.strict += len(set(wanted) & set(found))
 
 
-def _meet(one: tuple[int, int], other: tuple[int, int]) -> bool:
+def meet(one: tuple[int, int], other: tuple[int, int]) -> bool:
+    """Whether two ranges share a character."""
     return one[0] < other[1] and other[0] < one[1]
 
 

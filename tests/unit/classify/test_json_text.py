@@ -6,12 +6,12 @@ from contextlib import closing
 import orjson
 import pytest
 
-from transire.cli.detect import _Detector
+from transire.cli.reader import BundleReader
 
 
 @pytest.fixture(scope="module")
-def detector() -> Iterator[_Detector]:
-    with closing(_Detector(None)) as made:
+def detector() -> Iterator[BundleReader]:
+    with closing(BundleReader(None)) as made:
         yield made
 
 
@@ -27,7 +27,7 @@ def detector() -> Iterator[_Detector]:
 )
 @pytest.mark.parametrize("before", ["\n", "\t", "x\n", '"', "\\"])
 def test_an_escape_before_it_hides_nothing(
-    detector: _Detector, text: str, entity: str, before: str
+    detector: BundleReader, text: str, entity: str, before: str
 ) -> None:
     arguments = orjson.dumps({"note": f"see{before}{text}"}).decode()
 

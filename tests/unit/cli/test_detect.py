@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.conftest import REPOSITORY
 from typer.testing import CliRunner
 
 from transire.cli.main import app
@@ -155,3 +156,52 @@ def test_standard_input_that_is_no_text_is_named() -> None:
 
         assert done.exit_code == 64
         assert "not UTF-8" in done.stderr
+
+
+@pytest.fixture
+def labelled(tmp_path: Path) -> Path:
+    path = tmp_path / "rows.jsonl"
+    path.write_text("\n".join(map(json.dumps, ROWS)))
+    return path
+
+
+def test_a_picture_is_written_and_the_measures_stay_the_same(labelled: Path) -> None:
+    picture = labelled.with_suffix(".svg")
+    plain = run("evaluate", str(labelled))
+    drawn = run("evaluate", str(labelled), "--svg", str(picture))
+
+    assert plain.stdout == drawn.stdout
+    assert "EMAIL_ADDRESS" in picture.read_text()
+    assert "bob" not in picture.read_text()
+
+
+def test_a_bundle_against_itself_differs_nowhere(labelled: Path) -> None:
+    arguments = ("evaluate", str(labelled), "--against", str(REPOSITORY / "policies"))
+    told = json.loads(run(*arguments, "--format", "json").stdout)
+    paired = told["paired"]["EMAIL_ADDRESS"]
+
+    assert told["first"] == told["second"]
+    assert (paired["both"], paired["neither"], paired["recall_difference"]) == (1, 1, 0)
+    assert "second - first" in run(*arguments).stdout
+
+
+def test_a_recall_that_no_threshold_reaches_is_said_to_be_so(labelled: Path) -> None:
+    done = run("tune", str(labelled), "--recall", "0.95")
+
+    assert "no threshold reaches it" in done.stdout
+    assert "min_score_pct" not in done.stdout
+
+
+def test_a_higher_threshold_that_drops_nothing_wrong_is_not_proposed(labelled: Path) -> None:
+    done = run("tune", str(labelled), "--recall", "0.5", "--label", "email", "--format", "json")
+    told = json.loads(done.stdout)["labels"]["EMAIL_ADDRESS"]
+
+    assert (told["recall"], told["precision"], told["yaml"]) == (0.5, 1.0, None)
+    assert "not proposed" in told["says"]
+
+
+def test_a_label_that_the_data_lacks_is_refused(labelled: Path) -> None:
+    done = run("tune", str(labelled), "--recall", "0.5", "--label", "IBAN")
+
+    assert done.exit_code == 64
+    assert "the data has no `IBAN_CODE`" in done.stderr

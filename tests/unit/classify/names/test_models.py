@@ -143,7 +143,9 @@ def test_persons_in_noisy_web_text_are_found(names: str, precision: float, recal
     measured = [
         Row(
             tuple((start, end, PERSON) for start, end in spans),
-            tuple((h.start, h.end, PERSON) for h in finder.find_now([text], 60.0)[0].hits),
+            tuple(
+                (h.start, h.end, PERSON, h.score_pct) for h in finder.find_now([text], 60.0)[0].hits
+            ),
         )
         for text, spans in rows()
     ]

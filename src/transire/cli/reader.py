@@ -1,0 +1,88 @@
+"""The detector of a bundle as the router runs it, in the process of a command."""
+
+import asyncio
+import os
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from transire.bundle.compile import compile_bundle
+from transire.bundle.limits import pack_folder
+from transire.bundle.source import read_folder
+from transire.domain.taxonomy import EntityRule
+
+__all__ = ["BundleReader"]
+
+
+class BundleReader:
+    """Reads texts one by one with a bundle's detector; close it after use.
+
+    Args:
+        policies: The folder of the bundle; None is the starter pack.
+        keep_all: Keep findings of every score and count, whatever the taxonomy says, to see what
+            another threshold would do.
+    """
+
+    def __init__(self, policies: Path | None, *, keep_all: bool = False) -> None:
+        from transire.classify.names.finder import NameFinder
+        from transire.clock import SystemClock
+
+        self._bundle = compile_bundle(read_folder(policies or pack_folder())).bundle
+        self._clock = SystemClock()
+        self._runner = asyncio.Runner()
+        self._names = NameFinder.load(self._bundle.detector.names, self._clock.monotonic)
+        rules = self.rules
+        if keep_all:
+            rules = {n: replace(r, min_score_pct=0, min_count=1) for n, r in rules.items()}
+        self._detector = self._engine(rules)
+
+    @property
+    def rules(self) -> Mapping[str, EntityRule]:
+        """The taxonomy's rules, as the bundle has them."""
+        return self._bundle.taxonomy.entities
+
+    def close(self) -> None:
+        """Stop the loop."""
+        self._runner.close()
+
+    def missed_at(self, thresholds: Mapping[str, int]) -> frozenset[str]:
+        """Entities whose canary is missed once their `min_score_pct` are these."""
+        from transire.classify.detector import missed
+
+        changed = {n: replace(self.rules[n], min_score_pct=t) for n, t in thresholds.items()}
+        return missed(self._engine({**self.rules, **changed})) & thresholds.keys()
+
+    def read(self, text: str) -> dict[str, Any]:
+        """What is found in a text, as places and names; never the text."""
+        seen = self._runner.run(self._detector.classify_text(text, "cli"))
+        return {
+            "findings": [
+                {
+                    "start": f.start,
+                    "end": f.end,
+                    "entity": f.entity,
+                    "class": f.data_class,
+                    "score": f.score_pct / 100,
+                    "via": f.via,
+                }
+                for f in seen.findings
+            ],
+            "classes": sorted(self._bundle.taxonomy.class_closure(seen.found)),
+            "failed": sorted(seen.failed),
+            "uncovered": sorted(seen.uncovered),
+        }
+
+    def _engine(self, rules: Mapping[str, EntityRule]) -> Any:
+        """A detector under these rules; it shares the name models, which are slow to load."""
+        from transire.classify.detector import EngineDetector
+        from transire.identity.digests import InstallationKeys
+
+        taxonomy = replace(self._bundle.taxonomy, entities=rules)
+        return EngineDetector(
+            replace(self._bundle, taxonomy=taxonomy),
+            keyed=InstallationKeys(os.urandom(32)),
+            clock=self._clock,
+            pool=None,
+            names=self._names,
+        )
