@@ -15,7 +15,6 @@
     ├── ReviewRequired           a human must release it              403 `review_required`
     ├── ContractViolated         no permitted answer met the contract 422 `contract_violated`
     ├── GovernanceUnavailable    we could not decide: fail closed     503 `governance_unavailable`
-    │   ├── ClassificationUnavailable                                 503
     │   ├── LogUnavailable       the entry could not be made durable  503
     │   │   └── LogUncertain     not in time; it may yet be           503
     │   └── StaleError           governed state moved; authorize again
@@ -36,7 +35,6 @@ __all__ = [
     "AccessError",
     "AuthenticationError",
     "BundleError",
-    "ClassificationUnavailable",
     "ConflictError",
     "ContractViolated",
     "DeploymentsUnavailable",
@@ -184,10 +182,6 @@ class GovernanceUnavailable(TransireError):  # noqa: N818 - STYLE names the root
     status = 503
     code = "governance_unavailable"
     should_retry = True
-
-
-class ClassificationUnavailable(GovernanceUnavailable):
-    """The detector could not run at all; single failing recognizers are facts, not errors."""
 
 
 class LogUnavailable(GovernanceUnavailable):

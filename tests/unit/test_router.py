@@ -50,7 +50,6 @@ from transire.domain.permit import OutcomeStatus, Permit, Recorded
 from transire.domain.ports import Release, Violation, Wire
 from transire.domain.request import Assertions, RoutingRequest
 from transire.errors import (
-    ClassificationUnavailable,
     ContractViolated,
     GovernanceUnavailable,
     HoldsFullError,
@@ -128,7 +127,7 @@ async def test_a_hostile_scorer_cannot_send_outside_the_permitted_set(path: Path
 @pytest.mark.parametrize(
     ("error", "code"),
     [
-        (ClassificationUnavailable("x"), "governance_unavailable"),
+        (GovernanceUnavailable("x"), "governance_unavailable"),
         (RuntimeError("CANARY"), "governance_unavailable"),
     ],
 )

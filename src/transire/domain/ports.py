@@ -70,10 +70,8 @@ class Detector(Protocol):
     """Reads content; built for one bundle.
 
     Long texts run off the event loop. A recognizer that raises, times out or runs over budget
-    yields failed classes, never an exception.
-
-    Raises:
-        ClassificationUnavailable: nothing could be run at all; the request is refused.
+    yields failed classes, never an exception; where nothing could be run, every class has failed,
+    and policy judges that.
     """
 
     @property

@@ -37,11 +37,6 @@ class TestReport:
     failures: tuple[Failure, ...]
     uncovered: tuple[PolicyId, ...]
 
-    @property
-    def is_passed(self) -> bool:
-        """True where there are tests and none failed."""
-        return self.cells > 0 and not self.failures
-
     def lines(self) -> list[str]:
         """The report for people."""
         told = [f"failed: {failure}" for failure in self.failures]
