@@ -18,6 +18,7 @@ from transire.record.reading import ReadOnlyLog
 __all__ = [
     "app",
     "export",
+    "opened",
     "show",
     "tail",
     "verify",
@@ -36,7 +37,7 @@ def verify(
     key: Annotated[str, typer.Option(help="The verifier key, got from elsewhere.")] = "",
 ) -> None:
     """Check every entry, root, signature and blob. For an independent check: audit/verify.py."""
-    with _opened(data) as log:
+    with opened(data) as log:
         report = log.verify(key or None)
     print(report)
 
@@ -47,7 +48,7 @@ def tail(
     data: Data, count: Annotated[int, typer.Option("-n", min=1, help="How many.")] = 10
 ) -> None:
     """The newest entries, one JSON line each."""
-    with _opened(data) as log:
+    with opened(data) as log:
         for index, entry in log.tail(count):
             print(json.dumps({"index": index, **entry}, ensure_ascii=False))
 
@@ -61,7 +62,7 @@ def show(
     """One entry, or every entry of a decision."""
     if _WHICH.fullmatch(which) is None:
         raise NotFoundError("no such entry; it takes an index, or a decision id `dec_…`")
-    with _opened(data) as log:
+    with opened(data) as log:
         emit([{"index": index, **entry} for index, entry in log.find(which)])
 
 
@@ -72,13 +73,13 @@ def export(
     directory: Annotated[Path, typer.Argument(help="Where to write the tiles; new or empty.")],
 ) -> None:
     """Write the log as a tlog-tiles directory (c2sp.org/tlog-tiles)."""
-    with _opened(data) as log:
+    with opened(data) as log:
         size = export_tiles(log, directory)
     print(f"wrote {size} entries to {directory}")
 
 
 @contextmanager
-def _opened(data: Path) -> Iterator[ReadOnlyLog]:
+def opened(data: Path) -> Iterator[ReadOnlyLog]:
     """The log, whose damage is told and not shown: a database's error quotes what it read."""
     try:
         with ReadOnlyLog(data) as log:

@@ -18,6 +18,7 @@ from transire.cli import (
     mode,
     people,
     quality,
+    report,
     review,
     simulate,
 )
@@ -49,6 +50,7 @@ app.add_typer(decision.app, name="decision")
 app.add_typer(audit.app, name="audit")
 app.add_typer(detect.app, name="detect")
 app.add_typer(quality.app, name="quality")
+app.add_typer(report.app, name="report")
 app.command("simulate")(simulate.simulate)
 app.command("init")(founding.init)
 app.command("renew")(founding.renew)

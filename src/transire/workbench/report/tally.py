@@ -1,0 +1,133 @@
+"""What is counted of one group of traffic, and the numbers an operator reads off it."""
+
+import random
+from collections import Counter
+from typing import Any, Final
+
+from transire.workbench.report.sample import Sample
+from transire.workbench.report.trace import Attempted, Decided, Ended
+
+__all__ = ["CAUSES", "Tally"]
+
+CAUSES: Final = ("retry", "fallback", "escalation", "contract")
+"""Why there was a further attempt."""
+
+
+class Tally:
+    """One group: a task, a deployment, or everything.
+
+    Attributes:
+        decisions: Outcome → decisions.
+        releases: Of the permitted ones, those a person had to release.
+        forbidden: Of a deployment: decisions in which policy permitted no form of it.
+        causes: Cause → attempts.
+        statuses: Status → attempts that ended so.
+        cost_micro_usd: Of the attempts whose cost the record knows.
+        costed: How many those are.
+        tokens_in: As far as upstreams reported them; likewise `tokens_out`.
+        metered: Attempts whose tokens were reported.
+    """
+
+    def __init__(self, draw: random.Random) -> None:
+        self.decisions: Counter[str] = Counter()
+        self.releases = 0
+        self.forbidden = 0
+        self.causes: Counter[str] = Counter()
+        self.statuses: Counter[str] = Counter()
+        self.cost_micro_usd = 0
+        self.costed = 0
+        self.tokens_in = 0
+        self.tokens_out = 0
+        self.metered = 0
+        self.latency = Sample(draw)
+        self.first_byte = Sample(draw)
+
+    def decide(self, event: Decided) -> None:
+        """Count a decision."""
+        self.decisions[event.outcome] += 1
+        self.releases += event.is_release
+
+    def attempt(self, event: Attempted) -> None:
+        """Count a permit."""
+        self.causes[event.cause] += 1
+
+    def end(self, event: Ended) -> None:
+        """Count an outcome; times are those of answers that were ok, as the others say nothing."""
+        self.statuses[event.status] += 1
+        if event.cost_micro_usd is not None:
+            self.cost_micro_usd += event.cost_micro_usd
+            self.costed += 1
+        if event.tokens_in is not None and event.tokens_out is not None:
+            self.tokens_in += event.tokens_in
+            self.tokens_out += event.tokens_out
+            self.metered += 1
+        if event.status == "ok" and event.latency_ms is not None:
+            self.latency.add(event.latency_ms)
+        if event.status == "ok" and event.first_byte_ms is not None:
+            self.first_byte.add(event.first_byte_ms)
+
+    @property
+    def attempts(self) -> int:
+        """Permits, the first ones included."""
+        return self.causes.total()
+
+    @property
+    def ok(self) -> int:
+        """Answers that were whole and kept their contract; a decision has at most one."""
+        return self.statuses["ok"]
+
+    @property
+    def uncosted(self) -> int:
+        """Attempts of unknown cost: no price, no usage, or no outcome yet."""
+        return self.attempts - self.costed
+
+    @property
+    def cost_per_success_micro_usd(self) -> float | None:
+        """Everything spent, failed attempts too, per answer that was ok.
+
+        None without such an answer or without any known cost; a lower bound where `uncosted`.
+        """
+        return self.cost_micro_usd / self.ok if self.ok and self.costed else None
+
+    def rate(self, cause: str) -> float | None:
+        """Share of the attempts that were made for this cause; None where there was none."""
+        return self.causes[cause] / self.attempts if self.attempts else None
+
+    @property
+    def review_rate(self) -> float | None:
+        """Holds per request; a release is the same request again and not counted twice."""
+        requests = self.decisions.total() - self.releases
+        return self.decisions["review_required"] / requests if requests > 0 else None
+
+    def to_json(self) -> dict[str, Any]:
+        """Every number, null where unknown."""
+        p50, p95, p99 = self.latency.quantiles(0.5, 0.95, 0.99)
+        first = self.first_byte.quantiles(0.5, 0.95, 0.99)
+        return {
+            "decisions": self.decisions.total(),
+            "permitted": self.decisions["permitted"],
+            "denied": self.decisions["denied"],
+            "held": self.decisions["review_required"],
+            "refused": self.decisions["refused"],
+            "released": self.releases,
+            "review_rate": _rounded(self.review_rate),
+            "attempts": self.attempts,
+            "ok": self.ok,
+            "contract_violated": self.statuses["contract_violated"],
+            "statuses": dict(sorted(self.statuses.items())),
+            "open": self.attempts - self.statuses.total(),
+            **{f"{cause}_rate": _rounded(self.rate(cause)) for cause in CAUSES},
+            "latency_ms": {"p50": p50, "p95": p95, "p99": p99, "exact": self.latency.is_exact},
+            "first_byte_ms": dict(zip(("p50", "p95", "p99"), first, strict=True)),
+            "cost_micro_usd": self.cost_micro_usd if self.costed else None,
+            "cost_unknown_attempts": self.uncosted,
+            "cost_per_success_micro_usd": _rounded(self.cost_per_success_micro_usd),
+            "cost_is_complete": self.uncosted == 0,
+            "tokens_in": self.tokens_in if self.metered else None,
+            "tokens_out": self.tokens_out if self.metered else None,
+            "tokens_unknown_attempts": self.attempts - self.metered,
+        }
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 4)

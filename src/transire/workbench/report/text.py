@@ -1,0 +1,214 @@
+"""The report as a page of text: what one wants to know first, then tables that fit a terminal."""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from transire.workbench.report.pins import Pins
+from transire.workbench.report.sample import KEPT
+from transire.workbench.report.summary import Groups, Report
+from transire.workbench.report.tally import CAUSES, Tally
+
+__all__ = ["dollars", "pins_text", "plain", "report_text"]
+
+_MOST_REASONS: Final = 8
+_WIDEST_NAME: Final = 28
+_UNKNOWN: Final = "?"
+_NONE: Final = "–"
+_TRAFFIC: Final = ("decisions", "permit", "deny", "hold", "refuse", "tries", "ok", "broken", "cost")
+_RATES: Final = (*CAUSES, "held")
+_PACE: Final = ("p50 ms", "p95", "p99", "first p50", "p95", "tokens in", "out", "cost per ok")
+
+
+def report_text(report: Report) -> str:
+    """The whole page."""
+    total = report.total
+    if not total.decisions.total() and not report.throttled:
+        return "no decisions in this window"
+    blocks = [
+        _headline(report),
+        _table("by task", _TRAFFIC, _rows(report.tasks, _traffic)),
+        _table("", _PACE, _rows(report.tasks, _pace)),
+        _table("of attempts, of requests", _RATES, _rates(report.tasks)),
+        _table(
+            "by deployment", ("forbidden", *_TRAFFIC), _rows(report.deployments, _of_deployment)
+        ),
+        _table("", _PACE, _rows(report.deployments, _pace)),
+        _table("of attempts, of requests", _RATES, _rates(report.deployments)),
+        *_why(report),
+        _notes(report),
+    ]
+    return "\n\n".join(block for block in blocks if block)
+
+
+def pins_text(pins: Pins) -> str:
+    """Every finding as a sentence, and what could not be judged."""
+    lines = []
+    for finding in pins.findings:
+        what = {
+            "pin": f"{plain(finding.task)}: better pinned"
+            + (
+                f" to {plain(finding.deployment)}" if finding.deployment else ", once one is vetted"
+            ),
+            "costly_pin": f"{plain(finding.task)}: the pin to {plain(finding.deployment or '')} "
+            "has become costly",
+        }[finding.kind]
+        lines += [f"{what} ({finding.why})", f"    {plain(finding.says, 1_000)}"]
+    if not lines:
+        lines = [f"nothing to suggest in {pins.tasks} tasks"]
+    if pins.thin:
+        names = ", ".join(plain(name) for name in pins.thin[:_MOST_REASONS])
+        more = len(pins.thin) - _MOST_REASONS
+        names += f" and {more} more" if more > 0 else ""
+        lines += ["", f"fewer than {pins.least} answers, so nothing is said of: {names}"]
+    if pins.left_out:
+        lines += ["", f"{pins.left_out} events of further tasks or names were left out"]
+    return "\n".join(lines)
+
+
+def dollars(micro_usd: float) -> str:
+    """US dollars with as many digits as matter."""
+    value = micro_usd / 1_000_000
+    return (
+        f"${value:,.2f}" if value >= 100 else f"${value:.4f}" if value >= 0.01 else f"${value:.6f}"
+    )
+
+
+def plain(name: str, most: int = _WIDEST_NAME) -> str:
+    """A name without anything that would move a terminal's cursor, cut at `most`."""
+    shown = "".join(c if c.isprintable() else "�" for c in name)
+    return shown if len(shown) <= most else shown[: most - 1] + "…"
+
+
+def _headline(report: Report) -> str:
+    total = report.total
+    parts = [
+        f"{total.decisions.total():,} decisions{_span(report)}",
+        f"{total.ok:,} answers ok of {total.attempts:,} attempts",
+        f"{_cost(total)} spent, {_per_success(total)} per successful answer",
+    ]
+    rates = [f"{cause} {_percent(total.rate(cause))}" for cause in CAUSES]
+    return (
+        "\n".join(parts)
+        + f"\nof the attempts: {', '.join(rates)}\nheld for review: {_percent(total.review_rate)}"
+    )
+
+
+def _span(report: Report) -> str:
+    window = report.window
+    parts = [
+        f" since {window.since.isoformat()}" if window.since else "",
+        f" until {window.until.isoformat()}" if window.until else "",
+        f" of tenant {plain(window.tenant)}" if window.tenant else "",
+        f" of application {plain(window.app)}" if window.app else "",
+    ]
+    return "".join(parts)
+
+
+def _rows(groups: Groups, cells: Callable[[Tally], list[str]]) -> list[tuple[str, list[str]]]:
+    return [(plain(name), cells(tally)) for name, tally in groups.ranked()]
+
+
+def _traffic(tally: Tally) -> list[str]:
+    counts = [
+        tally.decisions.total(),
+        *(tally.decisions[name] for name in ("permitted", "denied", "review_required", "refused")),
+        tally.attempts,
+        tally.ok,
+        tally.statuses["contract_violated"],
+    ]
+    return [*(f"{count:,}" if count else _NONE for count in counts), _cost(tally)]
+
+
+def _of_deployment(tally: Tally) -> list[str]:
+    return [f"{tally.forbidden:,}" if tally.forbidden else _NONE, *_traffic(tally)]
+
+
+def _pace(tally: Tally) -> list[str]:
+    times = [*tally.latency.quantiles(0.5, 0.95, 0.99), *tally.first_byte.quantiles(0.5, 0.95)]
+    tokens = [tally.tokens_in, tally.tokens_out] if tally.metered else [None, None]
+    unknown = _UNKNOWN if tally.attempts else _NONE
+    return [
+        *(_NONE if value is None else f"{value:,}" for value in times),
+        *(unknown if value is None else f"{value:,}" for value in tokens),
+        _per_success(tally),
+    ]
+
+
+def _rates(groups: Groups) -> list[tuple[str, list[str]]]:
+    """Rows in which anything was tried again or held."""
+    return [
+        (plain(name), [_percent(tally.rate(cause)) for cause in CAUSES] + [_percent(held)])
+        for name, tally in groups.ranked()
+        if (held := tally.review_rate) or any(tally.rate(cause) for cause in CAUSES)
+    ]
+
+
+def _cost(tally: Tally) -> str:
+    if not tally.attempts:
+        return _NONE
+    if not tally.costed:
+        return _UNKNOWN
+    return ("≥ " if tally.uncosted else "") + dollars(tally.cost_micro_usd)
+
+
+def _per_success(tally: Tally) -> str:
+    value = tally.cost_per_success_micro_usd
+    if value is None:
+        return _UNKNOWN if tally.ok else _NONE
+    return ("≥ " if tally.uncosted else "") + dollars(value)
+
+
+def _percent(value: float | None) -> str:
+    return _NONE if value is None else f"{value:.1%}"
+
+
+def _table(title: str, heads: Sequence[str], rows: Sequence[tuple[str, list[str]]]) -> str:
+    if not rows:
+        return ""
+    first = max(len(title), *(len(name) for name, _ in rows))
+    widths = [max(len(head), *(len(cells[i]) for _, cells in rows)) for i, head in enumerate(heads)]
+    lines = [(title, list(heads)), *rows]
+    shown = [
+        f"{name:<{first}}  " + "  ".join(f"{c:>{w}}" for c, w in zip(cells, widths, strict=True))
+        for name, cells in lines
+    ]
+    return "\n".join([shown[0], "─" * len(shown[0]), *shown[1:]])
+
+
+def _why(report: Report) -> list[str]:
+    return [
+        _listed("denied by policy (a decision counts for each that forbade)", report.policies),
+        _listed("denied by what is not a policy", report.limits),
+        _listed("error codes", report.codes),
+        _listed("refused at the door, by limit", report.throttled),
+    ]
+
+
+def _listed(title: str, counts: Counter[str]) -> str:
+    top = counts.most_common(_MOST_REASONS)
+    lines = [f"  {count:>7,}  {plain(name, 64)}" for name, count in top]
+    more = len(counts) - len(top)
+    return (
+        "\n".join([title, *lines, *([f"           and {more} more"] if more else [])])
+        if top
+        else ""
+    )
+
+
+def _notes(report: Report) -> str:
+    total, notes = report.total, list[str]()
+    if total.uncosted:
+        notes.append(
+            f"the cost of {total.uncosted:,} of {total.attempts:,} attempts is unknown; "
+            "≥ is what is known of it"
+        )
+    if open_ := total.attempts - total.statuses.total():
+        notes.append(f"{open_:,} attempts have no outcome yet")
+    if report.unexplained["denied"]:
+        notes.append(f"the verdicts of {report.unexplained['denied']:,} denials are not in the log")
+    if total.releases:
+        notes.append(f"{total.releases:,} of the permitted were held before; counted once more")
+    if not total.latency.is_exact:
+        notes.append(f"times are of {KEPT:,} answers drawn from each group")
+    return "\n".join(f"· {note}" for note in notes)

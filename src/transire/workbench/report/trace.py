@@ -1,0 +1,183 @@
+"""From entries to events: decisions, their attempts and how those ended, joined in one pass.
+
+A window is about *decisions*: an attempt or an outcome counts where its decision counts, also when
+it ended after the window. Entries are read as they stand: a field that is not what the format says
+counts as absent, never as zero.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+__all__ = ["UNNAMED", "Attempted", "Decided", "Ended", "Event", "Throttled", "Window", "follow"]
+
+UNNAMED: Final = "(none)"
+"""The task of a request that was refused before anything judged it."""
+_MOST_OPEN: Final = 100_000
+"""Decisions whose further attempts are waited for; the oldest is given up first."""
+_MOST: Final = 2**53
+"""Integers in entries stay below (audit/FORMAT.md)."""
+_LAST: Final = frozenset({"ok", "partial", "cancelled", "unknown"})
+"""After these no further attempt of the decision follows."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Window:
+    """Which decisions count: `since` ≤ time < `until`; None is open."""
+
+    since: datetime | None = None
+    until: datetime | None = None
+    tenant: str | None = None
+    app: str | None = None
+
+    def covers(self, entry: Mapping[str, Any]) -> bool:
+        """Whether an entry's time, tenant and application are inside."""
+        if self.tenant is not None and entry.get("tenant") != self.tenant:
+            return False
+        if self.app is not None and entry.get("app") != self.app:
+            return False
+        if self.since is None and self.until is None:
+            return True
+        try:
+            moment = datetime.fromisoformat(str(entry.get("ts")))
+        except ValueError:
+            return False
+        if moment.tzinfo is None:
+            return False
+        return (self.since is None or moment >= self.since) and (
+            self.until is None or moment < self.until
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decided:
+    """One decision.
+
+    Attributes:
+        outcome: `permitted`, `denied`, `refused` or `review_required`.
+        chosen: The deployment picked; None where none was.
+        asked: The model's name as the caller gave it.
+        is_release: It was held before and a person released it.
+        evaluation: Digest of the verdicts; empty where nobody judged.
+        facts: Digest of the facts.
+    """
+
+    task: str
+    outcome: str
+    chosen: str | None
+    asked: str
+    code: str
+    is_release: bool
+    evaluation: str
+    facts: str
+
+
+@dataclass(frozen=True, slots=True)
+class Attempted:
+    """One permit, the decision's first included."""
+
+    decided: Decided
+    deployment: str
+    cause: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ended:
+    """How an attempt ended; None is what the entry does not know."""
+
+    decided: Decided
+    deployment: str
+    status: str
+    failure: str
+    latency_ms: int | None
+    first_byte_ms: int | None
+    tokens_in: int | None
+    tokens_out: int | None
+    cost_micro_usd: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Throttled:
+    """Refusals at the door, counted by limit; they name a key and no tenant."""
+
+    limit: str
+    count: int
+
+
+Event = Decided | Attempted | Ended | Throttled
+
+
+def follow(entries: Iterable[Mapping[str, Any]], window: Window) -> Iterator[Event]:
+    """The events of the decisions inside the window, in the log's order."""
+    waiting: dict[str, Decided] = {}
+    for entry in entries:
+        kind = entry.get("kind")
+        if kind == "decision" and window.covers(entry):
+            decided = _decided(entry)
+            yield decided
+            permit = _inner(entry, "permit")
+            if permit:
+                waiting[str(entry.get("id"))] = decided
+                if len(waiting) > _MOST_OPEN:
+                    del waiting[next(iter(waiting))]
+                yield _attempted(decided, permit)
+        elif kind == "attempt" and (known := waiting.get(str(entry.get("decision_id")))):
+            yield _attempted(known, _inner(entry, "permit"))
+        elif kind == "outcome" and (known := waiting.get(str(entry.get("decision_id")))):
+            ended = _ended(known, entry)
+            if ended.status in _LAST:
+                del waiting[str(entry.get("decision_id"))]
+            yield ended
+        elif kind == "throttled" and _is_counted(entry, window):
+            yield Throttled(_text(entry, "limit"), _number(entry, "count") or 0)
+
+
+def _is_counted(entry: Mapping[str, Any], window: Window) -> bool:
+    return window.tenant is None and window.app is None and window.covers(entry)
+
+
+def _decided(entry: Mapping[str, Any]) -> Decided:
+    return Decided(
+        task=_text(_inner(entry, "signals"), "task") or UNNAMED,
+        outcome=_text(entry, "outcome"),
+        chosen=_text(_inner(entry, "chosen"), "deployment") or None,
+        asked=_text(_inner(entry, "request"), "asked_model"),
+        code=_text(entry, "code"),
+        is_release=entry.get("outcome") == "permitted" and bool(_text(entry, "review_id")),
+        evaluation=_text(entry, "evaluation"),
+        facts=_text(entry, "facts"),
+    )
+
+
+def _attempted(decided: Decided, permit: Mapping[str, Any]) -> Attempted:
+    return Attempted(decided, _text(permit, "deployment") or UNNAMED, _text(permit, "cause"))
+
+
+def _ended(decided: Decided, entry: Mapping[str, Any]) -> Ended:
+    return Ended(
+        decided=decided,
+        deployment=_text(entry, "deployment") or UNNAMED,
+        status=_text(entry, "status") or "unknown",
+        failure=_text(entry, "failure"),
+        latency_ms=_number(entry, "latency_ms"),
+        first_byte_ms=_number(entry, "first_byte_ms"),
+        tokens_in=_number(entry, "tokens_in"),
+        tokens_out=_number(entry, "tokens_out"),
+        cost_micro_usd=_number(entry, "cost_micro_usd"),
+    )
+
+
+def _inner(entry: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    value = entry.get(name)
+    return value if isinstance(value, Mapping) else {}
+
+
+def _text(entry: Mapping[str, Any], name: str) -> str:
+    value = entry.get(name)
+    return value if isinstance(value, str) else ""
+
+
+def _number(entry: Mapping[str, Any], name: str) -> int | None:
+    value = entry.get(name)
+    return value if type(value) is int and 0 <= value < _MOST else None

@@ -1,0 +1,287 @@
+"""The report's numbers: sums, bounds, windows, and what is unknown."""
+
+import random
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+from xml.etree import ElementTree as ET
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from transire.workbench.report.pins import find_pins
+from transire.workbench.report.sample import KEPT, Sample
+from transire.workbench.report.summary import OTHERS, Report, summarize
+from transire.workbench.report.svg import report_svg
+from transire.workbench.report.text import pins_text, plain, report_text
+from transire.workbench.report.trace import Window
+
+Entry = dict[str, Any]
+EVERYTHING = Window()
+STATUSES = ("ok", "failed", "contract_violated", "partial", "cancelled", "unknown")
+
+
+def decision(number: int, outcome: str = "permitted", **more: Any) -> Entry:
+    deployment, task = more.pop("deployment", "small"), more.pop("task", "faq")
+    entry: Entry = {
+        "kind": "decision",
+        "id": f"dec_{number}",
+        "ts": more.pop("ts", "2026-03-01T12:00:00.000000Z"),
+        "tenant": more.pop("tenant", "acme"),
+        "app": "support",
+        "outcome": outcome,
+        "signals": {"task": task},
+        "request": {"asked_model": more.pop("asked", "auto")},
+        **more,
+    }
+    if outcome in ("permitted", "review_required"):
+        entry["chosen"] = {"deployment": deployment}
+    if outcome == "permitted":
+        entry["permit"] = {"deployment": deployment, "attempt": 1, "cause": "first"}
+    return entry
+
+
+def attempt(number: int, deployment: str, cause: str) -> Entry:
+    permit = {"deployment": deployment, "attempt": 2, "cause": cause}
+    return {"kind": "attempt", "decision_id": f"dec_{number}", "permit": permit}
+
+
+def ended(number: int, status: str = "ok", deployment: str = "small", **more: Any) -> Entry:
+    return {
+        "kind": "outcome",
+        "decision_id": f"dec_{number}",
+        "deployment": deployment,
+        "status": status,
+        "latency_ms": 100,
+        "first_byte_ms": 40,
+        "tokens_in": 10,
+        "tokens_out": 5,
+        "cost_micro_usd": 8,
+        **more,
+    }
+
+
+def report(entries: list[Entry], window: Window = EVERYTHING, **blobs: Any) -> Report:
+    return summarize(entries, window, blobs.get)
+
+
+@st.composite
+def logs(draw: st.DrawFn) -> list[Entry]:
+    entries = []
+    names = st.sampled_from(["small", "large", "other"])
+    for number in range(draw(st.integers(0, 30))):
+        outcome = draw(st.sampled_from(["permitted", "denied", "review_required", "refused"]))
+        first = draw(names)
+        task = draw(st.sampled_from(["faq", "code", "billing"]))
+        entries.append(decision(number, outcome, deployment=first, task=task))
+        if outcome == "permitted" and draw(st.booleans()):
+            cost = draw(st.none() | st.integers(0, 10_000))
+            status = draw(st.sampled_from(STATUSES))
+            entries.append(ended(number, status, first, cost_micro_usd=cost))
+            if status in ("failed", "contract_violated") and draw(st.booleans()):
+                then = draw(names)
+                entries += [attempt(number, then, "fallback"), ended(number, "ok", then)]
+    return entries
+
+
+@given(logs())
+def test_sums_over_groups_are_the_totals(entries: list[Entry]) -> None:
+    told = report(entries).to_json()
+
+    counts = ("attempts", "ok", "contract_violated", "open", "cost_unknown_attempts")
+    everywhere = ("permitted", "held", *counts)
+    for name in (*everywhere, "decisions", "denied", "refused"):
+        assert told["total"][name] == sum(row[name] for row in told["tasks"].values())
+    for name in everywhere:
+        assert told["total"][name] == sum(row[name] for row in told["deployments"].values())
+    for groups in ("tasks", "deployments"):
+        known = [row["cost_micro_usd"] or 0 for row in told[groups].values()]
+        assert (told["total"]["cost_micro_usd"] or 0) == sum(known)
+
+
+@given(logs())
+def test_every_log_can_be_told_and_drawn(entries: list[Entry]) -> None:
+    found = report(entries)
+
+    assert report_text(found)
+    assert ET.fromstring(report_svg(found)).tag.endswith("svg")
+
+
+def test_an_unknown_cost_is_not_zero_and_is_said() -> None:
+    entries = [decision(1), ended(1, cost_micro_usd=None), decision(2, task="code"), ended(2)]
+
+    found = report(entries)
+
+    told = found.to_json()
+    assert told["tasks"]["faq"]["cost_micro_usd"] is None
+    assert told["tasks"]["faq"]["cost_per_success_micro_usd"] is None
+    assert told["total"]["cost_is_complete"] is False
+    assert "the cost of 1 of 2 attempts is unknown" in report_text(found)
+    assert "≥ $0.000008" in report_text(found)
+    assert "faq: unknown" in report_svg(found)
+
+
+def test_a_success_costs_what_the_failures_before_it_cost_too() -> None:
+    entries = [
+        decision(1),
+        ended(1, "contract_violated", cost_micro_usd=30),
+        attempt(1, "large", "contract"),
+        ended(1, "ok", "large", cost_micro_usd=70),
+    ]
+
+    told = report(entries).to_json()
+
+    assert told["tasks"]["faq"]["cost_per_success_micro_usd"] == 100
+    assert told["tasks"]["faq"]["contract_rate"] == 0.5
+    assert told["deployments"]["small"]["cost_per_success_micro_usd"] is None
+
+
+def test_an_outcome_counts_where_its_decision_does() -> None:
+    early = decision(1, ts="2026-02-28T23:59:59.999999Z")
+    entries = [early, decision(2), decision(3, tenant="umbra"), ended(1), ended(2), ended(3)]
+    window = Window(since=datetime(2026, 3, 1, tzinfo=UTC), tenant="acme")
+
+    told = report(entries, window).to_json()
+
+    assert told["total"]["decisions"] == told["total"]["ok"] == 1
+
+
+def test_a_release_is_the_same_request_again() -> None:
+    entries = [decision(1, "review_required"), decision(2, review_id="rev_1"), ended(2)]
+
+    told = report(entries).to_json()
+
+    assert told["total"]["review_rate"] == 1
+    assert told["total"]["released"] == 1
+
+
+def test_a_denial_names_what_forbade_and_not_the_grants_a_limit_overrules() -> None:
+    rows = [
+        {"deployment": "small", "effect": "forbid", "policies": ["limits.x"], "limits": []},
+        {"deployment": "large", "effect": "forbid", "policies": ["grant.y"], "limits": ["pin"]},
+        {"deployment": "third", "effect": "forbid", "policies": [], "limits": []},
+    ]
+
+    told = report([decision(1, "denied", code="policy_denied", evaluation="e")], e=rows).to_json()
+
+    assert told["denied_by_policy"] == {"limits.x": 1, "(no permit)": 1}
+    assert told["denied_by_limit"] == {"pin": 1}
+    assert told["deployments"]["small"]["forbidden"] == 1
+    assert told["codes"] == {"policy_denied": 1}
+
+
+def test_however_many_tasks_are_named_the_groups_stay_bounded() -> None:
+    told = report([decision(n, task=f"task-{n}") for n in range(500)]).to_json()
+
+    assert len(told["tasks"]) == 201
+    assert told["tasks"][OTHERS]["decisions"] == 300
+
+
+@pytest.mark.parametrize("junk", ["signals", "request", "permit", "chosen", "evaluation", "ts"])
+def test_a_field_of_another_type_counts_as_absent(junk: str) -> None:
+    entries = [decision(1) | {junk: 7}, ended(1, latency_ms=-1, cost_micro_usd=True)]
+
+    told = report(entries).to_json()
+
+    assert told["total"]["decisions"] == 1
+    assert told["total"]["cost_micro_usd"] is None
+
+
+@given(st.lists(st.integers(0, 10_000), min_size=1, max_size=200))
+def test_a_quantile_is_a_value_that_was_seen(values: list[int]) -> None:
+    sample = Sample(random.Random(1))
+    for value in values:
+        sample.add(value)
+
+    half, all_of_it = sample.quantiles(0.5, 1.0)
+
+    assert half == sorted(values)[(len(values) + 1) // 2 - 1]
+    assert all_of_it == max(values)
+
+
+def test_beyond_what_is_kept_the_rank_is_near_and_said_to_be_drawn() -> None:
+    sample = Sample(random.Random(1))
+    for value in range(10 * KEPT):
+        sample.add(value)
+
+    (p99,) = sample.quantiles(0.99)
+
+    assert not sample.is_exact
+    assert p99 is not None
+    assert abs(p99 / (10 * KEPT) - 0.99) < 0.005
+
+
+def test_names_move_no_cursor_and_open_no_tag() -> None:
+    hostile = "a\x1b[2J<script>"
+
+    found = report([decision(1, task=hostile), ended(1)])
+
+    assert "\x1b" not in report_text(found)
+    assert "<script>" not in report_svg(found)
+    assert plain("\n") == "�"
+
+
+def traffic(count: int, *, good: int, start: int = 0, **more: Any) -> list[Entry]:
+    """So many answers, the first `good` of them ok."""
+    entries, cost = list[Entry](), more.pop("cost", 8)
+    for n in range(start, start + count):
+        status = "ok" if n - start < good else "failed"
+        entries += [
+            decision(n, **more),
+            ended(n, status, more.get("deployment", "small"), cost_micro_usd=cost),
+        ]
+    return entries
+
+
+def pins(entries: list[Entry], **facts: Mapping[str, Any]) -> list[tuple[str, str | None]]:
+    return [(f.why, f.deployment) for f in find_pins(entries, EVERYTHING, facts.get).findings]
+
+
+def test_a_pin_that_costs_more_than_auto_is_named_with_its_numbers() -> None:
+    entries = traffic(40, good=40) + traffic(40, good=40, start=40, asked="large", cost=80)
+
+    found = find_pins(entries, EVERYTHING, lambda _: None)
+
+    (finding,) = found.findings
+    assert (finding.why, finding.deployment) == ("cost", "large")
+    assert finding.numbers["pin_cost_micro_usd"] == 80
+    assert "cost 80 µ$ (40 answers" in pins_text(found)
+
+
+def test_nothing_is_suggested_on_too_few_answers() -> None:
+    entries = traffic(29, good=29) + traffic(40, good=40, start=40, asked="large", cost=80)
+
+    assert pins(entries) == []
+
+
+def test_a_dearer_pin_that_answers_better_is_no_finding() -> None:
+    entries = traffic(60, good=40) + traffic(60, good=60, start=60, asked="large", cost=80)
+
+    assert pins(entries) == []
+
+
+def test_a_pick_that_wanders_between_unequal_deployments_is_unstable() -> None:
+    entries = traffic(50, good=25) + traffic(50, good=50, start=50, deployment="large")
+
+    assert ("instability", "large") in pins(entries)
+
+
+def test_a_load_spread_over_equals_is_no_finding() -> None:
+    entries = traffic(50, good=49) + traffic(50, good=50, start=50, deployment="large")
+
+    assert pins(entries) == []
+
+
+def test_a_deployment_that_became_worse_is_named() -> None:
+    entries = traffic(200, good=200) + traffic(100, good=50, start=200)
+
+    assert pins(entries) == [("regression", None)]
+
+
+def test_high_stakes_spread_over_deployments_are_named() -> None:
+    facts = {"raw": {"base": {"stakes": "high"}, "asserted": None}}
+    entries = traffic(40, good=40, facts="f")
+    entries += traffic(40, good=40, start=40, deployment="large", facts="f")
+
+    assert pins(entries, f=facts)[0][0] == "high_stakes"
