@@ -44,10 +44,12 @@ from transire.limits.summaries import Summaries
 from transire.observe.metrics import Metrics
 from transire.outbound.client import Bounds, Outbound
 from transire.outbound.secrets import Secrets
-from transire.record.log import LogWriter
+from transire.record.draft import Names
+from transire.record.front import LogFront
 from transire.record.opening import create_log, has_log, open_log
 from transire.record.query import Projection
 from transire.record.recorder import LogRecorder
+from transire.record.remote import WriterOptions, open_remote_log
 from transire.record.renewal import read_predecessor
 from transire.review.openings import Places
 from transire.review.queue import ReviewQueue
@@ -74,7 +76,7 @@ class Installation:
 
     settings: Settings
     clock: Clock
-    log: LogWriter
+    log: LogFront
     projection: Projection
     keyed: InstallationKeys
     acts: Acts
@@ -163,7 +165,7 @@ class Steering:
     def __init__(
         self,
         build: Callable[[CompiledBundle], Governed],
-        log: LogWriter,
+        log: LogFront,
         warm_up: Callable[[Pack], Awaitable[None]],
     ) -> None:
         self._build = build
@@ -236,20 +238,38 @@ async def open_installation(
     """
     clock = clock or SystemClock()
     keyed = _open_files(settings, entropy)
-    log = open_log(
-        settings.data,
-        clock=clock,
-        replica=settings.log.replica,
-        entropy=entropy,
-        queue_size=settings.log.queue_size,
-        commit_timeout_s=settings.log.commit_timeout_s,
-        linger_s=settings.log.linger_ms / 1_000,
-    )
+    log = await _open_log(settings, clock, entropy)
     try:
         return await _wire(settings, clock, entropy, keyed, log)
     except BaseException:
         await log.close()
         raise
+
+
+async def _open_log(settings: Settings, clock: Clock, entropy: Callable[[int], bytes]) -> LogFront:
+    bounds = settings.log
+    if bounds.writer == "process":
+        return await open_remote_log(
+            WriterOptions(
+                directory=settings.data,
+                names=Names(replica=bounds.replica, boot=entropy(8).hex()),
+                queue_size=bounds.queue_size,
+                commit_timeout_s=bounds.commit_timeout_s,
+                linger_s=bounds.linger_ms / 1_000,
+                level=settings.observe.level,
+            ),
+            clock=clock,
+            entropy=entropy,
+        )
+    return open_log(
+        settings.data,
+        clock=clock,
+        replica=bounds.replica,
+        entropy=entropy,
+        queue_size=bounds.queue_size,
+        commit_timeout_s=bounds.commit_timeout_s,
+        linger_s=bounds.linger_ms / 1_000,
+    )
 
 
 def _open_files(settings: Settings, entropy: Callable[[int], bytes]) -> InstallationKeys:
@@ -267,7 +287,7 @@ async def _wire(
     clock: Clock,
     entropy: Callable[[int], bytes],
     keyed: InstallationKeys,
-    log: LogWriter,
+    log: LogFront,
 ) -> Installation:
     metrics, health = Metrics(), FleetHealth(clock)
     pool = ScanPool(workers=settings.detection.workers, queue=settings.detection.queue)

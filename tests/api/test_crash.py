@@ -107,12 +107,12 @@ def _end(world: World, fleet_pid: int) -> None:
     os.kill(fleet_pid, signal.SIGTERM)
 
 
-def _child_of(pid: int) -> int:
+def _child_of(pid: int, module: bytes = b"transire.demo.fleet") -> int:
     children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
     for child in map(int, children):
-        if b"transire.demo.fleet" in Path(f"/proc/{child}/cmdline").read_bytes():
+        if module in Path(f"/proc/{child}/cmdline").read_bytes():
             return child
-    raise AssertionError("no fleet")
+    raise AssertionError(f"no {module!r}")
 
 
 SERVE = """
@@ -186,6 +186,25 @@ def test_ten_times_killed_the_log_still_holds_every_acknowledged_entry(tmp_path:
         text=True,
         check=False,
     )
+    assert checked.returncode == 0, checked.stderr
+
+
+@pytest.mark.slow
+def test_a_router_whose_writer_is_killed_serves_again_by_itself(tmp_path: Path) -> None:
+    world = start_world(tmp_path / "first")
+    fleet_pid = _child_of(world.process.pid)
+    try:
+        assert world.chat("hello before").status_code == 200
+        os.kill(_child_of(world.process.pid, b"transire.record.process"), signal.SIGKILL)
+        codes = [world.chat("hello meanwhile").status_code]
+        while codes[-1] != 200 and len(codes) < 200:
+            time.sleep(0.05)
+            codes.append(world.chat("hello meanwhile").status_code)
+        assert codes[-1] == 200
+        assert set(codes) <= {200, 503}
+    finally:
+        _end(world, fleet_pid)
+    checked = world.verify()
     assert checked.returncode == 0, checked.stderr
 
 

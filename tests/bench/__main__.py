@@ -45,12 +45,27 @@ def _load(url: str, key: str = "none", **options: float) -> dict[str, float]:
 
 
 def _cpu_s(process: "subprocess.Popen[str]") -> float:
-    fields = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
+    """Of the router and of its log's writer."""
+    return sum(_cpu_of(pid) for pid in (process.pid, *_writers(process.pid)))
+
+
+def _cpu_of(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def _resident_mib(process: "subprocess.Popen[str]") -> float:
-    text = Path(f"/proc/{process.pid}/status").read_text()
+def _writers(pid: int) -> list[int]:
+    tasks = Path(f"/proc/{pid}/task").glob("*/children")
+    children = [int(child) for task in tasks for child in task.read_text().split()]
+    return [
+        child
+        for child in children
+        if b"transire.record.process" in Path(f"/proc/{child}/cmdline").read_bytes()
+    ]
+
+
+def _resident_mib(pid: int) -> float:
+    text = Path(f"/proc/{pid}/status").read_text()
     match = re.search(r"VmRSS:\s+(\d+) kB", text)
     return int(match[1]) / 1024 if match else 0.0
 
@@ -146,7 +161,8 @@ def _measure(
     print(f"\n  decisions / echo  {advice:.3f}   (asked: 0.15) {_met(advice, 0.15)}")
     print(f"  chat / relay      {answers:.3f}   (asked: 0.25) {_met(answers, 0.25)}")
     print(
-        f"\nrouter CPU {cpu / total * 1e6:.0f} µs a request (advice and chat together); by stage:"
+        f"\nCPU of router and writer {cpu / total * 1e6:.0f} µs a request "
+        "(advice and chat together); by stage:"
     )
     for stage, (seconds, count) in sorted(after.items()):
         old_seconds, old_count = before.get(stage, (0.0, 0.0))
@@ -167,7 +183,8 @@ def _measure(
     p50, p99 = _fsync_ms(folder)
     grown = log.stat().st_size - bytes_before
     print(f"\nthis disk's fsync of 4 KiB: p50 {p50:.2f} ms, p99 {p99:.2f} ms")
-    print(f"resident memory of the worker: {_resident_mib(router):.0f} MiB")
+    writers = sum(map(_resident_mib, _writers(router.pid)))
+    print(f"resident memory: router {_resident_mib(router.pid):.0f} MiB, writer {writers:.0f} MiB")
     print(f"log growth: about {grown / max(total, 1):.0f} bytes a request (file, WAL not counted)")
     if report is not None:
         report.write_text(

@@ -12,24 +12,23 @@ behind the database but never run ahead of it.
 import asyncio
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from typing import Final, TypeVar
+from typing import Final
 
 from sqlalchemy.exc import (
     DataError,
     DBAPIError,
     InterfaceError,
     ProgrammingError,
-    SQLAlchemyError,
 )
 
 from transire.domain.log import Item, Receipt
 from transire.domain.ports import Clock
 from transire.entropy import BlockEntropy
-from transire.errors import LogUnavailable, LogUncertain, TransireError
+from transire.errors import LogUnavailable, TransireError
 from transire.observe.logging import log as operational_log
 from transire.record.checkpoint import Checkpoint
 from transire.record.draft import Draft, Names, Stamp, Written
+from transire.record.front import LogFront, settle
 from transire.record.guard import Guard
 from transire.record.mirror import Mirror
 from transire.record.pending import Job, Pending
@@ -39,7 +38,6 @@ from transire.record.standing import STANDING_FILE, Standing
 
 __all__ = ["LogWriter"]
 
-T = TypeVar("T")
 _Result = Written | TransireError
 
 _MAX_BATCH: Final = 512
@@ -50,14 +48,13 @@ _OF_ONE_ITEM: Final = (DataError, InterfaceError, ProgrammingError)
 """What the database says about a value, not about itself."""
 
 
-class LogWriter:
-    """Implements `domain.log.DecisionLog` over one store.
+class LogWriter(LogFront):
+    """Implements `domain.log.DecisionLog` over one store, in a thread of this process.
 
     Args:
         entropy: Returns n random bytes.
         release: Called last when the log closes; gives the directory free.
         queue_size: Waiting items beyond which `append` refuses at once.
-        commit_timeout_s: An item not durable by then is refused.
         linger_s: How long a lingering item may wait for company.
     """
 
@@ -77,22 +74,19 @@ class LogWriter:
         linger_s: float = 0.005,
     ) -> None:
         self._store = store
+        values = store.values()
+        super().__init__(Mirror(values), names=names, commit_timeout_s=commit_timeout_s)
         self._reader = reader
         self._signer = signer
         self._guard = guard
-        self._names = names
         self._clock = clock
         self._entropy = BlockEntropy(entropy)
         self._release = release
-        self._commit_timeout_s = commit_timeout_s
         self._linger_s = linger_s
-        values = store.values()
-        self._mirror = Mirror(values)
         self._sealed = signer.state_seal.of(values)
         self._known_blobs: set[str] = set()
         self._standing: Standing | None = None
         self._pending = Pending(clock, size=queue_size)
-        self._reads = ThreadPoolExecutor(max_workers=1, thread_name_prefix="log-reader")
         self._thread = threading.Thread(target=self._run, name="log-writer", daemon=True)
         self._thread.start()
 
@@ -112,47 +106,9 @@ class LogWriter:
         return str(self._signer.key)
 
     @property
-    def names(self) -> Names:
-        """Replica and boot of this process."""
-        return self._names
-
-    @property
     def depth(self) -> int:
         """Items waiting, for metrics."""
         return len(self._pending)
-
-    async def append(
-        self,
-        item: Item,
-        *,
-        linger: bool = False,
-        abandoned: Callable[[Receipt | TransireError], None] | None = None,
-    ) -> Receipt:
-        """Append one item; see `domain.log.DecisionLog`.
-
-        A cancelled caller takes only its own wait along; the queued item is written all the same.
-
-        Args:
-            abandoned: Called with what became of an entry whose caller has gone or was refused
-                meanwhile. Durable, it must be closed if it is a permit; not written, and certain to
-                stay so, it leaves its request without an entry.
-
-        Raises:
-            LogUncertain: not in time; the writer may have it in hand already.
-        """
-        job = self.enqueue(item, linger=linger)
-        if linger:
-            return await job.future
-        try:
-            async with asyncio.timeout(self._commit_timeout_s):
-                return await asyncio.shield(job.future)
-        except TimeoutError:
-            job.is_dropped = True
-            _when_known(job, abandoned)
-            raise LogUncertain("the log did not commit in time") from None
-        except asyncio.CancelledError:
-            _when_known(job, abandoned)
-            raise
 
     def enqueue(self, item: Item, *, linger: bool = False) -> Job:
         """Queue without waiting; the job's future resolves when the entry is durable.
@@ -171,35 +127,6 @@ class LogWriter:
         self._pending.put(job)
         return job
 
-    async def get(self, key: str) -> str | None:
-        """The committed value, from the in-process mirror (one process writes)."""
-        return self._mirror.get(key)
-
-    def peek(self, key: str) -> str | None:
-        """`get` without a coroutine, for the hot path."""
-        return self._mirror.get(key)
-
-    async def scan(self, prefix: str) -> list[tuple[str, str]]:
-        """Committed keys with this prefix, sorted."""
-        return self._mirror.scan(prefix)
-
-    async def blob(self, digest: str) -> bytes | None:
-        """Side data by its digest."""
-        return await self.read(lambda reader: reader.blob(digest))
-
-    async def read(self, query: Callable[[Reader], T]) -> T:
-        """Run a query on the reader's thread.
-
-        Raises:
-            LogUnavailable: the database cannot be read.
-        """
-        try:
-            return await asyncio.get_running_loop().run_in_executor(
-                self._reads, query, self._reader
-            )
-        except SQLAlchemyError:
-            raise LogUnavailable("the log cannot be read") from None
-
     async def close(self) -> None:
         """Flush what waits, then stop. Items appended from now on are refused."""
         self._pending.close()
@@ -207,8 +134,7 @@ class LogWriter:
 
     def _stop(self) -> None:
         self._thread.join()
-        self._reads.shutdown()
-        self._reader.close()
+        self._stop_reading()
         self._store.close()
         self._release()
 
@@ -339,7 +265,7 @@ class LogWriter:
             by_loop.setdefault(job.loop, []).append((job, told))
         for loop, settled in by_loop.items():
             try:
-                loop.call_soon_threadsafe(_settle, settled)
+                loop.call_soon_threadsafe(settle, settled)
             except RuntimeError:
                 continue  # that loop is closed; the entries are durable all the same
 
@@ -352,35 +278,6 @@ class LogWriter:
             origin=self.origin,
             checkpoint=note,
         )
-
-
-def _when_known(job: Job, abandoned: Callable[[Receipt | TransireError], None] | None) -> None:
-    """Tell of an entry nobody waits for any more, once it is known what became of it."""
-
-    def tell(future: "asyncio.Future[Receipt]") -> None:
-        if future.cancelled():
-            return
-        error = future.exception()
-        if abandoned is None:
-            return
-        if error is None:
-            abandoned(future.result())
-        elif isinstance(error, TransireError):
-            abandoned(error)
-
-    job.future.add_done_callback(tell)
-
-
-def _settle(settled: list[tuple[Job, Receipt | TransireError]]) -> None:
-    for job, outcome in settled:
-        if job.future.done():
-            continue  # its caller was cancelled or timed out
-        if isinstance(outcome, TransireError):
-            job.future.set_exception(outcome)
-            if job.is_lingering:
-                job.future.exception()  # nobody may be waiting for an outcome
-        else:
-            job.future.set_result(outcome)
 
 
 def _reason(error: Exception) -> str:

@@ -14,8 +14,14 @@ class Mirror:
 
     def __init__(self, values: Mapping[str, str]) -> None:
         self._spaces: dict[str, dict[str, str]] = {}
+        self.replace(values)
+
+    def replace(self, values: Mapping[str, str]) -> None:
+        """Hold these values and no others; who reads meanwhile sees all old or all new ones."""
+        spaces: dict[str, dict[str, str]] = {}
         for key, value in values.items():
-            self.put(key, value)
+            spaces.setdefault(_space_of(key), {})[key] = value
+        self._spaces = spaces
 
     def get(self, key: str) -> str | None:
         """The value, or None where there is none."""

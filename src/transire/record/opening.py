@@ -9,6 +9,7 @@ entries' bytes; `verify` checks everything between.
 
 import fcntl
 import os
+import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
@@ -32,6 +33,8 @@ from transire.storage.sqlite import LOG_FILE, open_reader, open_writer
 __all__ = ["create_log", "has_log", "hold", "is_whole", "open_log"]
 
 _LOCK_FILE: Final = "lock"
+_LOOK_S: Final = 0.05
+"""Seconds between two looks at a directory that is held."""
 _PARTS: Final = (LOG_FILE, KEY_FILE, GUARD_FILE)
 _ADVICE: Final = "see docs/how-to/lost-log.md"
 
@@ -82,8 +85,14 @@ def open_log(
     queue_size: int = 4096,
     commit_timeout_s: float = 5.0,
     linger_s: float = 0.005,
+    boot: str | None = None,
+    held_s: float = 0.0,
 ) -> LogWriter:
     """Open an existing log, having checked that it is the one this directory last held.
+
+    Args:
+        boot: The boot's name where another process chose it.
+        held_s: Seconds to wait where another process has the directory.
 
     Raises:
         IntegrityError: see the module's docstring.
@@ -92,7 +101,7 @@ def open_log(
         if not (directory / name).exists():
             raise IntegrityError(f"`{directory / name}` is missing; restore it, or {_ADVICE}")
     with ExitStack() as undo:
-        lock = hold(directory)
+        lock = hold(directory, wait_s=held_s)
         undo.callback(lock.close)
         signer, guard = Signer.load(directory), Guard(directory)
         try:
@@ -109,7 +118,7 @@ def open_log(
         reader,
         signer,
         guard,
-        names=Names(replica=replica, boot=entropy(8).hex()),
+        names=Names(replica=replica, boot=boot or entropy(8).hex()),
         clock=clock,
         entropy=entropy,
         release=lock.close,
@@ -136,15 +145,26 @@ def is_whole(directory: Path) -> bool:
     return True
 
 
-def hold(directory: Path) -> IO[str]:
-    """Take the directory; the kernel gives it free when the process ends, however it ends."""
+def hold(directory: Path, *, wait_s: float = 0.0) -> IO[str]:
+    """Take the directory; the kernel gives it free when the process ends, however it ends.
+
+    Raises:
+        IntegrityError: another process has it, and did not give it free within `wait_s`.
+    """
     lock = (directory / _LOCK_FILE).open("a", encoding="utf-8")
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        lock.close()
-        raise IntegrityError(f"another process has `{directory}` open; one writes a log") from None
-    return lock
+    until = time.monotonic() + wait_s
+    while True:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            if time.monotonic() < until:
+                time.sleep(_LOOK_S)
+                continue
+            lock.close()
+            raise IntegrityError(
+                f"another process has `{directory}` open; one writes a log"
+            ) from None
+        return lock
 
 
 def _check(reader: Reader, signer: Signer, guard: Guard) -> None:

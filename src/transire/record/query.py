@@ -15,7 +15,7 @@ import orjson
 from transire.domain.request import JsonValue
 from transire.errors import IntegrityError
 from transire.record.checkpoint import Checkpoint
-from transire.record.log import LogWriter
+from transire.record.front import LogFront
 from transire.record.merkle import CompactRange, leaf_hash
 from transire.record.note import VerifierKey, open_note
 from transire.record.sql import Reader
@@ -61,7 +61,7 @@ class LogEntries:
     Reads and hashes the whole log: for rare acts that must trust nothing else (activation).
     """
 
-    def __init__(self, log: LogWriter) -> None:
+    def __init__(self, log: LogFront) -> None:
         self._log = log
 
     async def read_entries(self, kinds: frozenset[str]) -> Sequence[Mapping[str, JsonValue]]:
@@ -93,7 +93,7 @@ class LogEntries:
 class Projection:
     """Runs on the log's reader thread; one at a time."""
 
-    def __init__(self, directory: Path, log: LogWriter) -> None:
+    def __init__(self, directory: Path, log: LogFront) -> None:
         self._log = log
         self._db = sqlite3.connect(
             directory / INDEX_FILE, check_same_thread=False, isolation_level=None

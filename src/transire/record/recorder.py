@@ -28,7 +28,7 @@ from transire.errors import (
     StaleError,
     TransireError,
 )
-from transire.record.log import LogWriter
+from transire.record.front import LogFront
 
 __all__ = [
     "PERMIT_S",
@@ -47,7 +47,7 @@ _MAX_ISSUED: Final = 100_000
 class LogRecorder:
     """Implements `domain.ports.Recorder` over the log."""
 
-    def __init__(self, log: LogWriter, clock: Clock) -> None:
+    def __init__(self, log: LogFront, clock: Clock) -> None:
         self._log = log
         self._clock = clock
         self._issued: dict[str, Recorded[Permit]] = {}

@@ -1,0 +1,179 @@
+"""What every user of a log has in front of them, wherever its entries are written.
+
+A front queues items and tells what became of them, answers for state from a mirror of what is
+committed, and reads stored entries over a connection of its own. Who writes is a subclass:
+`LogWriter` in a thread of this process, `RemoteLog` in a process of its own.
+"""
+
+import asyncio
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from transire.domain.log import Item, Receipt
+from transire.errors import LogUnavailable, LogUncertain, TransireError
+from transire.record.draft import Names
+from transire.record.mirror import Mirror
+from transire.record.pending import Job
+from transire.record.sql import Reader
+
+__all__ = ["LogFront", "settle"]
+
+T = TypeVar("T")
+
+
+class LogFront(ABC):
+    """The half of `domain.log.DecisionLog` that does not depend on who writes.
+
+    Args:
+        commit_timeout_s: An item not durable by then is refused.
+    """
+
+    def __init__(self, mirror: Mirror, *, names: Names, commit_timeout_s: float) -> None:
+        self._reader: Reader | None = None
+        self._mirror = mirror
+        self._names = names
+        self._commit_timeout_s = commit_timeout_s
+        self._reads = ThreadPoolExecutor(max_workers=1, thread_name_prefix="log-reader")
+
+    @property
+    @abstractmethod
+    def is_ready(self) -> bool:
+        """False while the database does not take writes or outcomes wait for it."""
+
+    @property
+    @abstractmethod
+    def origin(self) -> str:
+        """The log's name."""
+
+    @property
+    @abstractmethod
+    def public_key(self) -> str:
+        """The verifier key string."""
+
+    @property
+    @abstractmethod
+    def depth(self) -> int:
+        """Items waiting, for metrics."""
+
+    @abstractmethod
+    def enqueue(self, item: Item, *, linger: bool = False) -> Job:
+        """Queue without waiting; the job's future resolves when the entry is durable.
+
+        Raises:
+            LogUnavailable: closing, full, or outcomes wait that could not be written.
+        """
+
+    @abstractmethod
+    async def close(self) -> None:
+        """Flush what waits, then stop. Items appended from now on are refused."""
+
+    @property
+    def names(self) -> Names:
+        """Replica and boot of this process."""
+        return self._names
+
+    async def append(
+        self,
+        item: Item,
+        *,
+        linger: bool = False,
+        abandoned: Callable[[Receipt | TransireError], None] | None = None,
+    ) -> Receipt:
+        """Append one item; see `domain.log.DecisionLog`.
+
+        A cancelled caller takes only its own wait along; the queued item is written all the same.
+
+        Args:
+            abandoned: Called with what became of an entry whose caller has gone or was refused
+                meanwhile. Durable, it must be closed if it is a permit; not written, and certain to
+                stay so, it leaves its request without an entry.
+
+        Raises:
+            LogUncertain: not in time; the writer may have it in hand already.
+        """
+        job = self.enqueue(item, linger=linger)
+        if linger:
+            return await job.future
+        try:
+            async with asyncio.timeout(self._commit_timeout_s):
+                return await asyncio.shield(job.future)
+        except TimeoutError:
+            self._drop(job)
+            _when_known(job, abandoned)
+            raise LogUncertain("the log did not commit in time") from None
+        except asyncio.CancelledError:
+            _when_known(job, abandoned)
+            raise
+
+    async def get(self, key: str) -> str | None:
+        """The committed value, from the in-process mirror (one process writes)."""
+        return self._mirror.get(key)
+
+    def peek(self, key: str) -> str | None:
+        """`get` without a coroutine, for the hot path."""
+        return self._mirror.get(key)
+
+    async def scan(self, prefix: str) -> list[tuple[str, str]]:
+        """Committed keys with this prefix, sorted."""
+        return self._mirror.scan(prefix)
+
+    async def blob(self, digest: str) -> bytes | None:
+        """Side data by its digest."""
+        return await self.read(lambda reader: reader.blob(digest))
+
+    async def read(self, query: Callable[[Reader], T]) -> T:
+        """Run a query on the reader's thread.
+
+        Raises:
+            LogUnavailable: the database cannot be read.
+        """
+        reader = self._reader
+        if reader is None:
+            raise LogUnavailable("the log is not open")
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._reads, query, reader)
+        except SQLAlchemyError:
+            raise LogUnavailable("the log cannot be read") from None
+
+    def _drop(self, job: Job) -> None:
+        """The caller was refused: do not write the item if that is still possible."""
+        job.is_dropped = True
+
+    def _stop_reading(self) -> None:
+        self._reads.shutdown()
+        if self._reader is not None:
+            self._reader.close()
+
+
+def settle(settled: list[tuple[Job, Receipt | TransireError]]) -> None:
+    """Tell each job's caller what became of it; runs on the callers' event loop."""
+    for job, outcome in settled:
+        if job.future.done():
+            continue  # its caller was cancelled or timed out
+        if isinstance(outcome, TransireError):
+            job.future.set_exception(outcome)
+            if job.is_lingering:
+                job.future.exception()  # nobody may be waiting for an outcome
+        else:
+            job.future.set_result(outcome)
+
+
+def _when_known(job: Job, abandoned: Callable[[Receipt | TransireError], None] | None) -> None:
+    """Tell of an entry nobody waits for any more, once it is known what became of it."""
+
+    def tell(future: "asyncio.Future[Receipt]") -> None:
+        if future.cancelled():
+            return
+        error = future.exception()
+        if abandoned is None:
+            return
+        if error is None:
+            abandoned(future.result())
+        elif isinstance(error, TransireError):
+            abandoned(error)
+
+    job.future.add_done_callback(tell)
