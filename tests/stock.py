@@ -146,8 +146,8 @@ def generated(count: int, seed: int = 1) -> Iterator[str]:
 
 
 def real_texts(limit: int) -> list[str]:
-    """Texts people and fake-data generators wrote, where `TRANSIRE_DATA` has them; else none."""
-    root = os.environ.get("TRANSIRE_DATA")
+    """Texts people and fake-data generators wrote, from `TRANSIRE_DEV_DATA`; else none."""
+    root = os.environ.get("TRANSIRE_DEV_DATA")
     folder = Path(root or "nowhere") / "detection"
     if not folder.is_dir():
         return []

@@ -1,8 +1,8 @@
 """python -m tests.bench.names: how good and how dear the embedded name models are, as a table.
 
 Reads `detection/ner_dev.jsonl.gz` (WNUT17's test set) and `presidio_research_synth_v2.json` below
-`TRANSIRE_DATA`, biomedical sentences that training left out, and chat framed here in ten locales;
-nothing of them was trained on. Overlap counts; a message is three rows.
+`TRANSIRE_DEV_DATA`, biomedical sentences that training left out, and chat framed here in ten
+locales; nothing of them was trained on. Overlap counts; a message is three rows.
 """
 
 import gzip
@@ -22,7 +22,7 @@ from transire.workbench.measure import evaluate
 from transire.workbench.names.corpus import plain_rows, read_rows
 
 _BIOMEDICAL = 1_500
-DATA = Path(os.environ.get("TRANSIRE_DATA", "../shared/data")) / "detection"
+DATA = Path(os.environ.get("TRANSIRE_DEV_DATA", "../shared/data")) / "detection"
 Row = tuple[str, list[tuple[int, int]]]
 
 

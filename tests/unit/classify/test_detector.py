@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import random
+import time
 from collections.abc import Sequence
 
 import pytest
@@ -21,7 +22,7 @@ from tests.unit.classify.detectors import (
 from transire.classify.detector import canaries
 from transire.classify.pool import POOL_BROKEN, POOL_FULL, POOL_LATE, ScanPool
 from transire.classify.recognizers import select
-from transire.classify.scan import OPAQUE, Scan
+from transire.classify.scan import OPAQUE, Scan, scan_texts
 from transire.domain.bundle import Cue, DetectorRules
 from transire.domain.decision import Classification, PartState
 from transire.domain.ids import DataClass
@@ -340,17 +341,26 @@ async def _at_once(texts: Sequence[str], rules: DetectorRules) -> tuple[list[Cla
         pool.close()
 
 
+def _ms_to_read(text: str) -> float:
+    """What this machine, as busy as it is, needs for one text."""
+    began = time.monotonic()
+    scan_texts([text], seconds=600, entities=frozenset(ENTITIES))
+    return (time.monotonic() - began) * 1_000
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("deadline_ms", [1, 60, 20_000])
+@pytest.mark.parametrize("share", [0.05, 0.5, 200])
 async def test_long_prompts_beyond_one_workers_budget_are_read_whole_or_refused_by_name(
-    deadline_ms: int,
+    share: float,
 ) -> None:
     numbers = [" ".join(f"call +49 30 {n}{m:05}" for m in range(2_500)) for n in range(10, 16)]
+    texts = [text[:50_000] for text in numbers]
+    deadline_ms = max(1, int(share * _ms_to_read(texts[0])))
     rules = DetectorRules(
-        languages=("en", "de"), base_deadline_ms=deadline_ms, deadline_ms_per_kchar=1
+        languages=("en", "de"), base_deadline_ms=deadline_ms, deadline_ms_per_kchar=0
     )
 
-    seen, left = await _at_once([text[:50_000] for text in numbers], rules)
+    seen, left = await _at_once(texts, rules)
 
     whole = [len(one.findings) for one in seen if not one.failures]
     assert len(seen) == 6
@@ -359,4 +369,4 @@ async def test_long_prompts_beyond_one_workers_budget_are_read_whole_or_refused_
     assert all(count > 2_000 for count in whole)
     refused = [one for one in seen if one.failures]
     assert all({*one.failures} <= {POOL_LATE, *ENTITIES} and one.failed for one in refused)
-    assert len(whole) == 6 if deadline_ms == 20_000 else refused
+    assert len(whole) == 6 if share > 6 else refused

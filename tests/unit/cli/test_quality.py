@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from transire.cli.main import app
 
-MMLU = Path(os.environ.get("TRANSIRE_DATA", "../shared/data")) / "routing"
+MMLU = Path(os.environ.get("TRANSIRE_DEV_DATA", "../shared/data")) / "routing"
 
 
 def run(*arguments: str) -> tuple[int, str, str]:

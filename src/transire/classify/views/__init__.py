@@ -62,13 +62,14 @@ def views_of(traits: Traits, watch: Callable[[], None] = unwatched) -> Iterator[
     """Every other reading, nearest first; nothing for a text in plain writing.
 
     Args:
-        watch: Called before each family is looked for and each view is built, and in a long one;
-            whatever it raises ends the reading.
+        watch: Called before each view is built, in a long one, and around each family looked for
+            in it; whatever it raises ends the reading. Not called for a text without a view: it
+            lacks no reading, however late it is.
 
     Raises:
         TooDeepError: something was left unread.
     """
-    first = list(_watched(_first(traits), watch))
+    first = list(_first(traits))
     if first:
         yield from _views(traits, first, watch)
 

@@ -166,7 +166,9 @@ def _is_near(text: str, end: int, at: int, read: str) -> bool:
 
 
 def _run(start: int, end: int, plain: list[str]) -> Edit:
-    return Edit(start, end, "".join(plain), FOLDED if plain[0] else INVISIBLE)
+    text = "".join(plain)
+    via = FOLDED if plain[0] else INVISIBLE
+    return Edit(start, end, text, via, is_even=len(text) == end - start)
 
 
 def _reading(text: str, at: int, character: str) -> str | None:

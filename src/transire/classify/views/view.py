@@ -25,14 +25,16 @@ _LOOK_PIECES: Final = 4_096
 class Edit(NamedTuple):
     """`text` is read in place of the half-open range; `via` says by which view.
 
-    A text as long as its range is read letter for letter, so that a run of folded characters is one
-    edit and a span inside it still leads to its own letters. No decoding keeps the length.
+    Attributes:
+        is_even: `text` is read letter for letter, so that a run of folded characters is one edit
+            and a span inside it still leads to its own letters.
     """
 
     start: int
     end: int
     text: str
     via: str
+    is_even: bool = False
 
 
 class _Piece(NamedTuple):
@@ -158,8 +160,7 @@ def _cut(
         while edit is not None and edit.end <= high:
             if edit.start > at:
                 yield _Piece(at, edit.start, "", is_even=True), text[at : edit.start]
-            is_even = len(edit.text) == edit.end - edit.start
-            yield _Piece(edit.start, edit.end, edit.via, is_even), edit.text
+            yield _Piece(edit.start, edit.end, edit.via, edit.is_even), edit.text
             at = edit.end
             edit = next(upcoming)
         if high > at:

@@ -15,7 +15,9 @@ from transire.classify.names.finder import NameFinder
 from transire.classify.names.spans import PERSON
 from transire.workbench.measure import Row, evaluate
 
-DATA = Path(os.environ.get("TRANSIRE_DATA", "../shared/data")) / "detection" / "ner_dev.jsonl.gz"
+DATA = (
+    Path(os.environ.get("TRANSIRE_DEV_DATA", "../shared/data")) / "detection" / "ner_dev.jsonl.gz"
+)
 MODELS = ["accurate", "fast"]
 
 
@@ -133,7 +135,9 @@ def rows() -> Iterator[tuple[str, list[tuple[int, int]]]]:
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not DATA.is_file(), reason="the development data is not here (TRANSIRE_DATA)")
+@pytest.mark.skipif(
+    not DATA.is_file(), reason="the development data is not here (TRANSIRE_DEV_DATA)"
+)
 @pytest.mark.parametrize(
     ("names", "precision", "recall"), [("accurate", 0.70, 0.55), ("fast", 0.62, 0.48)]
 )

@@ -260,3 +260,19 @@ def test_a_window_and_not_the_text_is_read_again() -> None:
     text = "word " * 20_000 + html.escape(f"<{MAIL}>") + " word" * 20_000
 
     assert sum(len(view.text) for view in views_of(traits_of(text))) < 1_000
+
+
+def late() -> None:
+    raise TimeoutError
+
+
+@pytest.mark.parametrize(
+    "text", ["plain words", "costs 30 % (at least)", "x = 1", "Grüße aus Köln"]
+)
+def test_a_text_without_another_reading_lacks_none_however_late_it_is(text: str) -> None:
+    assert list(views_of(traits_of(text), late)) == []
+
+
+def test_another_reading_ends_where_its_deadline_has_passed() -> None:
+    with pytest.raises(TimeoutError):
+        list(views_of(traits_of(b64(MAIL.encode())), late))
