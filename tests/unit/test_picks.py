@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from tests.unit.record.test_recorder import case as recorded_case
+from tests.unit.record.cases import case as recorded_case
 from tests.unit.score.fleets import authorization_of, bundle_of, deployment, request_of, verdict
 
 from transire.domain.decision import (

@@ -28,8 +28,8 @@ from transire.domain.ids import (
 )
 from transire.domain.request import Assertions, Principal
 from transire.errors import AccessError, NotFoundError, TransireError
+from transire.record.fields import evaluation_rows
 from transire.record.merkle import inclusion_proof
-from transire.record.recorder import evaluation_rows
 from transire.router import Advice
 from transire.score.replay import agrees, is_whole
 

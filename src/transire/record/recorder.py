@@ -1,43 +1,32 @@
-"""From a case to its entries; the only maker of `Recorded` (I1, I3).
+"""From a case to its durable entries; the only maker of `Recorded` (I1, I3).
 
-What an entry holds: ids, keyed digests, classes, counts, sizes, policies. What it never holds:
-content, names of tools or files, an end user's name, an upstream's words (I6).
+What the entries say is `fields`; here is when they are written, what they depend on, and what
+becomes of one whose caller has gone.
 """
 
 import asyncio
-import hashlib
-from collections.abc import Iterable
 from contextlib import suppress
-from datetime import datetime, timedelta
-from typing import Any, Final
-
-import orjson
+from datetime import timedelta
+from typing import Final
 
 from transire.bundle.acts import ACTIVE_KEY
 from transire.bundle.quarantine import VERSION_KEY
-from transire.domain.decision import MOST_RECORDED, Case, Choice, Form, Hold, Pair
-from transire.domain.ids import DeploymentId
+from transire.domain.decision import Case, Choice, Hold
 from transire.domain.log import Change, Condition, Item, Receipt
 from transire.domain.permit import Outcome, OutcomeStatus, Permit, Recorded
 from transire.domain.ports import Clock, Release, Wire
 from transire.domain.request import JsonValue, RoutingRequest
-from transire.errors import (
-    IntegrityError,
-    LogUnavailable,
-    PolicyDenied,
-    StaleError,
-    TransireError,
+from transire.errors import IntegrityError, LogUnavailable, StaleError, TransireError
+from transire.record.fields import (
+    decision_fields,
+    outcome_fields,
+    pair_fields,
+    permit_fields,
+    refusal_fields,
 )
 from transire.record.front import LogFront
 
-__all__ = [
-    "PERMIT_S",
-    "LogRecorder",
-    "decision_fields",
-    "evaluation_rows",
-    "outcome_fields",
-    "request_fields",
-]
+__all__ = ["PERMIT_S", "LogRecorder"]
 
 PERMIT_S: Final = 5.0
 """A permit's life: from its entry to the first byte (ADR 2)."""
@@ -84,13 +73,13 @@ class LogRecorder:
         if is_first:
             fields, blobs = decision_fields(case)
             fields |= {"id": case.request.id, "outcome": "permitted"}
-            fields["chosen"] = _pair_fields(choice.candidate.pair)
+            fields["chosen"] = pair_fields(choice.candidate.pair)
             if wire.ignored or case.request.body.ignored:
                 fields["ignored"] = [*case.request.body.ignored, *wire.ignored][:64]
         else:
             fields["decision_id"] = case.request.id
             fields["evaluation"] = authorization.evaluation_digest
-        fields["permit"] = {**_permit_fields(permit), "provider": wire.deployment.provider}
+        fields["permit"] = permit_fields(permit, wire.deployment.provider)
         if release is not None:
             fields["review_id"] = release.review_id
         item = Item(
@@ -153,7 +142,7 @@ class LogRecorder:
                     **fields,
                     "id": case.request.id,
                     "outcome": "review_required",
-                    "chosen": _pair_fields(hold.candidate.pair),
+                    "chosen": pair_fields(hold.candidate.pair),
                     "review_id": review_id,
                     "review": review_fields,
                 },
@@ -174,7 +163,7 @@ class LogRecorder:
         fields, blobs = decision_fields(case)
         if choice is not None:
             outcome = "review_required" if isinstance(choice, Hold) else "permitted"
-            fields["chosen"] = _pair_fields(choice.candidate.pair)
+            fields["chosen"] = pair_fields(choice.candidate.pair)
         return await self._log.append(
             Item(
                 kind="advice",
@@ -223,10 +212,7 @@ class LogRecorder:
 
 
 def _refusal(case: Case | None, request: RoutingRequest, code: str) -> Item:
-    """A decision that nothing was forwarded; without a case, about a request nobody judged."""
-    fields, blobs = (request_fields(request), {}) if case is None else decision_fields(case)
-    outcome = {PolicyDenied.code: "denied"}.get(code, "refused")
-    fields |= {"id": request.id, "outcome": outcome, "code": code}
+    fields, blobs = refusal_fields(case, request, code)
     return Item(kind="decision", fields=fields, blobs=blobs)
 
 
@@ -237,152 +223,3 @@ def _currency(case: Case) -> tuple[Condition, ...]:
         Condition(key=ACTIVE_KEY, equals=case.authorization.bundle_digest, stale=True),
         Condition(key=VERSION_KEY, equals=str(version), stale=True),
     )
-
-
-def request_fields(request: RoutingRequest) -> dict[str, JsonValue]:
-    """What an entry says about a request, whatever became of it."""
-    principal, body = request.principal, request.body
-    return {
-        "tenant": principal.tenant,
-        "app": principal.application or "",
-        "key_id": principal.key_id,
-        "purpose": principal.purpose or "",
-        "request": {
-            "mac": request.mac.hex(),
-            "content": request.content_digest.hex(),
-            "asked_model": request.asked_model,
-            "bytes": body.size_bytes,
-            "tokens": body.tokens_estimate,
-            "parts": len(body.parts),
-            "stream": request.is_stream,
-            "n": body.n,
-            "needs": sorted(body.needs)[:32],
-            "capabilities": sorted(body.capabilities),
-        },
-    }
-
-
-def decision_fields(case: Case) -> tuple[dict[str, JsonValue], dict[str, bytes]]:
-    """What a decision's entry says, and the side data it names by digest (I8).
-
-    The side data are the verdicts of all candidates and the facts Cedar saw: replay starts there.
-    """
-    request, classification = case.request, case.classification
-    authorization, signals = case.authorization, case.classification.signals
-    classes = _counted(f.data_class for f in classification.findings)
-    facts = _facts_blob(case)
-    facts_digest = hashlib.sha256(facts).hexdigest()
-    fields = {
-        **request_fields(request),
-        "bundle": authorization.bundle_digest,
-        "quarantine": authorization.quarantine_version,
-        "evaluated_at": _moment(authorization.evaluated_at),
-        "detector": classification.detector_digest,
-        "classes": [{"class": name, "count": count} for name, count in classes.items()],
-        "reduced": sorted(classification.reduced),
-        "states": _counted(state.value for state in classification.states),
-        "signals": {
-            "language": signals.language,
-            "task": signals.task,
-            "cues": list(signals.cues),
-            "quality_floor": signals.quality_floor_permille,
-            "stakes": signals.stakes,
-            "needs": sorted(signals.needs),
-        },
-        "facts": facts_digest,
-        "limits": _asserted_limits(request),
-        "redactions": case.redaction.count if case.redaction else 0,
-        "evaluation": authorization.evaluation_digest,
-        "memo": authorization.is_memo_hit,
-        "ranking": case.ranking.to_json(),
-    }
-    return fields, {authorization.evaluation_digest: authorization.evaluation, facts_digest: facts}
-
-
-def _facts_blob(case: Case) -> bytes:
-    """Per form, the facts without and, where they differ, with the caller's assertions."""
-    forms = {
-        form.value: {
-            "base": base.to_json(),
-            "asserted": None if asserted == base else asserted.to_json(),
-        }
-        for form, (base, asserted) in case.authorization.facts.items()
-    }
-    return orjson.dumps(forms, option=orjson.OPT_SORT_KEYS)
-
-
-def _counted(names: Iterable[str]) -> dict[str, JsonValue]:
-    """Name → how often, sorted by name."""
-    counts: dict[str, int] = {}
-    for name in names:
-        counts[name] = counts.get(name, 0) + 1
-    return dict(sorted(counts.items()))
-
-
-def _moment(moment: datetime) -> str:
-    """RFC 3339 in UTC, to the microsecond; `strftime` costs four times as much."""
-    return f"{moment.isoformat(timespec='microseconds')[:26]}Z"
-
-
-def _asserted_limits(request: RoutingRequest) -> dict[str, JsonValue]:
-    a = request.assertions
-    return {
-        **_models(a.models),
-        "jurisdictions": sorted(a.jurisdictions),
-        "redaction": a.redaction,
-        "max_cost_micro_usd": a.max_cost_micro_usd,
-        "max_latency_ms": a.max_latency_ms,
-        "min_quality": a.min_quality_permille,
-    }
-
-
-def _models(models: frozenset[DeploymentId] | None) -> dict[str, JsonValue]:
-    """The deployments a request narrowed itself to; cut, and said to be, beyond what fits."""
-    if models is None or len(models) <= MOST_RECORDED:
-        return {"models": None if models is None else sorted(models)}
-    return {"models": sorted(models)[:MOST_RECORDED], "cut": len(models)}
-
-
-def _pair_fields(pair: Pair) -> dict[str, JsonValue]:
-    if pair.form is Form.RAW:
-        return {"deployment": pair.deployment}
-    return {"deployment": pair.deployment, "form": str(pair.form)}
-
-
-def _permit_fields(permit: Permit) -> dict[str, JsonValue]:
-    return {
-        "attempt": permit.attempt,
-        "cause": permit.cause,
-        **_pair_fields(permit.pair),
-        "content": permit.content_digest.hex(),
-        "wire": permit.wire_digest.hex(),
-        "bundle": permit.bundle_digest,
-        "quarantine": permit.quarantine_version,
-        "expires_at": _moment(permit.expires_at),
-    }
-
-
-def outcome_fields(permit: Permit, outcome: Outcome) -> dict[str, JsonValue]:
-    """An outcome entry; names its decision and attempt."""
-    return {
-        "decision_id": permit.decision_id,
-        "attempt": permit.attempt,
-        "deployment": permit.pair.deployment,
-        "status": str(outcome.status),
-        "failure": outcome.failure,
-        "http_status": outcome.http_status,
-        "latency_ms": outcome.latency_ms,
-        "first_byte_ms": outcome.first_byte_ms,
-        "tokens_in": outcome.tokens_in,
-        "tokens_out": outcome.tokens_out,
-        "cost_micro_usd": outcome.cost_micro_usd,
-        "released_bytes": outcome.released_bytes,
-        "finish_reasons": list(outcome.finish_reasons),
-        **outcome.facts,
-    }
-
-
-def evaluation_rows(data: bytes) -> list[dict[str, Any]]:
-    """The verdicts an evaluation blob holds."""
-    rows: list[dict[str, Any]] = orjson.loads(data)
-    return rows

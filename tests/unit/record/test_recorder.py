@@ -1,7 +1,6 @@
 """Entries of the path: what they say, what they depend on, and that no permit exists without."""
 
 import asyncio
-import hashlib
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -10,33 +9,22 @@ import orjson
 import pytest
 from tests.conftest import FakeClock
 from tests.fakes import MemoryLog
-from tests.unit.score.fleets import (
-    authorization_of,
-    classification_of,
-    deployment,
-    request_of,
-    verdict,
-)
+from tests.unit.record.cases import CANARY, DIGEST, EVALUATION, TERMS, case
+from tests.unit.score.fleets import deployment, verdict
 
 from transire.bundle.acts import ACTIVE_KEY
 from transire.bundle.quarantine import VERSION_KEY
 from transire.domain.decision import (
     Candidate,
-    Case,
     Choice,
-    Finding,
     Form,
     Hold,
-    PartState,
-    Ranking,
-    Redaction,
-    Terms,
 )
-from transire.domain.ids import ApplicationId, DataClass, DeploymentId, Purpose, ReviewId
+from transire.domain.ids import DeploymentId, ReviewId
 from transire.domain.log import Change, Condition
 from transire.domain.permit import Outcome, OutcomeStatus, Permit, Recorded
 from transire.domain.ports import Release, Wire
-from transire.domain.request import Assertions, Part, PartKind
+from transire.domain.request import Assertions
 from transire.errors import (
     ConflictError,
     GovernanceUnavailable,
@@ -47,9 +35,6 @@ from transire.errors import (
 )
 from transire.record.recorder import LogRecorder
 
-CANARY = "CANARY-7f3"
-EVALUATION = b'[{"deployment":"a"}]'
-DIGEST = hashlib.sha256(EVALUATION).hexdigest()
 WIRE = Wire(deployment=deployment("a"), body=CANARY.encode(), digest=b"w", ignored=("top_k",))
 
 
@@ -86,7 +71,6 @@ class Desk:
         return entry
 
 
-TERMS = Terms(1, 1, 1, 1_000, 900, 0)
 RELEASE = Release(
     review_id=ReviewId("rev_1"),
     conditions=(Condition(key="review/rev_1", equals="approved"),),
@@ -95,64 +79,6 @@ RELEASE = Release(
     deployments=frozenset({DeploymentId("a")}),
     queues=frozenset({"q"}),
 )
-
-
-def case() -> Case:
-    part = Part(pointer=("messages", 0, "content"), kind=PartKind.TEXT, text=CANARY, role="user")
-    request = request_of(
-        fields={"messages": [{"role": "user", "content": CANARY}], CANARY: CANARY},
-        parts=(part,),
-        ignored=("metadata",),
-        needs=frozenset({"tools", "json_mode"}),
-        capabilities=frozenset({"store"}),
-    )
-    request = replace(
-        request,
-        mac=b"mac",
-        content_digest=b"content",
-        principal=replace(
-            request.principal, application=ApplicationId("app"), purpose=Purpose("support")
-        ),
-        assertions=Assertions(
-            models=frozenset({DeploymentId("b"), DeploymentId("a")}),
-            max_latency_ms=9,
-            session_id=CANARY,
-            required_tools=frozenset({CANARY}),
-            task=CANARY,
-            domain=CANARY,
-        ),
-    )
-    finding = Finding(
-        part=0, start=0, end=6, entity="EMAIL", data_class=DataClass("CONTACT"), score_pct=90
-    )
-    candidate = Candidate(verdict("a"), TERMS)
-    return Case(
-        request=request,
-        classification=replace(
-            classification_of(),
-            findings=(finding, finding),
-            states=(PartState.FOUND,),
-            detector_digest="det",
-        ),
-        redaction=Redaction(
-            body=replace(request.body, fields={"messages": [CANARY]}),
-            classification=classification_of(),
-            content_digest=b"redacted",
-            count=2,
-        ),
-        authorization=replace(
-            authorization_of(verdict("a")), evaluation=EVALUATION, evaluation_digest=DIGEST
-        ),
-        ranking=Ranking(
-            candidates=(candidate,),
-            filtered=(),
-            reason="only_one",
-            scorer_digest="s",
-            seed=1,
-            target_ms=1,
-            near_tie_permille=0,
-        ),
-    )
 
 
 @pytest.fixture
@@ -423,25 +349,6 @@ async def test_flushing_waits_for_outcomes_that_are_not_durable_yet(desk: Desk) 
     assert not flushing.done()
     durable.set_result(recorded.receipt)
     await flushing
-
-
-@pytest.mark.parametrize(
-    ("count", "listed", "cut"),
-    [(None, None, None), (0, 0, None), (128, 128, None), (129, 128, 129)],
-)
-async def test_the_deployments_a_request_narrowed_itself_to_are_listed_as_far_as_they_fit(
-    desk: Desk, count: int | None, listed: int | None, cut: int | None
-) -> None:
-    models = None
-    if count is not None:
-        models = frozenset(DeploymentId(f"d{n:03d}") for n in range(count))
-    request = replace(desk.case.request, assertions=Assertions(models=models))
-    desk.case = replace(desk.case, request=request)
-    await desk.permit()
-    limits = desk.last["limits"]
-
-    assert (None if limits["models"] is None else len(limits["models"])) == listed
-    assert limits.get("cut") == cut
 
 
 async def test_nothing_of_the_content_stands_in_any_entry(desk: Desk) -> None:

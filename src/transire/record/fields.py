@@ -1,0 +1,194 @@
+"""What the path's entries say: fields from values. Pure.
+
+An entry holds ids, keyed digests, classes, counts, sizes, policies. It never holds content, names
+of tools or files, an end user's name, or an upstream's words (I6). What is long or repeats itself,
+the verdicts and the facts, is side data that the entry names by digest.
+"""
+
+import hashlib
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+import orjson
+
+from transire.domain.decision import MOST_RECORDED, Case, Form, Pair
+from transire.domain.ids import DeploymentId
+from transire.domain.permit import Outcome, Permit
+from transire.domain.request import JsonValue, RoutingRequest
+from transire.errors import PolicyDenied
+
+__all__ = [
+    "decision_fields",
+    "evaluation_rows",
+    "outcome_fields",
+    "pair_fields",
+    "permit_fields",
+    "refusal_fields",
+    "request_fields",
+]
+
+
+def request_fields(request: RoutingRequest) -> dict[str, JsonValue]:
+    """What an entry says about a request, whatever became of it."""
+    principal, body = request.principal, request.body
+    return {
+        "tenant": principal.tenant,
+        "app": principal.application or "",
+        "key_id": principal.key_id,
+        "purpose": principal.purpose or "",
+        "request": {
+            "mac": request.mac.hex(),
+            "content": request.content_digest.hex(),
+            "asked_model": request.asked_model,
+            "bytes": body.size_bytes,
+            "tokens": body.tokens_estimate,
+            "parts": len(body.parts),
+            "stream": request.is_stream,
+            "n": body.n,
+            "needs": sorted(body.needs)[:32],
+            "capabilities": sorted(body.capabilities),
+        },
+    }
+
+
+def decision_fields(case: Case) -> tuple[dict[str, JsonValue], dict[str, bytes]]:
+    """What a decision's entry says, and the side data it names by digest (I8).
+
+    The side data are the verdicts of all candidates and the facts Cedar saw: replay starts there.
+    """
+    request, classification = case.request, case.classification
+    authorization, signals = case.authorization, case.classification.signals
+    classes = _counted(f.data_class for f in classification.findings)
+    facts = _facts_blob(case)
+    facts_digest = hashlib.sha256(facts).hexdigest()
+    fields = {
+        **request_fields(request),
+        "bundle": authorization.bundle_digest,
+        "quarantine": authorization.quarantine_version,
+        "evaluated_at": _moment(authorization.evaluated_at),
+        "detector": classification.detector_digest,
+        "classes": [{"class": name, "count": count} for name, count in classes.items()],
+        "reduced": sorted(classification.reduced),
+        "states": _counted(state.value for state in classification.states),
+        "signals": {
+            "language": signals.language,
+            "task": signals.task,
+            "cues": list(signals.cues),
+            "quality_floor": signals.quality_floor_permille,
+            "stakes": signals.stakes,
+            "needs": sorted(signals.needs),
+        },
+        "facts": facts_digest,
+        "limits": _asserted_limits(request),
+        "redactions": case.redaction.count if case.redaction else 0,
+        "evaluation": authorization.evaluation_digest,
+        "memo": authorization.is_memo_hit,
+        "ranking": case.ranking.to_json(),
+    }
+    return fields, {authorization.evaluation_digest: authorization.evaluation, facts_digest: facts}
+
+
+def refusal_fields(
+    case: Case | None, request: RoutingRequest, code: str
+) -> tuple[dict[str, JsonValue], dict[str, bytes]]:
+    """A decision that nothing was forwarded; without a case, about a request nobody judged.
+
+    Args:
+        code: The error's code; only policy's own is a denial, everything else a refusal.
+    """
+    fields, blobs = (request_fields(request), {}) if case is None else decision_fields(case)
+    outcome = "denied" if code == PolicyDenied.code else "refused"
+    return {**fields, "id": request.id, "outcome": outcome, "code": code}, blobs
+
+
+def pair_fields(pair: Pair) -> dict[str, JsonValue]:
+    """What was chosen: the deployment, and the form where it is not the raw one."""
+    if pair.form is Form.RAW:
+        return {"deployment": pair.deployment}
+    return {"deployment": pair.deployment, "form": str(pair.form)}
+
+
+def permit_fields(permit: Permit, provider: str) -> dict[str, JsonValue]:
+    """A permit as its entry carries it, with whom the bytes go to."""
+    return {
+        "attempt": permit.attempt,
+        "cause": permit.cause,
+        **pair_fields(permit.pair),
+        "content": permit.content_digest.hex(),
+        "wire": permit.wire_digest.hex(),
+        "bundle": permit.bundle_digest,
+        "quarantine": permit.quarantine_version,
+        "expires_at": _moment(permit.expires_at),
+        "provider": provider,
+    }
+
+
+def outcome_fields(permit: Permit, outcome: Outcome) -> dict[str, JsonValue]:
+    """An outcome entry; names its decision and attempt."""
+    return {
+        "decision_id": permit.decision_id,
+        "attempt": permit.attempt,
+        "deployment": permit.pair.deployment,
+        "status": str(outcome.status),
+        "failure": outcome.failure,
+        "http_status": outcome.http_status,
+        "latency_ms": outcome.latency_ms,
+        "first_byte_ms": outcome.first_byte_ms,
+        "tokens_in": outcome.tokens_in,
+        "tokens_out": outcome.tokens_out,
+        "cost_micro_usd": outcome.cost_micro_usd,
+        "released_bytes": outcome.released_bytes,
+        "finish_reasons": list(outcome.finish_reasons),
+        **outcome.facts,
+    }
+
+
+def evaluation_rows(data: bytes) -> list[dict[str, Any]]:
+    """The verdicts an evaluation blob holds."""
+    rows: list[dict[str, Any]] = orjson.loads(data)
+    return rows
+
+
+def _facts_blob(case: Case) -> bytes:
+    """Per form, the facts without and, where they differ, with the caller's assertions."""
+    forms = {
+        form.value: {
+            "base": base.to_json(),
+            "asserted": None if asserted == base else asserted.to_json(),
+        }
+        for form, (base, asserted) in case.authorization.facts.items()
+    }
+    return orjson.dumps(forms, option=orjson.OPT_SORT_KEYS)
+
+
+def _counted(names: Iterable[str]) -> dict[str, JsonValue]:
+    """Name → how often, sorted by name."""
+    counts: dict[str, int] = {}
+    for name in names:
+        counts[name] = counts.get(name, 0) + 1
+    return dict(sorted(counts.items()))
+
+
+def _moment(moment: datetime) -> str:
+    """RFC 3339 in UTC, to the microsecond; `strftime` costs four times as much."""
+    return f"{moment.isoformat(timespec='microseconds')[:26]}Z"
+
+
+def _asserted_limits(request: RoutingRequest) -> dict[str, JsonValue]:
+    a = request.assertions
+    return {
+        **_models(a.models),
+        "jurisdictions": sorted(a.jurisdictions),
+        "redaction": a.redaction,
+        "max_cost_micro_usd": a.max_cost_micro_usd,
+        "max_latency_ms": a.max_latency_ms,
+        "min_quality": a.min_quality_permille,
+    }
+
+
+def _models(models: frozenset[DeploymentId] | None) -> dict[str, JsonValue]:
+    """The deployments a request narrowed itself to; cut, and said to be, beyond what fits."""
+    if models is None or len(models) <= MOST_RECORDED:
+        return {"models": None if models is None else sorted(models)}
+    return {"models": sorted(models)[:MOST_RECORDED], "cut": len(models)}
