@@ -159,17 +159,20 @@ class NameFinder:
             scans = (reader.read(plain, handover, deadline) for reader in self._readers)
             return joined(scans)
 
+        def watch() -> None:
+            deadline.check()
+
         try:
-            view = folded(text)
+            view = folded(text, watch)
             first = read(text) if view is None else _shown(view, read(view.text))
-            return joined((first, *(_made(v, read(v.text)) for v in _decoded(text))))
+            return joined((first, *(_made(v, read(v.text)) for v in _decoded(text, watch))))
         except Exception:  # noqa: BLE001 - onnxruntime's errors share no base
             return _FAILED
 
 
-def _decoded(text: str) -> Iterator[View]:
+def _decoded(text: str, watch: Callable[[], None]) -> Iterator[View]:
     """Readings in which a decoding made letters; an escaped quote or line feed hides no name."""
-    for view in views_of(traits_of(text)):
+    for view in views_of(traits_of(text), watch):
         ends = (*view.starts[1:], len(view.text))
         made = (
             view.text[start:end]

@@ -118,10 +118,16 @@ def is_credible(entity: str, score_pct: int, via: str) -> bool:
     return SPACED not in names or score_pct >= PROVEN.get(entity, _NEVER)
 
 
-def folded(text: str) -> View | None:
-    """The whole text with its letters in plain writing; None where it is that already."""
-    edits = folds(text)
-    return edited(whole(text), edits, depth=0, is_windowed=False) if edits else None
+def folded(text: str, watch: Callable[[], None] = unwatched) -> View | None:
+    """The whole text with its letters in plain writing; None where it is that already.
+
+    Args:
+        watch: Called as the work goes on; whatever it raises ends it.
+    """
+    edits = folds(text, watch)
+    if not edits:
+        return None
+    return edited(whole(text), edits, depth=0, is_windowed=False, watch=watch)
 
 
 def is_plain(traits: Traits) -> bool:

@@ -8,11 +8,11 @@ up in ASCII, or disappears, is touched; a text in another script keeps its words
 
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import chain
-from typing import Final
+from typing import Final, TypeVar
 
-from transire.classify.views.view import Edit
+from transire.classify.views.view import Edit, unwatched
 
 __all__ = ["FOLDED", "HOMOGLYPH", "INVISIBLE", "folds"]
 
@@ -127,24 +127,40 @@ _HAS_LOOKALIKE: Final = re.compile(_class("".join(_LOOKALIKES)))
 _NO_WORD: Final = bytes(b for b in range(128) if not chr(b).isalnum())
 
 
-def folds(text: str) -> list[Edit]:
-    """Every run of characters of a text that hide ASCII ones, or nothing. Linear."""
+_LOOK_EVERY: Final = 4_096
+"""Characters in disguise, or words, between two looks at the clock: a few milliseconds."""
+T = TypeVar("T")
+
+
+def folds(text: str, watch: Callable[[], None] = unwatched) -> list[Edit]:
+    """Every run of characters of a text that hide ASCII ones, or nothing. Linear.
+
+    Args:
+        watch: Called every few thousand characters in disguise; what it raises ends the work.
+    """
     if text.isascii():
         return []
-    edits = list(_runs(text))
+    edits = list(_runs(text, watch))
     if text.encode("ascii", "ignore").translate(None, _NO_WORD) and _HAS_LOOKALIKE.search(text):
-        edits += _lookalikes(text)
+        edits += _lookalikes(text, watch)
         edits.sort()
     return edits
 
 
-def _runs(text: str) -> Iterator[Edit]:
+def _watched(found: Iterator[T], watch: Callable[[], None]) -> Iterator[T]:
+    for number, one in enumerate(found, 1):
+        if not number % _LOOK_EVERY:
+            watch()
+        yield one
+
+
+def _runs(text: str, watch: Callable[[], None]) -> Iterator[Edit]:
     """One edit for a run of characters that are read alike: 200 kB of them make few pieces.
 
     A run of letters may hold single ASCII ones: no span of two characters misses its neighbours.
     """
     start, end, plain = 0, 0, list[str]()
-    for match in _SEEN.finditer(text):
+    for match in _watched(_SEEN.finditer(text), watch):
         at = match.start()
         read = _reading(text, at, text[at])
         if read is None:
@@ -192,9 +208,9 @@ def _is_latin(character: str) -> bool:
     return is_wide or character in _LETTERS or (character.isascii() and character.isalnum())
 
 
-def _lookalikes(text: str) -> Iterator[Edit]:
+def _lookalikes(text: str, watch: Callable[[], None]) -> Iterator[Edit]:
     """In words that hold ASCII letters too; beside digits only where nothing else is foreign."""
-    for match in _WORD.finditer(text):
+    for match in _watched(_WORD.finditer(text), watch):
         word = match.group()
         if word.isascii() or _HAS_ASCII.search(word) is None:
             continue

@@ -8,6 +8,8 @@ revision 1110a243 (Apache-2.0); their hashes are checked. `--data` holds `ner_tr
 
 The teacher is the whole encoder with its word embeddings frozen; the student is the teacher's
 first two layers, learning from the teacher's own scores (Hinton et al., 2015) and the gold tags.
+With `--hold-out` both learn without one row in twelve (`corpus.is_held_out`): siblings of the
+embedded models, made to be measured on what they did not see, not to be used.
 """
 
 import argparse
@@ -21,7 +23,7 @@ from typing import Final
 import torch
 from torch import Tensor, nn
 
-from transire.workbench.names.corpus import Row, framed, plain_rows, read_rows
+from transire.workbench.names.corpus import Row, framed, is_held_out, plain_rows, read_rows
 from transire.workbench.names.examples import (
     IGNORED,
     TAGS,
@@ -54,12 +56,15 @@ def main() -> None:
     parser.add_argument("--framed", type=int, default=4_000)
     parser.add_argument("--plain", type=int, default=1_500, help="biomedical rows without names")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--hold-out", action="store_true", help="keep rows to measure on")
     given = parser.parse_args()
     given.out.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(given.seed)
     check_base(given.base)
     splits = tokenizer(given.base, _MAX_TOKENS)
     rows = _rows(given.data, given.framed, given.plain, given.seed)
+    if given.hold_out:
+        rows = [row for row in rows if not is_held_out(row)]
     examples = [made for row in rows if (made := example(row, splits)) is not None]
     teacher = Tagger(Shape(tags=len(TAGS)))
     teacher.load_published(_weights(given.base))

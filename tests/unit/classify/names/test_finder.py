@@ -189,6 +189,26 @@ async def test_what_nobody_waits_for_is_not_read_to_its_end() -> None:
     assert model.asked == 1
 
 
+@pytest.mark.parametrize("unit", ["ａ\u200b", "aс", "①\u200b", "%61"], ids=ascii)
+def test_undoing_disguises_ends_at_the_deadline_and_fails_by_name(unit: str) -> None:
+    model, clock = Counting(), Ticking()
+
+    scan = finder(model, monotonic=clock).find_now([unit * (200_000 // len(unit))], 5.0)[0]
+
+    assert scan.failed == ("PERSON",)
+    assert model.asked == 0
+    assert clock.now <= 8.0  # no look was taken after the one that was too late
+
+
+def test_disguises_that_are_undone_in_time_are_read() -> None:
+    model = Counting()
+
+    scan = finder(model, monotonic=Ticking(0.01)).find_now(["ａ\u200bсｂ " * 5_000], 1e9)[0]
+
+    assert scan.failed == ()
+    assert model.asked > 0
+
+
 def test_a_model_that_raises_has_failed() -> None:
     class Broken(Counting):
         def judge(self, pieces: Sequence[Piece], first: int, last: int) -> Any:
