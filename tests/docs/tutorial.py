@@ -103,7 +103,8 @@ def _scripted(command: Command, number: int, ports: dict[str, str]) -> str:
         return f"{command.text}\nprintf '\\036%d\\036' $?\n{moved}"
     ready = [told for line in command.printed if (told := line.split("…")[0])][-1]
     return (
-        f"({command.text}) >server-{number}.txt 2>&1 &\n"
+        # Made here, or `grep` may look for it before the server's shell has opened it.
+        f": >server-{number}.txt\n({command.text}) >server-{number}.txt 2>&1 &\n"
         f"for _ in $(seq {_READY_TRIES}); do\n"
         f"  grep -qF {shlex.quote(ready)} server-{number}.txt && break; sleep 0.1\ndone\n"
     )
