@@ -178,6 +178,7 @@ class Story:
         self.blocked: set[str] = set()
         self.decisions: dict[str, Entry] = {}
         self.permits: dict[tuple[str, int], str] = {}
+        self.needed: dict[str, dict[tuple[str, str], int]] = {}
         self.closed: set[tuple[str, int]] = set()
         self.reviews: dict[str, Review] = {}
         self.people: dict[str, set[str]] = {}
@@ -208,6 +209,7 @@ class Story:
             demand(entry["id"] not in self.decisions, f"{what} repeats a decision")
             kept = ("tenant", "app", "key_id", "review_id", "request")
             self.decisions[str(entry["id"])] = {name: entry.get(name) for name in kept}
+            self.decisions[str(entry["id"])]["evaluations"] = []
             if entry.get("outcome") == "review_required":
                 self._hold(what, entry)
         elif kind == "erasure":
@@ -216,6 +218,7 @@ class Story:
                 self.erased[str(digest)] = index
         if isinstance(entry.get("permit"), dict):
             self._permit(what, kind, entry, entry["permit"])
+            self._evaluated(index, entry, entry["permit"])
         for name in ("evaluation", "facts"):
             if isinstance(entry.get(name), str):
                 self.blobs.setdefault(entry[name], index)
@@ -296,6 +299,39 @@ class Story:
             if review:
                 review.release(what, decision)
         self.permits[(name, attempt)] = str(deployment)
+
+    def _evaluated(self, index: int, entry: Entry, permit: Entry) -> None:
+        """Notes what each evaluation of this request must permit; `check_evaluation` looks."""
+        what, is_later = f"entry {index}", entry["kind"] != "decision"
+        decision = self.decisions[str(entry["decision_id"] if is_later else entry["id"])]
+        digest = entry.get("evaluation")
+        demand(isinstance(digest, str), f"{what} permits and names no evaluation")
+        for name in ("bundle", "quarantine"):
+            is_same = entry.get(name, permit.get(name)) == permit.get(name)
+            demand(is_same, f"{what} has another {name} than its permit")
+        if not is_later:
+            decision["bundle"] = permit.get("bundle")
+        is_same = entry.get("request_bundle", decision["bundle"]) == decision["bundle"]
+        demand(is_same, f"{what} names another request_bundle than its decision was made under")
+        if digest not in decision["evaluations"]:
+            decision["evaluations"].append(digest)
+        for earlier in decision["evaluations"]:
+            pair = (str(permit.get("deployment")), str(permit.get("form", "raw")))
+            self.needed.setdefault(earlier, {}).setdefault(pair, index)
+
+    def check_evaluation(self, digest: str, data: bytes) -> None:
+        """The verdicts stored under this digest permit what entries permitted because of them."""
+        needed = self.needed.get(digest, {})
+        if not needed:
+            return
+        try:
+            verdicts = {(v["deployment"], v["form"]): v["effect"] for v in json.loads(data)}
+        except (ValueError, TypeError, KeyError, RecursionError):
+            raise Finding(TAMPERED, f"evaluation {digest[:16]}… cannot be read") from None
+        for pair, index in needed.items():
+            what = f"entry {index} permits {pair[0]} ({pair[1]})"
+            is_permitted = verdicts.get(pair) == "permit"
+            demand(is_permitted, f"{what}, which an evaluation it stands on does not")
 
     def _outcome(self, what: str, entry: Entry) -> None:
         attempt = entry.get("attempt")

@@ -228,6 +228,7 @@ def _check_side_data(log: "SqliteLog | TilesLog", story: Story) -> None:
         is_same = hashlib.sha256(data).hexdigest() == digest
         demand(is_same, f"blob {digest[:16]}… does not have its digest")
         present.add(digest)
+        story.check_evaluation(digest, data)
     for digest, index in sorted(story.blobs.items()):
         is_there = digest in present
         demand(is_there, f"blob {digest[:16]}…, named by entry {index}, is missing", INCOMPLETE)

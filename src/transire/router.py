@@ -297,14 +297,16 @@ class Router:
     async def _again(self, case: Case, governed: Governed) -> Case:
         """Authorize once more, as of now, and narrow: never widen (I3)."""
         current = self.governed()
-        request, classification, redaction = case.request, case.classification, case.redaction
-        if current.detector.digest != classification.detector_digest:
+        request, newer, redaction = case.request, case.reclassified, case.redaction
+        if current.detector.digest != (newer or case.classification).detector_digest:
+            newer = await self._classify(request, current)
+        if newer is not None:
             # A narrower set is always sound: the redacted form, which only the earlier detector
             # has judged, is given up.
-            classification, redaction = await self._classify(request, current), None
+            redaction = None
         now = current.authorizer.authorize(
             request,
-            classification,
+            newer or case.classification,
             redaction,
             quarantine=current.quarantine,
             now=self.clock.now(),
@@ -317,7 +319,7 @@ class Router:
             exclude=redeclared(governed, current),
             seed=seed_of(request),
         )
-        return replace(case, authorization=narrowed, ranking=ranking)
+        return replace(case, authorization=narrowed, ranking=ranking, reclassified=newer)
 
     async def _attempt(
         self,

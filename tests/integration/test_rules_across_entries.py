@@ -5,6 +5,7 @@ The logs are real and rightly signed, as an operator with the key, or a bug, wou
 
 import asyncio
 import hashlib
+import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -27,6 +28,22 @@ Story = dict[str, dict[str, Any]]
 """Name → an entry: its fields and `kind`, in order."""
 BUNDLE = b"the bundle's files"
 DIGEST = hashlib.sha256(BUNDLE).hexdigest()
+
+
+def verdicts(**effects: str) -> bytes:
+    """An evaluation: deployment → effect, raw."""
+    rows = [{"deployment": d, "form": "raw", "effect": e} for d, e in effects.items()]
+    return json.dumps(rows).encode()
+
+
+def digest_of(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+FIRST = verdicts(a="permit", b="permit", c="forbid")
+LATER = verdicts(a="forbid", b="permit", c="permit")
+NONSENSE = b'{"a": "permit"}'
+BLOBS = {digest_of(data): data for data in (BUNDLE, FIRST, LATER, NONSENSE)}
 
 
 def permit(attempt: int, version: int = 0, **changes: Any) -> dict[str, Any]:
@@ -82,12 +99,24 @@ def honest() -> Story:
         ),
         "first": approved("law", "rita"),
         "second": approved("risk", "lena"),
-        "released": asked("dec_2", "permitted", review_id="rev_1", permit=permit(1, 2)),
+        "released": asked(
+            "dec_2",
+            "permitted",
+            review_id="rev_1",
+            permit=permit(1, 2),
+            evaluation=digest_of(FIRST),
+            bundle=DIGEST,
+            quarantine=2,
+        ),
         "attempt": {
             "kind": "attempt",
             "decision_id": "dec_2",
             "review_id": "rev_1",
             "permit": permit(2, 2, deployment="b"),
+            "evaluation": digest_of(LATER),
+            "request_bundle": DIGEST,
+            "bundle": DIGEST,
+            "quarantine": 2,
         },
         "remark": {"kind": "test", "disclosed": "a remark"},
     }
@@ -99,7 +128,8 @@ def write(folder: Path, story: Story) -> None:
         for entry in story.values():
             fields = {k: v for k, v in entry.items() if k not in ("kind", "disclosed")}
             told = {"comment": entry["disclosed"]} if "disclosed" in entry else {}
-            blobs = {DIGEST: BUNDLE} if entry["kind"] == "policy.genesis" else {}
+            named = (fields.get("bundle_digest"), fields.get("evaluation"))
+            blobs = {digest: BLOBS[digest] for digest in named if digest in BLOBS}
             item = Item(kind=entry["kind"], fields=fields, blobs=blobs, disclosures=told)
             await log.append(item)
         await log.close()
@@ -159,9 +189,14 @@ def _blocked(after: str, kind: str, name: str, permitted: str) -> Callable[[Stor
 
     def change(story: Story) -> None:
         _after(after, quarantined("imposed", 3, kind, name))(story)
-        story[permitted]["permit"]["quarantine"] = 3
+        story[permitted]["permit"]["quarantine"] = story[permitted]["quarantine"] = 3
 
     return change
+
+
+def _for(name: str, deployment: str, **changes: Any) -> Callable[[Story], None]:
+    """A permit is for another deployment, or another form."""
+    return lambda story: story[name]["permit"].update(deployment=deployment, **changes)
 
 
 LIES: dict[str, tuple[str, Callable[[Story], None]]] = {
@@ -184,7 +219,16 @@ LIES: dict[str, tuple[str, Callable[[Story], None]]] = {
     ),
     "a second release": (
         "added",
-        _after("released", asked("dec_3", "permitted", review_id="rev_1", permit=permit(1, 2))),
+        _after(
+            "released",
+            asked(
+                "dec_3",
+                "permitted",
+                review_id="rev_1",
+                permit=permit(1, 2),
+                evaluation=digest_of(FIRST),
+            ),
+        ),
     ),
     "an approval after the release": ("added", _after("released", approved("law", "nora"))),
     "an attempt without the decision's review": ("attempt", _with("attempt", review_id="rev_2")),
@@ -209,6 +253,28 @@ LIES: dict[str, tuple[str, Callable[[Story], None]]] = {
         "released",
         _with("released", permit=permit(1, 1)),
     ),
+    "a permit that names no evaluation": ("released", _with("released", evaluation=None)),
+    "a permit for what its evaluation forbids": ("released", _for("released", "c")),
+    "a permit for what its evaluation does not know": ("released", _for("released", "d")),
+    "a permit for a form its evaluation does not know": (
+        "released",
+        _for("released", "a", form="redacted"),
+    ),
+    "a later attempt at what was forbidden meanwhile": ("attempt", _for("attempt", "a")),
+    "a later attempt at what was forbidden at first": ("attempt", _for("attempt", "c")),
+    "a later attempt that names no evaluation": ("attempt", _with("attempt", evaluation=None)),
+    "a later attempt of another request's bundle": (
+        "attempt",
+        _with("attempt", request_bundle=digest_of(FIRST)),
+    ),
+    "a later attempt evaluated under another bundle than its permit's": (
+        "attempt",
+        _with("attempt", bundle=digest_of(FIRST)),
+    ),
+    "a later attempt evaluated under another quarantine than its permit's": (
+        "attempt",
+        _with("attempt", quarantine=1),
+    ),
     "a quarantine that skips a version": ("lifted", _with("lifted", version=3)),
     "lifting what was never imposed": ("lifted", _with("lifted", subject_id="p")),
     "imposing what is imposed": (
@@ -217,6 +283,27 @@ LIES: dict[str, tuple[str, Callable[[Story], None]]] = {
     ),
     "erasing what nobody disclosed": ("remark", _with("remark", kind="erasure", erased=["x"])),
 }
+
+
+def test_a_later_attempt_of_an_earlier_version_names_its_decisions_evaluation(
+    tmp_path: Path,
+) -> None:
+    story = honest()
+    for name in ("request_bundle", "bundle", "quarantine"):
+        del story["attempt"][name]
+    story["attempt"]["evaluation"] = digest_of(FIRST)
+    write(tmp_path / "data", story)
+
+    assert ours(tmp_path / "data") == theirs(tmp_path / "data") == ""
+
+
+def test_an_evaluation_that_is_none_permits_nothing(tmp_path: Path) -> None:
+    story = honest()
+    story["released"]["evaluation"] = digest_of(NONSENSE)
+    write(tmp_path / "data", story)
+
+    assert "evaluation" in ours(tmp_path / "data")
+    assert "evaluation" in theirs(tmp_path / "data")
 
 
 @pytest.mark.parametrize("lie", LIES)

@@ -1,7 +1,5 @@
 """`POST /v1/decisions` (advice), and what one decision was: entry, explanation, proof, replay."""
 
-from collections.abc import Mapping
-from datetime import datetime
 from typing import Any
 
 import orjson
@@ -10,28 +8,18 @@ from starlette.responses import Response
 
 from transire.api.errors import MAX_IGNORED, openai_error
 from transire.api.intake import Intake, as_refusal, guarded
+from transire.api.replay import LogArchive, replay
 from transire.authorize.cedar import CedarAuthorizer
 from transire.bootstrap import Installation
 from transire.bundle.compiled import CompiledBundle
-from transire.bundle.lifecycle import load_bundle
-from transire.bundle.quarantine import quarantine_at
-from transire.domain.bundle import Quarantine
-from transire.domain.decision import Effect, Facts, Form, Hold
+from transire.domain.decision import Effect, Hold
 from transire.domain.deployment import Catalog
-from transire.domain.ids import (
-    ApplicationId,
-    BundleDigest,
-    DeploymentId,
-    Jurisdiction,
-    PolicyId,
-    TenantId,
-)
-from transire.domain.request import Assertions, Principal
+from transire.domain.ids import PolicyId
+from transire.domain.request import Principal
 from transire.errors import AccessError, NotFoundError, TransireError
 from transire.record.fields import evaluation_rows
 from transire.record.merkle import inclusion_proof
 from transire.router import Advice
-from transire.score.replay import agrees, is_whole
 
 __all__ = [
     "AdviceEndpoint",
@@ -208,14 +196,15 @@ class Decisions:
         if head.get("evaluation"):
             blob = await self._installation.log.blob(head["evaluation"])
             rows = evaluation_rows(blob) if blob is not None else []
-        compiled = await self._compiled(head["bundle"]) if head.get("bundle") else None
+        archive = LogArchive(self._installation)
+        compiled = await archive.compiled(head["bundle"]) if head.get("bundle") else None
         named = sorted({p for row in rows for p in row["policies"]})
         return {
             "decision_id": decision_id,
             "outcome": head.get("outcome"),
             "code": head.get("code"),
             "chosen": head.get("chosen"),
-            "facts": await self._facts(head),
+            "facts": await archive.facts(head),
             "signals": head.get("signals"),
             "ranking": head.get("ranking"),
             "candidates": rows,
@@ -241,68 +230,6 @@ class Decisions:
         return await self._installation.log.read(prove)
 
     async def replay(self, principal: Principal, decision_id: str) -> dict[str, Any]:
-        """Evaluate and rank the recorded facts again; both must agree with the record (I8)."""
-        head = (await self.find(principal, decision_id))[0]
-        if not head.get("facts") or "cut" in head["limits"] or not is_whole(head["ranking"]):
-            return {"decision_id": decision_id, "replayable": False}
-        digest = await self.replayed_digest(head)
-        policy, ranking = digest == head["evaluation"], agrees(head["ranking"])
-        return {
-            "decision_id": decision_id,
-            "replayable": True,
-            "agrees": policy and ranking,
-            "policy_agrees": policy,
-            "ranking_agrees": ranking,
-            "evaluation": digest,
-        }
-
-    async def replayed_digest(self, head: Mapping[str, Any]) -> str:
-        """The evaluation digest that recorded facts lead to."""
-        compiled = await self._compiled(head["bundle"])
-        facts = {}
-        for form, both in (await self._facts(head)).items():
-            base = Facts.from_json(both["base"])
-            facts[Form(form)] = (
-                base,
-                base if both["asserted"] is None else Facts.from_json(both["asserted"]),
-            )
-        limits = head["limits"]
-        models = limits["models"]
-        authorization = CedarAuthorizer(compiled).assemble(
-            ApplicationId(head["app"]),
-            TenantId(head["tenant"]),
-            facts,
-            Assertions(
-                models=None if models is None else frozenset(map(DeploymentId, models)),
-                jurisdictions=frozenset(map(Jurisdiction, limits["jurisdictions"])),
-                redaction=limits["redaction"],
-            ),
-            quarantine=await self._quarantine_at(head["quarantine"]),
-            now=datetime.fromisoformat(head["evaluated_at"]),
-        )
-        return authorization.evaluation_digest
-
-    async def _facts(self, head: Mapping[str, Any]) -> dict[str, Any]:
-        """The facts an entry names by digest; empty for a request nobody got to read."""
-        if not head.get("facts"):
-            return {}
-        blob = await self._installation.log.blob(head["facts"])
-        if blob is None:
-            raise NotFoundError("the log does not hold this decision's facts")
-        found: dict[str, Any] = orjson.loads(blob)
-        return found
-
-    async def _compiled(self, digest: str) -> CompiledBundle:
-        steering = self._installation.steering
-        if steering.compiled is not None and steering.compiled.digest == digest:
-            return steering.compiled
-        return await load_bundle(
-            self._installation.log, BundleDigest(digest), must_hold_limits=False
-        )
-
-    async def _quarantine_at(self, version: int) -> Quarantine:
-        """The quarantine of a version: today's, none, or what the log's entries say."""
-        current = self._installation.governed.quarantine
-        if version == current.version:
-            return current
-        return await quarantine_at(self._installation.log, version)
+        """The decision and its later attempts, made again; all must agree with the record (I8)."""
+        entries = await self.find(principal, decision_id)
+        return await replay(entries, LogArchive(self._installation))

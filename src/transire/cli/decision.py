@@ -70,7 +70,7 @@ def explain(
 @app.command()
 @acting
 def replay(router: RemoteRouter, decision_id: Id) -> None:
-    """Decide again from the recorded facts; must agree."""
+    """Decide again from the recorded facts, every later attempt too; must agree."""
     emit(router.call("GET", f"/v1/decisions/{named(decision_id)}/replay"))
 
 

@@ -296,8 +296,10 @@ class Authorization:
     Attributes:
         verdicts: Every deployment of the catalog in each form that was put to Cedar, sorted.
         facts: (`base`, `asserted`) per form, as recorded for replay.
-        evaluation: The canonical bytes of all verdicts, stored once by `evaluation_digest`.
+        evaluation: The canonical bytes of all verdicts, stored once by `evaluation_digest`; of a
+            narrowed set, of those that narrowed it last, so that each is recorded whole (I8).
         is_memo_hit: The answer came from the memo (the record says so).
+        request_bundle: Where this set was narrowed, what the request itself was decided under.
     """
 
     verdicts: tuple[Verdict, ...]
@@ -308,6 +310,7 @@ class Authorization:
     evaluation: bytes
     evaluation_digest: str
     is_memo_hit: bool = False
+    request_bundle: BundleDigest | None = None
 
     @property
     def permitted(self) -> tuple[Verdict, ...]:
@@ -330,10 +333,9 @@ class Authorization:
             return self
         others = {v.pair: v for v in now.verdicts}
         return replace(
-            self,
+            now,
             verdicts=tuple(_stricter(v, others.get(v.pair)) for v in self.verdicts),
-            bundle_digest=now.bundle_digest,
-            quarantine_version=now.quarantine_version,
+            request_bundle=self.request_bundle or self.bundle_digest,
         )
 
 
@@ -422,6 +424,7 @@ class Case:
 
     Attributes:
         redaction: None where redaction was not tried or changed nothing.
+        reclassified: What a newer detector said before a later attempt; its facts narrowed.
     """
 
     request: RoutingRequest
@@ -429,6 +432,7 @@ class Case:
     redaction: Redaction | None
     authorization: Authorization
     ranking: Ranking
+    reclassified: Classification | None = None
 
     def body(self, form: Form) -> tuple[Body, bytes]:
         """The body a pair of this form would receive, with its content digest."""

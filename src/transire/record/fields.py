@@ -19,6 +19,7 @@ from transire.domain.request import JsonValue, RoutingRequest
 from transire.errors import PolicyDenied
 
 __all__ = [
+    "attempt_fields",
     "decision_fields",
     "evaluation_rows",
     "outcome_fields",
@@ -53,21 +54,14 @@ def request_fields(request: RoutingRequest) -> dict[str, JsonValue]:
 
 
 def decision_fields(case: Case) -> tuple[dict[str, JsonValue], dict[str, bytes]]:
-    """What a decision's entry says, and the side data it names by digest (I8).
-
-    The side data are the verdicts of all candidates and the facts Cedar saw: replay starts there.
-    """
+    """What a decision's entry says, and the side data it names by digest (I8)."""
     request, classification = case.request, case.classification
-    authorization, signals = case.authorization, case.classification.signals
+    signals = classification.signals
     classes = _counted(f.data_class for f in classification.findings)
-    facts = _facts_blob(case)
-    facts_digest = hashlib.sha256(facts).hexdigest()
+    judged, blobs = _judged(case)
     fields = {
         **request_fields(request),
-        "bundle": authorization.bundle_digest,
-        "quarantine": authorization.quarantine_version,
-        "evaluated_at": _moment(authorization.evaluated_at),
-        "detector": classification.detector_digest,
+        **judged,
         "classes": [{"class": name, "count": count} for name, count in classes.items()],
         "reduced": sorted(classification.reduced),
         "states": _counted(state.value for state in classification.states),
@@ -79,9 +73,37 @@ def decision_fields(case: Case) -> tuple[dict[str, JsonValue], dict[str, bytes]]
             "stakes": signals.stakes,
             "needs": sorted(signals.needs),
         },
-        "facts": facts_digest,
         "limits": _asserted_limits(request),
         "redactions": case.redaction.count if case.redaction else 0,
+    }
+    return fields, blobs
+
+
+def attempt_fields(case: Case) -> tuple[dict[str, JsonValue], dict[str, bytes]]:
+    """What a later attempt stood on: what narrowed the set once more, and how it was ranked (I3).
+
+    The set is the decision's own, narrowed by the evaluation of every attempt up to this one.
+    """
+    fields, blobs = _judged(case)
+    authorization = case.authorization
+    decided_under = authorization.request_bundle or authorization.bundle_digest
+    return {**fields, "decision_id": case.request.id, "request_bundle": decided_under}, blobs
+
+
+def _judged(case: Case) -> tuple[dict[str, JsonValue], dict[str, bytes]]:
+    """What policy and scorer saw and said: replay starts here (I8).
+
+    The side data are the verdicts of all candidates and the facts Cedar saw; both are stored once.
+    """
+    authorization, facts = case.authorization, _facts_blob(case)
+    classification = case.reclassified or case.classification
+    facts_digest = hashlib.sha256(facts).hexdigest()
+    fields: dict[str, JsonValue] = {
+        "bundle": authorization.bundle_digest,
+        "quarantine": authorization.quarantine_version,
+        "evaluated_at": _moment(authorization.evaluated_at),
+        "detector": classification.detector_digest,
+        "facts": facts_digest,
         "evaluation": authorization.evaluation_digest,
         "memo": authorization.is_memo_hit,
         "ranking": case.ranking.to_json(),

@@ -18,6 +18,7 @@ from transire.domain.ports import Clock, Release, Wire
 from transire.domain.request import JsonValue, RoutingRequest
 from transire.errors import IntegrityError, LogUnavailable, StaleError, TransireError
 from transire.record.fields import (
+    attempt_fields,
     decision_fields,
     outcome_fields,
     pair_fields,
@@ -68,17 +69,12 @@ class LogRecorder:
             expires_at=expires_at,
         )
         is_first = attempt == 1
-        fields: dict[str, JsonValue] = {}
-        blobs = {authorization.evaluation_digest: authorization.evaluation}
+        fields, blobs = decision_fields(case) if is_first else attempt_fields(case)
         if is_first:
-            fields, blobs = decision_fields(case)
             fields |= {"id": case.request.id, "outcome": "permitted"}
             fields["chosen"] = pair_fields(choice.candidate.pair)
             if wire.ignored or case.request.body.ignored:
                 fields["ignored"] = [*case.request.body.ignored, *wire.ignored][:64]
-        else:
-            fields["decision_id"] = case.request.id
-            fields["evaluation"] = authorization.evaluation_digest
         fields["permit"] = permit_fields(permit, wire.deployment.provider)
         if release is not None:
             fields["review_id"] = release.review_id

@@ -5,7 +5,8 @@ and mode where it continues one; an activation names the bundle active before it
 its own; a permit has its decision, is numbered 1, 2, 3 …, and was recorded under the bundle active
 and the quarantine in force at its place; a review releases once, with all its approvals (`rules`);
 an outcome names one earlier permit, its deployment, and is its only one; an erasure names what was
-disclosed. Blobs and disclosures that entries name are collected, for whoever can look them up.
+disclosed. Blobs and disclosures that entries name are collected, for whoever can look them up, and
+so is what every permit needs: its pair permitted in each evaluation its request has stood on.
 """
 
 from collections.abc import Mapping, Sequence
@@ -27,6 +28,8 @@ class Story:
 
     Attributes:
         blobs: Digest of side data → index of the first entry that names it.
+        stood_on: Digest of an evaluation → (deployment, form) it must permit → index of an entry
+            that permits on its strength.
         disclosed: Digest of a disclosure → index of its entry.
         erased: Digests of disclosures that some entry says were erased.
         open_permits: (decision id, attempt) → deployment, without an outcome so far.
@@ -40,10 +43,12 @@ class Story:
         self._keys = keys
         self.continues: Checkpoint | None = None
         self.blobs: dict[str, int] = {}
+        self.stood_on: dict[str, dict[tuple[str, str], int]] = {}
         self.disclosed: dict[str, int] = {}
         self.erased: set[str] = set()
         self.open_permits: dict[tuple[str, int], str] = {}
         self._attempts: dict[str, int] = {}
+        self._decided: dict[str, tuple[str, tuple[str, ...]]] = {}
         self._tenants: dict[str, object] = {}
         self._active: str | None = None
         self._blocked = Blocked()
@@ -121,8 +126,29 @@ class Story:
             raise IntegrityError(f"entry {index} permits under a bundle that was not active")
         self._blocked.judge(index, permit, self._tenants.get(decision))
         self._released.spend(index, decision, entry)
+        self._stand_on(index, decision, entry, permit)
         self._attempts[decision] = before + 1
         self.open_permits[decision, before + 1] = str(permit.get("deployment"))
+
+    def _stand_on(
+        self, index: int, decision: str, entry: Mapping[str, Any], permit: Mapping[str, Any]
+    ) -> None:
+        """A later attempt stands on its own evaluation and on all that came before it (I3)."""
+        digest, bundle = entry.get("evaluation"), str(permit.get("bundle"))
+        if not isinstance(digest, str):
+            raise IntegrityError(f"entry {index} permits on the strength of no evaluation")
+        named = (entry.get("bundle", bundle), entry.get("quarantine", permit.get("quarantine")))
+        if named != (bundle, permit.get("quarantine")):
+            raise IntegrityError(f"entry {index} was evaluated under another state than its permit")
+        own, before = self._decided.get(decision, (bundle, ()))
+        if entry.get("request_bundle", own) != own:
+            raise IntegrityError(f"entry {index} names another bundle than its decision's")
+        if digest not in before:
+            before = (*before, digest)
+            self._decided[decision] = (own, before)
+        pair = (str(permit.get("deployment")), str(permit.get("form", "raw")))
+        for each in before:
+            self.stood_on.setdefault(each, {}).setdefault(pair, index)
 
     def _close(self, index: int, entry: Mapping[str, Any]) -> None:
         attempt = entry.get("attempt")

@@ -5,9 +5,11 @@ rules and shares no line with it, so that a mistake in one is not a mistake in b
 """
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
+
+import orjson
 
 from transire.errors import IntegrityError
 from transire.record.checkpoint import Checkpoint
@@ -128,9 +130,28 @@ def _check_blobs(source: Source, story: Story) -> None:
         if hashlib.sha256(data).hexdigest() != digest:
             raise IntegrityError(f"blob {digest[:16]}… was altered")
         present.add(digest)
+        if digest in story.stood_on:
+            _check_evaluation(data, story.stood_on[digest])
     for digest, index in story.blobs.items():
         if digest not in present:
             raise IntegrityError(f"blob {digest[:16]}…, named by entry {index}, is missing")
+
+
+def _check_evaluation(data: bytes, stood_on: Mapping[tuple[str, str], int]) -> None:
+    """An evaluation permits every pair that some entry permits on its strength."""
+    try:
+        permitted = {
+            (row["deployment"], row["form"])
+            for row in orjson.loads(data)
+            if row["effect"] == "permit"
+        }
+    except (orjson.JSONDecodeError, KeyError, TypeError):
+        permitted = set()
+    for pair, index in stood_on.items():
+        if pair not in permitted:
+            raise IntegrityError(
+                f"entry {index} permits `{pair[0]}`, which an evaluation it stands on does not"
+            )
 
 
 def _count_erased(source: Source, story: Story) -> int:

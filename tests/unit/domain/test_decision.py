@@ -1,5 +1,7 @@
 """Narrowing one authorization by another: the stricter of each pair, obligations united."""
 
+from dataclasses import replace
+from datetime import timedelta
 from itertools import product
 
 import pytest
@@ -82,13 +84,15 @@ def test_the_narrowed_set_is_of_the_state_of_now() -> None:
         facts={},
         bundle_digest=BundleDigest("new"),
         quarantine_version=7,
-        evaluated_at=before.evaluated_at,
-        evaluation=b"",
-        evaluation_digest="",
+        evaluated_at=before.evaluated_at + timedelta(seconds=1),
+        evaluation=b"[]",
+        evaluation_digest="digest",
+        is_memo_hit=True,
     )
     found = before.narrowed_by(now)
 
-    assert (found.bundle_digest, found.quarantine_version) == ("new", 7)
+    assert found == replace(now, verdicts=found.verdicts, request_bundle=before.bundle_digest)
+    assert found.narrowed_by(now).request_bundle == before.bundle_digest
 
 
 verdicts = st.builds(

@@ -1,5 +1,6 @@
 """What entries say: enough to judge and replay a decision, and nothing of its content."""
 
+import hashlib
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -17,6 +18,7 @@ from transire.domain.request import Assertions
 from transire.errors import GovernanceUnavailable, PolicyDenied
 from transire.record.entry import decode_entry, encode_entry
 from transire.record.fields import (
+    attempt_fields,
     decision_fields,
     evaluation_rows,
     outcome_fields,
@@ -183,3 +185,30 @@ def test_everything_said_is_within_the_entry_profile_and_free_of_content() -> No
     for fields in said:
         assert decode_entry(encode_entry(fields)).keys() == fields.keys()
         assert CANARY not in repr(fields)
+
+
+def test_a_later_attempt_says_what_narrowed_it_and_how_it_was_ranked() -> None:
+    asked, later = case(), b'[{"deployment":"b"}]'
+    now = replace(
+        asked.authorization,
+        bundle_digest=BundleDigest("1" * 64),
+        quarantine_version=4,
+        evaluated_at=datetime(2026, 11, 25, 9, 0, 3, tzinfo=UTC),
+        evaluation=later,
+        evaluation_digest=hashlib.sha256(later).hexdigest(),
+    )
+    again = replace(
+        asked,
+        authorization=asked.authorization.narrowed_by(now),
+        ranking=replace(asked.ranking, reason="fastest"),
+        reclassified=replace(asked.classification, detector_digest="newer"),
+    )
+    fields, blobs = attempt_fields(again)
+
+    assert fields["decision_id"] == "dec_1"
+    assert (fields["request_bundle"], fields["bundle"]) == ("0" * 64, "1" * 64)
+    assert (fields["quarantine"], fields["detector"]) == (4, "newer")
+    assert fields["evaluated_at"] == "2026-11-25T09:00:03.000000Z"
+    assert blobs[str(fields["evaluation"])] == later
+    assert orjson.loads(blobs[str(fields["facts"])]) == {}
+    assert fields["ranking"] == {**asked.ranking.to_json(), "reason": "fastest"}
