@@ -40,7 +40,7 @@ FLEET: Final[dict[str, tuple[int, int]]] = {
 MODES: Final = frozenset(
     {"ok", "error_500", "error_400", "error_401", "rate_limit", "hang", "slow", "html", "redirect"}
     | {"huge", "endless", "cut", "wrong_tool", "wrong_model", "bad_json", "empty", "leak"}
-    | {"echo", "echo_signs"}
+    | {"echo", "echo_signs", "hold"}
 )
 _ECHOES: Final = frozenset({"echo", "echo_signs"})
 """The prompt comes back, in words or sign by sign."""
@@ -95,6 +95,8 @@ class Upstream:
             await asyncio.sleep(600)
         if self.mode == "slow":
             await asyncio.sleep(2)
+        while self.mode == "hold":  # until it is told to behave otherwise
+            await asyncio.sleep(0.01)
         if self.mode == "endless":
             return StreamingResponse(_endless(), media_type="text/event-stream")
         if self.mode == "huge":
