@@ -236,3 +236,9 @@ class Catalog:
     queues: Mapping[str, Queue]
     acceptances: tuple[Acceptance, ...] = ()
     aliases: Mapping[str, frozenset[str]] = field(default_factory=dict)
+
+    @property
+    def credentials(self) -> frozenset[str]:
+        """Names of the secrets that deployments ask for."""
+        asked = (deployment.credential for deployment in self.deployments.values())
+        return frozenset(name for name in asked if name is not None)

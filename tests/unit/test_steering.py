@@ -10,17 +10,19 @@ from tests.fakes import FakeJudge, MemoryLog
 from tests.unit.bundle.bundles import pack_files, small_files
 
 from transire.authorize.cedar import CedarAuthorizer
-from transire.bootstrap import Steering
 from transire.bundle.acts import ACTIVE_KEY, Act
 from transire.bundle.compile import compile_bundle
 from transire.bundle.compiled import CompiledBundle
 from transire.bundle.lifecycle import genesis
-from transire.bundle.quarantine import impose
+from transire.bundle.quarantine import QUARANTINE_KEY, VERSION_KEY, impose
+from transire.bundle.source import archive
 from transire.domain.bundle import Quarantine
 from transire.domain.ids import PersonId
+from transire.domain.log import Item, Receipt
 from transire.domain.pack import Pack
 from transire.domain.ports import Governed
-from transire.errors import GovernanceUnavailable, NotFoundError
+from transire.errors import GovernanceUnavailable, IntegrityError, LogUncertain, NotFoundError
+from transire.steering import Steering
 
 RECOGNIZERS = b"""
 terms:
@@ -36,6 +38,18 @@ def acting(active: CompiledBundle, person: str) -> Act:
     return Act(person=PersonId(person), now=NOW, active=active, judge=judge)
 
 
+class LostAnswers(MemoryLog):
+    """Writes what it is given, and its answer gets lost while `is_mute`."""
+
+    is_mute = False
+
+    async def append(self, item: Item, **options: Any) -> Receipt:
+        receipt = await super().append(item, **options)
+        if self.is_mute:
+            raise LogUncertain("the log did not commit in time")
+        return receipt
+
+
 async def no_workers(pack: Pack) -> None:
     """There are none."""
 
@@ -47,21 +61,11 @@ async def test_workers_know_a_new_bundles_recognizers_before_it_takes_over() -> 
     second = compile_bundle({**files, "recognizers.yaml": RECOGNIZERS})
     steps: list[str] = []
 
-    def build(built: CompiledBundle) -> Governed:
-        nothing: Any = None
-        return Governed(
-            bundle=built.bundle,
-            quarantine=Quarantine(),
-            detector=nothing,
-            authorizer=nothing,
-            scorer=nothing,
-        )
-
     async def warm_up(pack: Pack) -> None:
         active = steering.current().bundle.digest
         steps.append(f"warmed {pack.digest} while {active}")
 
-    steering = Steering(build, log, warm_up)
+    steering = Steering(ungoverned, log, warm_up)
     await steering.follow(first)
     log.state[ACTIVE_KEY] = second.digest
     await steering.follow(second)
@@ -176,14 +180,7 @@ async def test_a_quarantine_that_comes_while_a_bundle_is_built_is_not_forgotten(
     def build(built: CompiledBundle) -> Governed:
         reached.set()
         go_on.wait(10)
-        nothing: Any = None
-        return Governed(
-            bundle=built.bundle,
-            quarantine=Quarantine(),
-            detector=nothing,
-            authorizer=nothing,
-            scorer=nothing,
-        )
+        return ungoverned(built)
 
     steering = Steering(build, log, no_workers)
     activating = asyncio.create_task(steering.follow(compiled))
@@ -197,3 +194,131 @@ async def test_a_quarantine_that_comes_while_a_bundle_is_built_is_not_forgotten(
     await asyncio.gather(activating, quarantining)
 
     assert steering.current().quarantine.version == 1
+
+
+async def test_a_quarantine_whose_answer_was_lost_is_caught_up_with() -> None:
+    log: Any = LostAnswers()
+    active = await genesis(log, small_files(), mode="team", by=PersonId("ana"), now=NOW)
+    steering = Steering(ungoverned, log, no_workers)
+    await steering.follow(active)
+    log.is_mute = True
+    with pytest.raises(LogUncertain):
+        await impose(log, acting(active, "omar"), "deployment", "eu-one", "leaks")
+    unaware = steering.current().quarantine.deployments
+    await steering.catch_up()
+
+    assert unaware == frozenset()
+    assert steering.current().quarantine.deployments == {"eu-one"}
+
+
+async def test_a_bundle_whose_activation_nobody_told_of_is_caught_up_with() -> None:
+    log: Any = MemoryLog()
+    steering, other = await _behind_by_a_bundle(log)
+    log.blobs[other.digest] = archive(other.bundle.files)
+    await steering.catch_up()
+
+    assert steering.current().bundle.digest == other.digest
+    assert steering.compiled is not None
+    assert steering.compiled.digest == other.digest
+
+
+async def test_where_nothing_was_missed_nothing_is_touched() -> None:
+    log: Any = MemoryLog()
+    active = await genesis(log, small_files(), mode="team", by=PersonId("ana"), now=NOW)
+    steering = Steering(ungoverned, log, no_workers)
+    await steering.follow(active)
+    before = steering.current()
+    await steering.catch_up()
+
+    assert steering.current() is before
+
+
+async def test_before_anything_runs_there_is_nothing_to_catch_up_with() -> None:
+    log: Any = MemoryLog()
+    await genesis(log, small_files(), mode="team", by=PersonId("ana"), now=NOW)
+    steering = Steering(ungoverned, log, no_workers)
+    await steering.catch_up()
+
+    with pytest.raises(GovernanceUnavailable):
+        steering.current()
+
+
+async def test_a_bundle_that_cannot_be_caught_up_with_is_tried_again() -> None:
+    log: Any = MemoryLog()
+    steering, other = await _behind_by_a_bundle(log)
+    before = steering.compiled
+    with pytest.raises(NotFoundError):
+        await steering.catch_up()
+    after_failure = steering.compiled
+    log.blobs[other.digest] = archive(other.bundle.files)
+    await steering.catch_up()
+
+    assert after_failure is before
+    assert steering.current().bundle.digest == other.digest
+
+
+async def test_what_was_blocked_counts_although_the_bundle_cannot_be_loaded() -> None:
+    log: Any = MemoryLog()
+    steering, other = await _behind_by_a_bundle(log)
+    assert steering.compiled is not None
+    log.state[ACTIVE_KEY] = steering.compiled.digest
+    await impose(log, acting(steering.compiled, "omar"), "deployment", "eu-one", "leaks")
+    log.state[ACTIVE_KEY] = other.digest
+    with pytest.raises(NotFoundError):
+        await steering.catch_up()
+
+    assert steering.current().quarantine.deployments == {"eu-one"}
+
+
+async def test_a_quarantine_that_cannot_be_read_lifts_nothing() -> None:
+    log: Any = MemoryLog()
+    active = await genesis(log, small_files(), mode="team", by=PersonId("ana"), now=NOW)
+    await impose(log, acting(active, "omar"), "deployment", "eu-one", "leaks")
+    steering = Steering(ungoverned, log, no_workers)
+    await steering.follow(active)
+    log.state |= {QUARANTINE_KEY: "{}", VERSION_KEY: "2"}
+    with pytest.raises(IntegrityError):
+        await steering.catch_up()
+
+    assert steering.current().quarantine.deployments == {"eu-one"}
+
+
+async def test_a_bundle_that_is_being_built_is_not_built_a_second_time() -> None:
+    log: Any = MemoryLog()
+    files = small_files()
+    active = await genesis(log, files, mode="team", by=PersonId("ana"), now=NOW)
+    other = compile_bundle(files | {"routing.yaml": files["routing.yaml"] + b"# other\n"})
+    reached, go_on = threading.Event(), threading.Event()
+    built: list[str] = []
+
+    def build(compiled: CompiledBundle) -> Governed:
+        built.append(compiled.digest)
+        if compiled is other:
+            reached.set()
+            go_on.wait(10)
+        return ungoverned(compiled)
+
+    steering = Steering(build, log, no_workers)
+    await steering.follow(active)
+    log.state[ACTIVE_KEY] = other.digest
+    activating = asyncio.create_task(steering.follow(other))
+    await asyncio.to_thread(reached.wait, 10)
+    await steering.catch_up()
+    during = steering.current().bundle.digest
+    go_on.set()
+    await activating
+
+    assert during == active.digest
+    assert built == [active.digest, other.digest]
+
+
+async def _behind_by_a_bundle(log: MemoryLog) -> tuple[Steering, CompiledBundle]:
+    """Runs one bundle while the log names another, whose sources it does not hold yet."""
+    of_log: Any = log
+    files = small_files()
+    active = await genesis(of_log, files, mode="team", by=PersonId("ana"), now=NOW)
+    other = compile_bundle(files | {"routing.yaml": files["routing.yaml"] + b"# other\n"})
+    steering = Steering(ungoverned, of_log, no_workers)
+    await steering.follow(active)
+    log.state[ACTIVE_KEY] = other.digest
+    return steering, other
