@@ -34,6 +34,7 @@ def findings_of(
             data_class=rule.data_class,
             score_pct=hit.score_pct,
             via=hit.via,
+            by=hit.by,
         )
         for part, hit, rule in accepted
         if counts[hit.entity] >= rule.min_count

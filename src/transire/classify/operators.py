@@ -40,10 +40,13 @@ def _wrapped(named: _Named) -> tuple[Recognizer, ...]:
 
 
 def _recognizer(matcher: Matcher, judge: LanguageJudge | None) -> Recognizer:
+    def hit(start: int, end: int, score: int) -> Hit:
+        return Hit(start, end, matcher.entity, score, by=matcher.name)
+
     def find(text: str, seconds: float) -> Iterator[Hit]:
         found = matcher.find(text, seconds)
         if judge is None or not matcher.languages:
-            yield from (Hit(start, end, matcher.entity, score) for start, end, score in found)
+            yield from (hit(*one) for one in found)
             return
         first = next(found, None)
         if first is None:
@@ -53,6 +56,6 @@ def _recognizer(matcher: Matcher, judge: LanguageJudge | None) -> Recognizer:
         if spoken and spoken.isdisjoint(matcher.languages):
             return
         for start, end, score in (first, *found):
-            yield Hit(start, end, matcher.entity, score)
+            yield hit(start, end, score)
 
     return Recognizer(matcher.entity, lambda traits: matcher.gate(traits.text), find)

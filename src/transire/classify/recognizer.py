@@ -5,7 +5,7 @@ time-out reads as "clean". Here a time-out leaves the loop.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import regex
@@ -13,6 +13,9 @@ import regex
 from transire.classify.traits import Traits
 
 __all__ = [
+    "FORMS",
+    "MODEL",
+    "PATTERNS",
     "Hit",
     "Recognizer",
     "has_context",
@@ -27,12 +30,20 @@ _CONTEXT_FLOOR: Final = 40
 """Presidio's own boost and floor, in percent."""
 
 
+PATTERNS: Final = "patterns"
+FORMS: Final = "forms"
+MODEL: Final = "model"
+"""Who found something: the installed patterns of its entity, the rules for where names stand, or
+the model that reads names. An operator's recognizer goes by its own name."""
+
+
 @dataclass(frozen=True, slots=True)
 class Hit:
     """A raw match before thresholds.
 
     Attributes:
         via: The views it was read through (`base64`, `html+invisible`), or None.
+        by: Who found it. Two that found the same with one score are one hit.
     """
 
     start: int
@@ -40,6 +51,7 @@ class Hit:
     entity: str
     score_pct: int
     via: str | None = None
+    by: str = field(default=PATTERNS, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -174,7 +174,7 @@ def _revealed(view: View, found: Iterable[Hit], known: Iterable[Hit]) -> list[Hi
             continue
         start, end, via = place
         if best.get((start, end, hit.entity), -1) < hit.score_pct:
-            revealed.append(Hit(start, end, hit.entity, hit.score_pct, via))
+            revealed.append(Hit(start, end, hit.entity, hit.score_pct, via, hit.by))
     return revealed
 
 

@@ -2,9 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from html import escape
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 __all__ = ["marked_page"]
+
+_Finding: TypeAlias = Mapping[str, Any]
 
 _STYLE: Final = """
 :root { color-scheme: light dark;
@@ -17,7 +19,7 @@ body { font: 16px/1.6 system-ui, sans-serif; color: var(--ink); background: var(
 pre { white-space: pre-wrap; overflow-wrap: anywhere; font: 15px/1.9 ui-monospace, monospace;
       border: 1px solid var(--line); border-radius: 6px; padding: 1rem }
 mark { background: var(--mark); color: inherit; border-radius: 3px; padding: 1px 2px }
-mark small { font: 600 11px/1 system-ui, sans-serif; margin-left: 4px; opacity: .75 }
+mark small { font: 600 11px/1 system-ui, sans-serif; margin-left: 6px; opacity: .75 }
 table { border-collapse: collapse; width: 100% }
 th, td { text-align: left; padding: 4px 8px; border-bottom: 1px solid var(--line) }
 """
@@ -44,18 +46,48 @@ def marked_page(text: str, told: Mapping[str, Any]) -> str:
     )
 
 
-def _marked(text: str, findings: Sequence[Mapping[str, Any]]) -> str:
-    """The text with every character escaped once; of overlapping findings the first is marked."""
+def _marked(text: str, findings: Sequence[_Finding]) -> str:
+    """The text with every character escaped once, and one mark for what overlaps."""
     pieces, at = list[str](), 0
-    for finding in sorted(findings, key=lambda f: (f["start"], -f["end"])):
-        start, end = finding["start"], finding["end"]
-        if start < at:
-            continue
-        label = escape(f"{finding['entity']} {finding['score']:.2f}")
-        pieces += [_plain(text[at:start]), f"<mark>{_plain(text[start:end])}"]
-        pieces.append(f"<small>{label}</small></mark>")
+    for start, end, found in _overlapping(findings):
+        labels = "".join(f"<small>{_label(name, some)}</small>" for name, some in _classes(found))
+        marked = f"<mark>{_plain(text[start:end])}{labels}</mark>"
+        pieces += [_plain(text[at:start]), marked]
         at = end
     return "".join([*pieces, _plain(text[at:])])
+
+
+def _overlapping(findings: Sequence[_Finding]) -> list[tuple[int, int, list[_Finding]]]:
+    """Ranges in order, none of which meets another, each with all that was found in it."""
+    ranges: list[tuple[int, int, list[_Finding]]] = []
+    for finding in sorted(findings, key=lambda f: (f["start"], -f["end"])):
+        start, end = finding["start"], finding["end"]
+        if ranges and start < ranges[-1][1]:
+            first, last, found = ranges.pop()
+            ranges.append((first, max(last, end), [*found, finding]))
+        else:
+            ranges.append((start, end, [finding]))
+    return ranges
+
+
+def _classes(found: Sequence[_Finding]) -> list[tuple[str, list[_Finding]]]:
+    names = dict.fromkeys(f["class"] for f in found)
+    return [(name, [f for f in found if f["class"] == name]) for name in names]
+
+
+def _label(name: str, found: Sequence[_Finding]) -> str:
+    """A class, and who found what of it, the surest first."""
+    entities = dict.fromkeys(f["entity"] for f in found)
+    told = (f"{e} {_finders([f for f in found if f['entity'] == e])}" for e in entities)
+    return escape(f"{name}: {'; '.join(told)}")
+
+
+def _finders(found: Sequence[_Finding]) -> str:
+    best = dict[str, float]()
+    for finding in found:
+        best[finding["by"]] = max(best.get(finding["by"], 0), finding["score"])
+    ordered = sorted(best.items(), key=lambda one: -one[1])
+    return ", ".join(f"{score:.2f} {by}" for by, score in ordered)
 
 
 def _plain(text: str) -> str:
@@ -63,11 +95,16 @@ def _plain(text: str) -> str:
     return escape(text.encode("utf-8", "replace").decode())
 
 
-def _table(findings: Sequence[Mapping[str, Any]]) -> str:
-    heads = ("start", "end", "entity", "class", "score", "via")
-    rows = "".join(
-        "<tr>" + "".join(f"<td>{escape(str(f[h] or ''))}</td>" for h in heads) + "</tr>"
-        for f in findings
+def _table(findings: Sequence[_Finding]) -> str:
+    """One row for a span and its entity, however many found it."""
+    heads = ("start", "end", "entity", "class", "via")
+    rows = dict[tuple[str, ...], list[_Finding]]()
+    for finding in findings:
+        key = tuple("" if finding[name] is None else str(finding[name]) for name in heads)
+        rows.setdefault(key, []).append(finding)
+    body = "".join(
+        "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in (*key, _finders(found))) + "</tr>"
+        for key, found in rows.items()
     )
-    head = "".join(f"<th>{name}</th>" for name in heads)
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
+    head = "".join(f"<th>{name}</th>" for name in (*heads, "found by"))
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"

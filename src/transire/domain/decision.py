@@ -68,6 +68,7 @@ class Finding:
         part: Index into `Body.parts`.
         score_pct: Detector confidence, 0–100.
         via: The decode view it was found through (`base64`), or None.
+        by: The recognizer, for people's tools; `patterns` stands for the installed ones.
     """
 
     part: int
@@ -77,6 +78,7 @@ class Finding:
     data_class: DataClass
     score_pct: int
     via: str | None = None
+    by: str = field(default="patterns", compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

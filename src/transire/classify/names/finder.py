@@ -190,7 +190,7 @@ def _shown(view: View, scan: Scan) -> Scan:
         place = view.source(hit.start, hit.end)
         if place is not None:
             via = place[2] if view.is_made(hit.start, hit.end) else None
-            hits.append(Hit(place[0], place[1], hit.entity, hit.score_pct, via))
+            hits.append(Hit(place[0], place[1], hit.entity, hit.score_pct, via, hit.by))
     return replace(scan, hits=tuple(hits))
 
 

@@ -11,7 +11,7 @@ import regex
 
 from transire.classify.names.chain import Deadline
 from transire.classify.names.spans import PERSON, is_excused
-from transire.classify.recognizer import Hit
+from transire.classify.recognizer import FORMS, Hit
 from transire.classify.scan import MAX_HITS, Scan
 
 __all__ = ["FormReader"]
@@ -97,7 +97,7 @@ class FormReader:
 
 def _hits(text: str, spans: Iterator[tuple[int, int]]) -> Iterator[Hit]:
     for start, end in spans:
-        hit = Hit(start, end, PERSON, _SCORE_PCT)
+        hit = Hit(start, end, PERSON, _SCORE_PCT, by=FORMS)
         if _NOBODY.isdisjoint(text[start:end].lower().split()) and not is_excused(text, hit):
             yield hit
 

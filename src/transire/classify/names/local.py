@@ -18,7 +18,7 @@ from transire.classify.names.chain import Deadline, Reading, TaggerChain
 from transire.classify.names.spans import PERSON, is_excused
 from transire.classify.names.tagger import Tagger
 from transire.classify.names.wordpiece import WordPieces
-from transire.classify.recognizer import Hit
+from transire.classify.recognizer import MODEL, Hit
 from transire.classify.scan import MAX_HITS, Scan
 from transire.errors import BundleError
 
@@ -105,7 +105,7 @@ class SpacyReader:
             with self._lock:
                 found = self._pipeline(chunk).ents
             hits += (
-                Hit(start + e.start_char, start + e.end_char, PERSON, _SPACY_SCORE_PCT)
+                Hit(start + e.start_char, start + e.end_char, PERSON, _SPACY_SCORE_PCT, by=MODEL)
                 for e in found
                 if e.label_ in self._labels
             )

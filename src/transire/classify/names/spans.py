@@ -16,7 +16,7 @@ import numpy as np
 
 from transire.classify.names.jargon import is_jargon
 from transire.classify.names.wordpiece import Piece
-from transire.classify.recognizer import Hit
+from transire.classify.recognizer import MODEL, Hit
 from transire.classify.scan import MAX_HITS
 
 __all__ = ["PERSON", "is_excused", "names_in"]
@@ -105,7 +105,7 @@ def _is_one_name(text: str, last_start: int, last_end: int, start: int) -> bool:
 
 
 def _hit(start: int, end: int, scores: Sequence[int]) -> Hit:
-    return Hit(start, end, PERSON, sum(scores) // len(scores))
+    return Hit(start, end, PERSON, sum(scores) // len(scores), by=MODEL)
 
 
 def is_excused(text: str, hit: Hit) -> bool:
@@ -141,7 +141,7 @@ def _recurring(text: str, words: _Words, hits: Sequence[Hit]) -> Iterator[Hit]:
             score = known.get(tuple(spelled[position : position + length]))
             end = words[min(position + length, len(words)) - 1][1]
             if score is not None and (taken is None or end <= taken.start):
-                yield Hit(start, end, PERSON, score)
+                yield Hit(start, end, PERSON, score, by=MODEL)
                 step = length
                 break
         position += step
