@@ -6,11 +6,12 @@
 import json
 from contextlib import closing
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 from typer.core import TyperGroup
 
+from transire.cli import feedback
 from transire.cli.labelled import bytes_of, numbered_lines, object_of, text_of
 from transire.cli.marked import marked_page
 from transire.cli.measuring import evaluate, tune
@@ -35,11 +36,14 @@ app = typer.Typer(
     no_args_is_help=True,
 )
 
+app.add_typer(feedback.app, name="feedback")
 app.command("lint")(lint)
 app.command("register")(register)
 app.command("evaluate")(evaluate)
 app.command("tune")(tune)
 
+_LINE: Final = ("start", "end", "entity", "class", "score", "via")
+"""What a line of `--jsonl` says of a finding."""
 Policies = Annotated[Path | None, typer.Option("--policies", help="Default: the starter pack.")]
 
 
@@ -71,8 +75,9 @@ def scan(
             if not isinstance(given.get("text"), str):
                 raise RequestError(f"line {number}: `text` must be a string")
             told = detector.read(given["text"])
-            kept = {name: told[name] for name in ("findings", "failed", "uncovered")}
-            print(json.dumps({"id": given.get("id"), **kept}), flush=True)
+            found = [{name: f[name] for name in _LINE} for f in told["findings"]]
+            gaps = {name: told[name] for name in ("failed", "uncovered")}
+            print(json.dumps({"id": given.get("id"), "findings": found, **gaps}), flush=True)
 
 
 @app.command()

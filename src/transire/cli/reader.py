@@ -32,10 +32,13 @@ class BundleReader:
         self._clock = SystemClock()
         self._runner = asyncio.Runner()
         self._names = NameFinder.load(self._bundle.detector.names, self._clock.monotonic)
-        rules = self.rules
-        if keep_all:
-            rules = {n: replace(r, min_score_pct=0, min_count=1) for n, r in rules.items()}
-        self._detector = self._engine(rules)
+        self._detector = self._engine(self._unbounded() if keep_all else self.rules)
+
+    @property
+    def digest(self) -> str:
+        """Names the detector, as records do (hex)."""
+        digest: str = self._detector.digest
+        return digest
 
     @property
     def rules(self) -> Mapping[str, EntityRule]:
@@ -55,7 +58,17 @@ class BundleReader:
 
     def read(self, text: str) -> dict[str, Any]:
         """What is found in a text, as places and names; never the text."""
-        seen = self._runner.run(self._detector.classify_text(text, "cli"))
+        return self._told(self._detector, text)
+
+    def read_all(self, text: str) -> dict[str, Any]:
+        """The same, with findings of every score and count."""
+        return self._told(self._engine(self._unbounded()), text)
+
+    def _unbounded(self) -> dict[str, EntityRule]:
+        return {n: replace(r, min_score_pct=0, min_count=1) for n, r in self.rules.items()}
+
+    def _told(self, detector: Any, text: str) -> dict[str, Any]:
+        seen = self._runner.run(detector.classify_text(text, "cli"))
         return {
             "findings": [
                 {
@@ -65,6 +78,7 @@ class BundleReader:
                     "class": f.data_class,
                     "score": f.score_pct / 100,
                     "via": f.via,
+                    "by": f.by,
                 }
                 for f in seen.findings
             ],
