@@ -121,6 +121,8 @@ class Router:
     async def advise(self, request: RoutingRequest) -> Advice:
         """Say what `route` would do now, record that it was said, and permit nothing.
 
+        Where the request names a review, it is weighed and not spent.
+
         Raises:
             TransireError: as `route`; the same checks, in the same order, inside the same deadline.
         """
@@ -164,19 +166,16 @@ class Router:
         raise error from None
 
     async def _advise(self, request: RoutingRequest, account: Account) -> Advice:
-        await self.validator.check_request(request.body)
+        request, release = await self._admitted(request)
         governed = self.governed()
         case = account.case = await self._decide(request, governed)
-        choice, error = self._advised(case, governed)
+        choice, error = self._advised(case, governed, release)
         with account.recording():
             await self.recorder.advice(case, choice)
         return Advice(case=case, choice=choice, error=error, governed=governed)
 
     async def _route(self, request: RoutingRequest, account: Account) -> Routed:
-        await self.validator.check_request(request.body)
-        release = await self.reviews.release(request) if request.review_id else None
-        if release is not None:
-            request = replace(request, assertions=release.assertions)
+        request, release = await self._admitted(request)
         for _ in range(_STALE_TRIES):
             governed = self.governed()
             case = account.case = await self._decide(request, governed)
@@ -190,6 +189,14 @@ class Router:
                 if account.permits:
                     raise
         raise StaleError("the governed state kept moving; send the request again")
+
+    async def _admitted(self, request: RoutingRequest) -> tuple[RoutingRequest, Release | None]:
+        """The request as it counts, and what the review it names allows it."""
+        await self.validator.check_request(request.body)
+        if not request.review_id:
+            return request, None
+        release = await self.reviews.release(request)
+        return replace(request, assertions=release.assertions), release
 
     async def _decide(self, request: RoutingRequest, governed: Governed) -> Case:
         refuse_too_long(request, governed.bundle)
@@ -246,10 +253,10 @@ class Router:
         return Hold(candidate=best, queues=best.verdict.queues)
 
     def _advised(
-        self, case: Case, governed: Governed
+        self, case: Case, governed: Governed, release: Release | None
     ) -> tuple[Choice | Hold | None, TransireError | None]:
         try:
-            return self._pick(case, governed, None), None
+            return self._pick(case, governed, release), None
         except TransireError as error:
             error.decision_id = case.request.id
             return None, error

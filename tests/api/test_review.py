@@ -102,6 +102,70 @@ def test_the_held_content_is_destroyed_when_the_review_closes(world: World) -> N
     assert world.act("rita", "GET", f"/v1/reviews/{review_id}/content").status_code == 404
 
 
+def _advised(world: World, review_id: str, text: str = CLAIM, application: str = "sales") -> Any:
+    body = {"model": "auto", "messages": [{"role": "user", "content": text}]}
+    headers = {"x-transire-review-id": review_id}
+    return world.post("/v1/decisions", body, application, headers=headers)
+
+
+def test_advice_says_what_an_approved_review_would_get_and_does_not_spend_it(world: World) -> None:
+    review_id = _hold(world)
+    _approve(world, review_id)
+    without = world.post(
+        "/v1/decisions",
+        {"model": "auto", "messages": [{"role": "user", "content": CLAIM}]},
+        "sales",
+    ).json()
+    advice = [_advised(world, review_id).json() for _ in range(2)]
+    resumed = _resume(world, review_id)
+
+    assert (without["outcome"], without["review_id"]) == ("review_required", None)
+    assert [(a["outcome"], a["deployment"], a["review_id"]) for a in advice] == [
+        ("permitted", "eu-medical", review_id)
+    ] * 2
+    assert resumed.headers["x-transire-deployment"] == "eu-medical"
+    entry = world.act("aud", "GET", f"/v1/decisions/{advice[0]['decision_id']}").json()["entries"]
+    assert [(e["kind"], e["review_id"]) for e in entry] == [("advice", review_id)]
+    assert world.verify().returncode == 0
+
+
+def test_advice_is_refused_where_a_chat_with_this_review_would_be(world: World) -> None:
+    waiting, spent, denied = _hold(world), _hold(world), _hold(world)
+    for review_id in (spent, denied):
+        verb = "approve" if review_id == spent else "deny"
+        world.act("rita", "POST", f"/v1/reviews/{review_id}/{verb}", {"comment": "seen"})
+    _resume(world, spent)
+    asked = [
+        (waiting, CLAIM, "sales"),
+        (spent, CLAIM, "sales"),
+        (denied, CLAIM, "sales"),
+        (waiting, CLAIM + " And cures pain.", "sales"),
+        (waiting, CLAIM, "copilot"),
+        ("rev_" + "0" * 26, CLAIM, "sales"),
+        ("no review", CLAIM, "sales"),
+    ]
+
+    def told(reply: Any) -> tuple[int, str]:
+        return reply.status_code, reply.json()["error"]["code"]
+
+    advised = [told(_advised(world, *each)) for each in asked]
+    chatted = [
+        told(world.chat(text, application, headers={"x-transire-review-id": review_id}))
+        for review_id, text, application in asked
+    ]
+
+    assert advised == chatted
+    assert [code for _, code in advised] == [
+        "review_required",
+        "review_spent",
+        "policy_denied",
+        "conflict",
+        "not_found",
+        "not_found",
+        "bad_request",
+    ]
+
+
 def test_other_keys_do_not_see_a_review(world: World) -> None:
     review_id = _hold(world)
     reply = world.chat("hello", "copilot", headers={"x-transire-review-id": review_id})

@@ -34,6 +34,7 @@ from transire.domain.decision import (
     Classification,
     Effect,
     Form,
+    Hold,
     Pair,
     Terms,
     Verdict,
@@ -277,16 +278,19 @@ async def test_a_hold_for_which_there_is_no_place_is_refused_and_recorded(path: 
     assert path.events == []
 
 
+RELEASE = Release(
+    review_id=ReviewId("rev_1"),
+    conditions=(),
+    changes=(),
+    assertions=Assertions(),
+    deployments=frozenset({DeploymentId("eu-medical")}),
+    queues=frozenset({"clinical-claims"}),
+)
+
+
 async def test_a_release_frees_the_approved_deployment_alone(path: Path) -> None:
     path.detector.found = frozenset({DataClass("HEALTH")})
-    path.reviews.allowed = Release(
-        review_id=ReviewId("rev_1"),
-        conditions=(),
-        changes=(),
-        assertions=Assertions(),
-        deployments=frozenset({DeploymentId("eu-medical")}),
-        queues=frozenset({"clinical-claims"}),
-    )
+    path.reviews.allowed = RELEASE
     await path.router.route(request("sales", review_id=ReviewId("rev_1")))
 
     assert path.events == ["recorded eu-medical first", "sent eu-medical"]
@@ -294,14 +298,7 @@ async def test_a_release_frees_the_approved_deployment_alone(path: Path) -> None
 
 async def test_a_release_by_another_queue_holds_again(path: Path) -> None:
     path.detector.found = frozenset({DataClass("HEALTH")})
-    path.reviews.allowed = Release(
-        review_id=ReviewId("rev_1"),
-        conditions=(),
-        changes=(),
-        assertions=Assertions(),
-        deployments=frozenset({DeploymentId("eu-medical")}),
-        queues=frozenset({"other"}),
-    )
+    path.reviews.allowed = replace(RELEASE, queues=frozenset({"other"}))
     with pytest.raises(ReviewRequired):
         await path.router.route(request("sales", review_id=ReviewId("rev_1")))
 
@@ -416,6 +413,30 @@ async def test_advice_records_that_it_was_given_and_permits_nothing(path: Path) 
 
     assert isinstance(advice.choice, Choice)
     assert path.events == ["advice"]
+
+
+async def test_advice_weighs_the_review_it_names_as_a_release_would(path: Path) -> None:
+    path.detector.found = frozenset({DataClass("HEALTH")})
+    asked = request("sales", review_id=ReviewId("rev_1"))
+    path.reviews.allowed = RELEASE
+    advice = await path.router.advise(asked)
+    held = await path.router.advise(request("sales"))
+
+    assert isinstance(advice.choice, Choice)
+    assert advice.choice.released_by == "rev_1"
+    assert isinstance(held.choice, Hold)
+    assert path.events == ["advice", "advice"]
+
+
+async def test_advice_on_a_review_that_does_not_release_is_refused(path: Path) -> None:
+    async def undecided(_: Any) -> Release:
+        raise ReviewRequired("the review is pending")
+
+    path.reviews.release = undecided  # type: ignore[method-assign, assignment] # nobody has decided
+    with pytest.raises(ReviewRequired):
+        await path.router.advise(request("sales", review_id=ReviewId("rev_1")))
+
+    assert (path.detector.asked, path.events) == (0, [])
 
 
 @pytest.mark.parametrize("way", ["route", "advise"])

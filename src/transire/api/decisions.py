@@ -30,7 +30,7 @@ __all__ = [
 
 
 class AdviceEndpoint:
-    """Advice on the same body as chat; permits nothing."""
+    """Advice on the same body as chat; permits nothing, and spends no review it names."""
 
     def __init__(self, installation: Installation) -> None:
         self._installation = installation
@@ -76,6 +76,7 @@ class AdviceEndpoint:
             "outcome": "denied",
             "deployment": None,
             "region": None,
+            "review_id": None,
             "obligations": [],
             "ranking": [],
         }
@@ -90,6 +91,7 @@ class AdviceEndpoint:
                 "deployment": deployment.id,
                 "region": ",".join(deployment.regions),
                 "form": candidate.pair.form,
+                "review_id": None if isinstance(choice, Hold) else choice.released_by,
                 "obligations": [
                     {"kind": o.kind, "queue": o.queue} for o in candidate.verdict.obligations
                 ],

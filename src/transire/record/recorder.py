@@ -160,6 +160,8 @@ class LogRecorder:
         if choice is not None:
             outcome = "review_required" if isinstance(choice, Hold) else "permitted"
             fields["chosen"] = pair_fields(choice.candidate.pair)
+        if isinstance(choice, Choice) and choice.released_by:
+            fields["review_id"] = choice.released_by
         return await self._log.append(
             Item(
                 kind="advice",

@@ -294,6 +294,15 @@ async def test_advice_says_what_would_happen_and_carries_no_permit(
     assert desk.log.blobs[entry["evaluation"]] == EVALUATION
 
 
+async def test_advice_names_the_review_that_would_release_it_and_spends_nothing(
+    desk: Desk,
+) -> None:
+    await desk.recorder.advice(desk.case, replace(CHOICE, released_by=ReviewId("rev_1")))
+
+    assert (desk.last["outcome"], desk.last["review_id"]) == ("permitted", "rev_1")
+    assert (desk.log.items[-1].conditions, desk.log.items[-1].changes) == ((), ())
+
+
 async def test_an_outcome_names_its_decision_and_attempt_and_how_it_ended(desk: Desk) -> None:
     recorded = await desk.permit(attempt=2)
     outcome = Outcome(
