@@ -37,6 +37,7 @@ class MemoryLog:
         blobs: Side data by digest.
         broken: Raised by every `append` while set (a full disk, for instance).
         meanwhile: Runs once, right before the next append is judged: somebody else was faster.
+        is_current: False while the writer of a real log would be away.
     """
 
     def __init__(self, state: Mapping[str, str] | None = None) -> None:
@@ -46,6 +47,7 @@ class MemoryLog:
         self.blobs: dict[str, bytes] = {}
         self.broken: TransireError | None = None
         self.meanwhile: Callable[[], None] | None = None
+        self.is_current = True
         self._hashes: list[bytes] = []
 
     def copy(self) -> "MemoryLog":
@@ -88,7 +90,14 @@ class MemoryLog:
     def enqueue(self, item: Item, *, linger: bool = False) -> Job:
         """As `LogWriter.enqueue`; here the entry is durable at once."""
         loop = asyncio.get_running_loop()
-        job = Job(item=item, loop=loop, future=loop.create_future(), due=0.0, is_lingering=linger)
+        job = Job(
+            number=len(self.items) + 1,
+            item=item,
+            loop=loop,
+            future=loop.create_future(),
+            due=0.0,
+            is_lingering=linger,
+        )
         job.future.set_result(self._write(item))
         return job
 

@@ -23,9 +23,10 @@ from transire.identity.digests import INSTALL_KEY_FILE, InstallationKeys
 from transire.identity.people import People
 from transire.record.draft import Names
 from transire.record.front import LogFront
+from transire.record.line import WriterOptions
 from transire.record.opening import create_log, has_log, open_log
 from transire.record.query import Projection
-from transire.record.remote import WriterOptions, open_remote_log
+from transire.record.remote import open_remote_log
 from transire.record.renewal import read_predecessor
 from transire.settings import Settings
 

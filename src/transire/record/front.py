@@ -6,10 +6,11 @@ committed, and reads stored entries over a connection of its own. Who writes is 
 """
 
 import asyncio
+import itertools
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -24,17 +25,23 @@ __all__ = ["LogFront", "settle"]
 
 T = TypeVar("T")
 
+_MAX_KNOWN_BLOBS: Final = 65_536
+"""Digests remembered as stored; beyond it they are forgotten: asked for or sent once more."""
+
 
 class LogFront(ABC):
     """The half of `domain.log.DecisionLog` that does not depend on who writes.
 
     Args:
+        values: The committed state as far as it is known.
         commit_timeout_s: An item not durable by then is refused.
     """
 
-    def __init__(self, mirror: Mirror, *, names: Names, commit_timeout_s: float) -> None:
+    def __init__(self, values: Mapping[str, str], *, names: Names, commit_timeout_s: float) -> None:
         self._reader: Reader | None = None
-        self._mirror = mirror
+        self._mirror = Mirror(values)
+        self._known_blobs: set[str] = set()
+        self._numbers = itertools.count(1)
         self._names = names
         self._commit_timeout_s = commit_timeout_s
         self._reads = ThreadPoolExecutor(max_workers=1, thread_name_prefix="log-reader")
@@ -43,6 +50,15 @@ class LogFront(ABC):
     @abstractmethod
     def is_ready(self) -> bool:
         """False while the database does not take writes or outcomes wait for it."""
+
+    @property
+    @abstractmethod
+    def is_current(self) -> bool:
+        """Whether `peek` tells the newest committed state.
+
+        Where it does not, a quarantine or an activation may have been committed unheard: nothing
+        may leave on the word of the mirror (`LogRecorder.vouch`).
+        """
 
     @property
     @abstractmethod
@@ -139,9 +155,47 @@ class LogFront(ABC):
         except SQLAlchemyError:
             raise LogUnavailable("the log cannot be read") from None
 
+    def _job(self, item: Item, *, linger: bool, due: float = 0.0) -> Job:
+        """A job of the running loop, with a number that no other job of this front has."""
+        loop = asyncio.get_running_loop()
+        return Job(
+            number=next(self._numbers),
+            item=item,
+            loop=loop,
+            future=loop.create_future(),
+            due=due,
+            is_lingering=linger,
+        )
+
     def _drop(self, job: Job) -> None:
         """The caller was refused: do not write the item if that is still possible."""
         job.is_dropped = True
+
+    def _publish(self, changes: Iterable[tuple[str, str | None]], blobs: Iterable[str]) -> None:
+        """Show what was committed to everyone who asks this front.
+
+        Args:
+            changes: Writes to the state, in order; None deletes.
+            blobs: Digests of side data that is stored now.
+        """
+        for key, value in changes:
+            self._mirror.put(key, value)
+        if len(self._known_blobs) > _MAX_KNOWN_BLOBS:
+            self._known_blobs.clear()
+        self._known_blobs.update(blobs)
+
+    def _receipt(
+        self, entry_id: str, index: int, leaf_hash: bytes, *, note: str, size: int
+    ) -> Receipt:
+        """For a durable entry, under the checkpoint of `size` that covers it."""
+        return Receipt(
+            entry_id=entry_id,
+            index=index,
+            tree_size=size,
+            leaf_hash=leaf_hash,
+            origin=self.origin,
+            checkpoint=note,
+        )
 
     def _stop_reading(self) -> None:
         self._reads.shutdown()

@@ -30,7 +30,6 @@ from transire.record.checkpoint import Checkpoint
 from transire.record.draft import Draft, Names, Stamp, Written
 from transire.record.front import LogFront, settle
 from transire.record.guard import Guard
-from transire.record.mirror import Mirror
 from transire.record.pending import Job, Pending
 from transire.record.signer import Signer
 from transire.record.sql import LogStore, Reader
@@ -42,8 +41,6 @@ _Result = Written | TransireError
 
 _MAX_BATCH: Final = 512
 """Entries per commit; 100 give 95 % of what batching can (measured)."""
-_MAX_KNOWN_BLOBS: Final = 65_536
-"""Digests remembered as stored; beyond it they are forgotten, and asked of the database again."""
 _OF_ONE_ITEM: Final = (DataError, InterfaceError, ProgrammingError)
 """What the database says about a value, not about itself."""
 
@@ -75,7 +72,7 @@ class LogWriter(LogFront):
     ) -> None:
         self._store = store
         values = store.values()
-        super().__init__(Mirror(values), names=names, commit_timeout_s=commit_timeout_s)
+        super().__init__(values, names=names, commit_timeout_s=commit_timeout_s)
         self._reader = reader
         self._signer = signer
         self._guard = guard
@@ -84,7 +81,6 @@ class LogWriter(LogFront):
         self._release = release
         self._linger_s = linger_s
         self._sealed = signer.state_seal.of(values)
-        self._known_blobs: set[str] = set()
         self._standing: Standing | None = None
         self._pending = Pending(clock, size=queue_size)
         self._thread = threading.Thread(target=self._run, name="log-writer", daemon=True)
@@ -94,6 +90,11 @@ class LogWriter(LogFront):
     def is_ready(self) -> bool:
         """False while the database does not take writes or outcomes wait for it."""
         return self._pending.is_ready
+
+    @property
+    def is_current(self) -> bool:
+        """True: what this process commits, it publishes before anybody hears of it."""
+        return True
 
     @property
     def origin(self) -> str:
@@ -116,14 +117,8 @@ class LogWriter(LogFront):
         Raises:
             LogUnavailable: closing, full, or outcomes wait that could not be written.
         """
-        loop = asyncio.get_running_loop()
-        job = Job(
-            item=item,
-            loop=loop,
-            future=loop.create_future(),
-            due=self._clock.monotonic() + self._linger_s if linger else 0.0,
-            is_lingering=linger,
-        )
+        due = self._clock.monotonic() + self._linger_s if linger else 0.0
+        job = self._job(item, linger=linger, due=due)
         self._pending.put(job)
         return job
 
@@ -239,16 +234,8 @@ class LogWriter(LogFront):
                 note = self._signer.sign(checkpoint)
                 self._store.write(draft, note)
         self._sealed = draft.sealed
-        self._publish(draft)
+        self._publish(draft.changes, draft.blobs)
         return results, note, draft.tree.size
-
-    def _publish(self, draft: Draft) -> None:
-        """Show the committed state to readers of this process."""
-        for key, value in draft.changes:
-            self._mirror.put(key, value)
-        if len(self._known_blobs) > _MAX_KNOWN_BLOBS:
-            self._known_blobs.clear()
-        self._known_blobs.update(draft.blobs)
 
     def _refuse(self, jobs: list[Job], error: TransireError) -> None:
         self._resolve(jobs, [type(error)(error.message) for _ in jobs], note="", size=0)
@@ -259,25 +246,19 @@ class LogWriter(LogFront):
         """Hand every job its result, with one wake-up per event loop."""
         by_loop: dict[asyncio.AbstractEventLoop, list[tuple[Job, Receipt | TransireError]]] = {}
         for job, result in zip(jobs, results, strict=True):
-            told = (
-                result if isinstance(result, TransireError) else self._receipt(result, note, size)
-            )
+            told: Receipt | TransireError
+            if isinstance(result, TransireError):
+                told = result
+            else:
+                told = self._receipt(
+                    result.entry_id, result.index, result.leaf_hash, note=note, size=size
+                )
             by_loop.setdefault(job.loop, []).append((job, told))
         for loop, settled in by_loop.items():
             try:
                 loop.call_soon_threadsafe(settle, settled)
             except RuntimeError:
                 continue  # that loop is closed; the entries are durable all the same
-
-    def _receipt(self, written: Written, note: str, size: int) -> Receipt:
-        return Receipt(
-            entry_id=written.entry_id,
-            index=written.index,
-            tree_size=size,
-            leaf_hash=written.leaf_hash,
-            origin=self.origin,
-            checkpoint=note,
-        )
 
 
 def _reason(error: Exception) -> str:

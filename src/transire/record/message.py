@@ -1,12 +1,16 @@
 """What a router and its log's writer process say to each other: framed JSON over one socket.
 
-A message is eight bytes of lengths (JSON, then side data; both big-endian), the JSON, and the side
-data as it is. Only these two processes, of one installation and one version, ever speak it; what
-is stored has its own formats (audit/FORMAT.md).
+A frame is a number, two lengths (JSON, then side data; all big-endian), the JSON, and the side data
+as it is. Items are numbered from 1; everything else has the number 0. The number stands outside the
+JSON, so that an item nobody can read is still known by it, and fails alone.
+
+Only these two processes, of one installation and one version, ever speak it; what is stored has its
+own formats (audit/FORMAT.md).
 """
 
 import struct
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
 import orjson
@@ -20,9 +24,20 @@ from transire.errors import (
     TransireError,
 )
 
-__all__ = ["Frames", "decode_item", "encode_item", "error_of", "message", "spell_error"]
+__all__ = [
+    "Frame",
+    "Frames",
+    "decode_item",
+    "encode_item",
+    "error_of",
+    "frame",
+    "message",
+    "spell_error",
+]
 
-_LENGTHS: Final = struct.Struct(">II")
+_HEAD: Final = struct.Struct(">QII")
+_OPTIONS: Final = orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME
+"""What an entry refuses must not become text on its way there (`entry`)."""
 
 _ERRORS: Final[Mapping[str, type[TransireError]]] = {
     kind.__name__: kind for kind in (StaleError, ConflictError, IntegrityError, LogUnavailable)
@@ -30,49 +45,78 @@ _ERRORS: Final[Mapping[str, type[TransireError]]] = {
 """What the writer says about an item; anything else is told as `LogUnavailable`."""
 
 
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One frame as it came; nobody has looked at the JSON yet."""
+
+    number: int
+    content: bytes
+    side: bytes
+
+    def read(self) -> Any:
+        """The JSON.
+
+        Raises:
+            IntegrityError: it is none.
+        """
+        try:
+            return orjson.loads(self.content)
+        except orjson.JSONDecodeError:
+            raise IntegrityError("a message to or from the log's writer is not JSON") from None
+
+
 class Frames:
-    """Cuts a stream of bytes into messages, however the socket delivers them."""
+    """Cuts a stream of bytes into frames, however the socket delivers them."""
 
     def __init__(self) -> None:
         self._buffer = bytearray()
 
-    def feed(self, data: bytes) -> Iterator[tuple[Any, bytes]]:
-        """Every message that is complete by now: its JSON and its side data."""
+    def feed(self, data: bytes) -> Iterator[Frame]:
+        """Every frame that is complete by now."""
         buffer = self._buffer
         buffer += data
         at, size = 0, len(buffer)
-        while size - at >= _LENGTHS.size:
-            header, side = _LENGTHS.unpack_from(buffer, at)
-            start, end = at + _LENGTHS.size, at + _LENGTHS.size + header + side
+        while size - at >= _HEAD.size:
+            number, content, side = _HEAD.unpack_from(buffer, at)
+            start = at + _HEAD.size
+            middle, end = start + content, start + content + side
             if end > size:
                 break
-            yield orjson.loads(buffer[start : start + header]), bytes(buffer[start + header : end])
+            yield Frame(number, bytes(buffer[start:middle]), bytes(buffer[middle:end]))
             at = end
         del buffer[:at]
 
 
-def message(content: object, *side: bytes) -> bytes:
-    """One message.
+def frame(number: int, content: bytes, *side: bytes) -> bytes:
+    """One frame, on its way."""
+    head = _HEAD.pack(number, len(content), sum(map(len, side)))
+    return b"".join((head, content, *side))
+
+
+def message(content: object) -> bytes:
+    """A frame that is no item.
 
     Raises:
         TypeError: the content is not JSON (a lone surrogate, a value of another kind).
     """
-    header = orjson.dumps(content)
-    return b"".join((_LENGTHS.pack(len(header), sum(map(len, side))), header, *side))
+    return frame(0, orjson.dumps(content, option=_OPTIONS))
 
 
 def encode_item(
     number: int, item: Item, *, linger: bool, entry_id: str | None, blobs: Mapping[str, bytes]
 ) -> bytes:
-    """An item as a message.
+    """An item as a frame.
 
     Args:
+        number: 1 or more.
         entry_id: The entry's id where the item itself has none: with it, whether an entry was
             written can be asked after the writer died.
         blobs: Those of the item's that the log does not hold yet.
+
+    Raises:
+        TypeError: as `message`.
     """
     content = {
-        "n": number,
         "linger": linger,
         "kind": item.kind,
         "fields": item.fields,
@@ -83,16 +127,24 @@ def encode_item(
         "disclosures": item.disclosures,
         "erases": sorted(item.erases),
     }
-    return message(content, *blobs.values())
+    return frame(number, orjson.dumps(content, option=_OPTIONS), *blobs.values())
 
 
-def decode_item(content: Mapping[str, Any], side: bytes) -> Item:
-    """Read `encode_item` back."""
-    blobs, at = {}, 0
-    for digest, size in content["blobs"]:
-        blobs[digest] = side[at : at + size]
-        at += size
-    fields = content["fields"]
+def decode_item(received: Frame) -> tuple[Item, bool]:
+    """Read `encode_item` back: the item, and whether it lingers.
+
+    Raises:
+        IntegrityError: it is no item; whoever sent it must hear so, and nobody else.
+    """
+    try:
+        content = received.read()
+        return _item_of(content, received.side), bool(content["linger"])
+    except (LookupError, TypeError, ValueError, AttributeError):
+        raise IntegrityError("the log's writer cannot read this item") from None
+
+
+def _item_of(content: Mapping[str, Any], side: bytes) -> Item:
+    fields = dict(content["fields"])
     if content["id"] is not None:
         fields["id"] = content["id"]
     return Item(
@@ -103,10 +155,20 @@ def decode_item(content: Mapping[str, Any], side: bytes) -> Item:
             for key, equals, stale in content["conditions"]
         ),
         changes=tuple(Change(key=key, value=value) for key, value in content["changes"]),
-        blobs=blobs,
-        disclosures=content["disclosures"],
+        blobs=_blobs_of(content["blobs"], side),
+        disclosures=dict(content["disclosures"]),
         erases=frozenset(content["erases"]),
     )
+
+
+def _blobs_of(sizes: list[tuple[str, int]], side: bytes) -> dict[str, bytes]:
+    blobs, at = {}, 0
+    for digest, size in sizes:
+        blobs[digest] = side[at : at + size]
+        at += size
+    if at != len(side):
+        raise ValueError("side data is longer or shorter than it says")
+    return blobs
 
 
 def spell_error(error: TransireError) -> list[Any]:

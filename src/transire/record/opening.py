@@ -10,8 +10,8 @@ entries' bytes; `verify` checks everything between.
 import fcntl
 import os
 import time
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO, Final
 
@@ -19,7 +19,7 @@ import orjson
 from sqlalchemy.exc import DBAPIError
 
 from transire.domain.ports import Clock
-from transire.errors import IntegrityError
+from transire.errors import IntegrityError, LogUnavailable
 from transire.record.checkpoint import Checkpoint
 from transire.record.draft import Names
 from transire.record.guard import GUARD_FILE, Guard, write_durably
@@ -96,36 +96,33 @@ def open_log(
 
     Raises:
         IntegrityError: see the module's docstring.
+        LogUnavailable: the system does not let us open what is there.
     """
-    for name in _PARTS:
-        if not (directory / name).exists():
-            raise IntegrityError(f"`{directory / name}` is missing; restore it, or {_ADVICE}")
-    with ExitStack() as undo:
+    with _in_words(directory), ExitStack() as undo:
+        _miss_nothing(directory)
         lock = hold(directory, wait_s=held_s)
         undo.callback(lock.close)
         signer, guard = Signer.load(directory), Guard(directory)
-        try:
-            store = LogStore(open_writer(directory / LOG_FILE))
-            undo.callback(store.close)
-            reader = Reader(open_reader(directory / LOG_FILE))
-            undo.callback(reader.close)
-            _check(reader, signer, guard)
-        except DBAPIError:
-            raise IntegrityError(f"`{LOG_FILE}` cannot be opened and read; {_ADVICE}") from None
+        store = LogStore(open_writer(directory / LOG_FILE))
+        undo.callback(store.close)
+        reader = Reader(open_reader(directory / LOG_FILE))
+        undo.callback(reader.close)
+        _check(reader, signer, guard)
+        writer = LogWriter(
+            store,
+            reader,
+            signer,
+            guard,
+            names=Names(replica=replica, boot=boot or entropy(8).hex()),
+            clock=clock,
+            entropy=entropy,
+            release=lock.close,
+            queue_size=queue_size,
+            commit_timeout_s=commit_timeout_s,
+            linger_s=linger_s,
+        )
         undo.pop_all()
-    return LogWriter(
-        store,
-        reader,
-        signer,
-        guard,
-        names=Names(replica=replica, boot=boot or entropy(8).hex()),
-        clock=clock,
-        entropy=entropy,
-        release=lock.close,
-        queue_size=queue_size,
-        commit_timeout_s=commit_timeout_s,
-        linger_s=linger_s,
-    )
+    return writer
 
 
 def is_whole(directory: Path) -> bool:
@@ -156,7 +153,7 @@ def hold(directory: Path, *, wait_s: float = 0.0) -> IO[str]:
     while True:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        except BlockingIOError:
             if time.monotonic() < until:
                 time.sleep(_LOOK_S)
                 continue
@@ -164,7 +161,28 @@ def hold(directory: Path, *, wait_s: float = 0.0) -> IO[str]:
             raise IntegrityError(
                 f"another process has `{directory}` open; one writes a log"
             ) from None
+        except OSError:  # no locks here: a file system that cannot keep two writers apart
+            lock.close()
+            raise
         return lock
+
+
+@contextmanager
+def _in_words(directory: Path) -> Iterator[None]:
+    """What the system says about the files, as errors that say what to do."""
+    try:
+        yield
+    except DBAPIError:
+        raise IntegrityError(f"`{LOG_FILE}` cannot be opened and read; {_ADVICE}") from None
+    except OSError as error:
+        place = error.filename or os.fspath(directory)
+        raise LogUnavailable(f"`{place}` cannot be opened: {error.strerror}") from None
+
+
+def _miss_nothing(directory: Path) -> None:
+    for name in _PARTS:
+        if not (directory / name).exists():
+            raise IntegrityError(f"`{directory / name}` is missing; restore it, or {_ADVICE}")
 
 
 def _check(reader: Reader, signer: Signer, guard: Guard) -> None:

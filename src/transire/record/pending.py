@@ -25,16 +25,18 @@ _CLOSING_ATTEMPTS: Final = 4
 """Failures after which a closing log gives up; the boot sweep writes `unknown` for what is lost."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Job:
     """One item on its way, and whom to tell.
 
     Attributes:
+        number: Its own: two jobs may hold equal items, and one of them be dropped.
         due: Monotonic second at which a lingering item makes a commit due by itself.
         is_dropped: The caller was refused; do not write it if that is still possible.
         is_owed: A lingering item that has failed at least once.
     """
 
+    number: int
     item: Item
     loop: asyncio.AbstractEventLoop
     future: "asyncio.Future[Receipt]"

@@ -21,11 +21,11 @@ import orjson
 
 from transire.clock import SystemClock
 from transire.domain.log import Receipt
-from transire.errors import LogUnavailable, TransireError
+from transire.errors import IntegrityError, LogUnavailable, TransireError
 from transire.observe.logging import configure_logging
 from transire.record.log import LogWriter
 from transire.record.merkle import leaf_hash
-from transire.record.message import Frames, decode_item, message, spell_error
+from transire.record.message import Frame, Frames, decode_item, message, spell_error
 from transire.record.opening import open_log
 from transire.record.pending import Job
 from transire.record.sql import Reader
@@ -39,90 +39,102 @@ _LOOK_S: Final = 0.02
 
 
 class _Desk(asyncio.Protocol):
-    """Takes items off the socket, and says what became of them, a commit at a time."""
+    """Takes items off the socket, and says what became of them, a commit at a time.
 
-    def __init__(self, socket_closed: asyncio.Event) -> None:
+    Args:
+        over: Set when nothing more will come.
+    """
+
+    def __init__(self, over: asyncio.Event) -> None:
         self._frames = Frames()
-        self._closed = socket_closed
+        self._over = over
+        self._hung_up = asyncio.Event()
         self._jobs: dict[int, Job] = {}
         self._done: list[tuple[int, Job]] = []
         self._failed: list[tuple[int, list[Any]]] = []
         self._is_ready = True
         self._transport: asyncio.Transport | None = None
-        self.log: LogWriter | None = None
+        self._opening: asyncio.Task[None] | None = None
+        self._log: LogWriter | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
 
     def data_received(self, data: bytes) -> None:
-        for content, side in self._frames.feed(data):
-            if self.log is None:
-                self._open(content)
-            elif "drop" in content:
-                self._drop(content["drop"])
+        for received in self._frames.feed(data):
+            if received.number:
+                self._take(received)
             else:
-                self._take(self.log, content, side)
+                self._hear(received.read())
 
     def eof_received(self) -> bool:
-        self._closed.set()
+        self._over.set()
         return True  # keep our side open: results are still to be told
 
     def connection_lost(self, exc: Exception | None) -> None:
         del exc
-        self._closed.set()
+        self._over.set()
+        self._hung_up.set()
 
     async def finish(self) -> None:
         """Write what was received, tell what became of it, and hang up."""
-        if self.log is not None:
-            await self.log.close()
-            await asyncio.sleep(0)  # futures resolve, then tell
-            await asyncio.sleep(0)
+        if self._opening is not None:
+            await self._opening
+        if self._log is not None:
+            await self._log.close()
+            if self._jobs:  # each future resolves, and then its `_ended` has run
+                await asyncio.wait([job.future for job in self._jobs.values()])
             self._tell()
         if self._transport is not None:
             self._transport.close()
+            await self._hung_up.wait()  # everything told has left
 
     def look(self) -> None:
         """Tell when the log has begun or ceased to take entries."""
-        if self.log is not None and self.log.is_ready != self._is_ready:
+        if self._log is not None and self._log.is_ready != self._is_ready:
             self._tell()
 
-    def _open(self, asked: dict[str, Any]) -> None:
-        configure_logging(level=asked["level"])
+    def _hear(self, told: dict[str, Any]) -> None:
+        if "drop" in told:
+            job = self._jobs.get(told["drop"])
+            if job is not None:
+                job.is_dropped = True
+        elif self._opening is None:
+            self._opening = asyncio.get_running_loop().create_task(self._open(told))
+
+    async def _open(self, asked: dict[str, Any]) -> None:
+        """Open the log and say what it holds, or why that cannot be done."""
         try:
-            self.log = open_log(
-                Path(asked["directory"]),
-                clock=SystemClock(),
-                replica=asked["replica"],
-                boot=asked["boot"],
-                queue_size=asked["queue_size"],
-                linger_s=asked["linger_s"],
-                held_s=_HELD_S,
-            )
+            configure_logging(level=asked["level"])
+            log = self._log = _opened(asked)
+            found = await log.read(lambda reader: _standing(reader, asked["since"]))
         except TransireError as error:
-            self._write(message({"error": spell_error(error)}))
-            self._closed.set()
-            return
-        asyncio.get_running_loop().create_task(self._greet(self.log, asked["since"]))
+            self._give_up(error)
+        except Exception as error:  # noqa: BLE001 - whatever broke, the router must hear of it
+            why = f"the log's writer could not open the log (`{type(error).__name__}`)"
+            self._give_up(LogUnavailable(why))
+        else:
+            self._is_ready = log.is_ready
+            who = {"origin": log.origin, "public_key": log.public_key}
+            self._write(message({**who, "ready": self._is_ready, **found}))
 
-    async def _greet(self, log: LogWriter, since: int | None) -> None:
-        """Say what the log holds; nothing was taken yet, so it stands still meanwhile."""
-        found = await log.read(lambda reader: _standing(reader, since))
-        self._write(message({"origin": log.origin, "public_key": log.public_key, **found}))
+    def _give_up(self, error: TransireError) -> None:
+        self._write(message({"error": spell_error(error)}))
+        self._over.set()
 
-    def _take(self, log: LogWriter, content: dict[str, Any], side: bytes) -> None:
-        number = content["n"]
+    def _take(self, received: Frame) -> None:
+        """Queue an item; one that cannot be read or is refused at once fails alone."""
         try:
-            job = log.enqueue(decode_item(content, side), linger=content["linger"])
-        except LogUnavailable as error:
-            self._failed.append((number, spell_error(error)))
+            if self._log is None:
+                raise LogUnavailable("the log is not open")
+            item, lingers = decode_item(received)
+            job = self._log.enqueue(item, linger=lingers)
+        except (LogUnavailable, IntegrityError) as error:
+            self._failed.append((received.number, spell_error(error)))
             self._soon()
             return
-        self._jobs[number] = job
-        job.future.add_done_callback(lambda _: self._ended(number))
-
-    def _drop(self, number: int) -> None:
-        if number in self._jobs:
-            self._jobs[number].is_dropped = True
+        self._jobs[received.number] = job
+        job.future.add_done_callback(lambda _: self._ended(received.number))
 
     def _ended(self, number: int) -> None:
         self._done.append((number, self._jobs.pop(number)))
@@ -134,8 +146,6 @@ class _Desk(asyncio.Protocol):
             asyncio.get_running_loop().call_soon(self._tell)
 
     def _tell(self) -> None:
-        if self.log is None:
-            return
         done, failed = self._done, self._failed
         self._done, self._failed = [], []
         groups: dict[str, tuple[int, list[tuple[int, str, int, str]]]] = {}
@@ -148,13 +158,25 @@ class _Desk(asyncio.Protocol):
                 it: Receipt = job.future.result()
                 rows = groups.setdefault(it.checkpoint, (it.tree_size, []))[1]
                 rows.append((number, it.entry_id, it.index, it.leaf_hash.hex()))
-        self._is_ready = self.log.is_ready
+        self._is_ready = self._log is not None and self._log.is_ready
         commits = [(note, size, rows) for note, (size, rows) in groups.items()]
         self._write(message({"ready": self._is_ready, "commits": commits, "failed": failed}))
 
     def _write(self, data: bytes) -> None:
         if self._transport is not None and not self._transport.is_closing():
             self._transport.write(data)
+
+
+def _opened(asked: dict[str, Any]) -> LogWriter:
+    return open_log(
+        Path(asked["directory"]),
+        clock=SystemClock(),
+        replica=asked["replica"],
+        boot=asked["boot"],
+        queue_size=asked["queue_size"],
+        linger_s=asked["linger_s"],
+        held_s=_HELD_S,
+    )
 
 
 def _standing(reader: Reader, since: int | None) -> dict[str, Any]:
@@ -169,14 +191,14 @@ def _standing(reader: Reader, since: int | None) -> dict[str, Any]:
 
 
 async def _serve(descriptor: int) -> None:
-    closed = asyncio.Event()
-    desk = _Desk(closed)
+    over = asyncio.Event()
+    desk = _Desk(over)
     loop = asyncio.get_running_loop()
     await loop.create_connection(lambda: desk, sock=socket.socket(fileno=descriptor))
-    while not closed.is_set():
+    while not over.is_set():
         try:
             async with asyncio.timeout(_LOOK_S):
-                await closed.wait()
+                await over.wait()
         except TimeoutError:
             desk.look()
     await desk.finish()

@@ -196,6 +196,8 @@ class LogRecorder:
         """See `domain.ports.Recorder`."""
         if self._issued.get(permit.receipt.entry_id) is not permit:
             raise IntegrityError("this permit was not issued by this log")
+        if not self._log.is_current:
+            raise StaleError("what governs cannot be told until the log's writer is back")
         value = permit.value
         if self._log.peek(ACTIVE_KEY) != value.bundle_digest:
             raise StaleError("another bundle was activated since this permit was recorded")

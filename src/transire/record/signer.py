@@ -75,8 +75,8 @@ class Signer:
         path = directory / KEY_FILE
         if path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
             raise IntegrityError(f"`{path.name}` must be readable by its owner alone (chmod 600)")
-        name, _, encoded = path.read_text(encoding="utf-8").strip().partition("+")
         try:
+            name, _, encoded = path.read_text(encoding="utf-8").strip().partition("+")
             return cls(name, base64.b64decode(encoded, validate=True))
         except ValueError:
             raise IntegrityError(f"`{path.name}` does not hold `name+base64(seed)`") from None

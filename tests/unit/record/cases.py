@@ -3,18 +3,36 @@
 import hashlib
 from dataclasses import replace
 
-from tests.unit.score.fleets import authorization_of, classification_of, request_of, verdict
+from tests.unit.score.fleets import (
+    authorization_of,
+    classification_of,
+    deployment,
+    request_of,
+    verdict,
+)
 
-from transire.domain.decision import Candidate, Case, Finding, PartState, Ranking, Redaction, Terms
+from transire.domain.decision import (
+    Candidate,
+    Case,
+    Choice,
+    Finding,
+    PartState,
+    Ranking,
+    Redaction,
+    Terms,
+)
 from transire.domain.ids import ApplicationId, DataClass, DeploymentId, Purpose
+from transire.domain.ports import Wire
 from transire.domain.request import Assertions, Part, PartKind
 
-__all__ = ["CANARY", "DIGEST", "EVALUATION", "TERMS", "case"]
+__all__ = ["CANARY", "CHOICE", "DIGEST", "EVALUATION", "TERMS", "WIRE", "case"]
 
 CANARY = "CANARY-7f3"
 EVALUATION = b'[{"deployment":"a"}]'
 DIGEST = hashlib.sha256(EVALUATION).hexdigest()
 TERMS = Terms(1, 1, 1, 1_000, 900, 0)
+CHOICE = Choice(candidate=Candidate(verdict("a"), TERMS))
+WIRE = Wire(deployment=deployment("a"), body=CANARY.encode(), digest=b"w", ignored=("top_k",))
 
 
 def case() -> Case:

@@ -1,6 +1,7 @@
 """What waits to be written: urgent first, outcomes kept, decisions refused while any are owed."""
 
 import asyncio
+import itertools
 from collections.abc import Iterator
 from typing import Any
 
@@ -17,10 +18,12 @@ class Waiting:
 
     def __init__(self, clock: FakeClock, loop: asyncio.AbstractEventLoop) -> None:
         self.clock, self.loop = clock, loop
+        self.numbers = itertools.count(1)
         self.pending = Pending(clock, size=2)
 
     def job(self, name: str, *, lingers: bool = False) -> Job:
         return Job(
+            number=next(self.numbers),
             item=Item(kind=name, fields={}),
             loop=self.loop,
             future=self.loop.create_future(),

@@ -9,8 +9,8 @@ import orjson
 import pytest
 from tests.conftest import FakeClock
 from tests.fakes import MemoryLog
-from tests.unit.record.cases import CANARY, DIGEST, EVALUATION, TERMS, case
-from tests.unit.score.fleets import deployment, verdict
+from tests.unit.record.cases import CANARY, CHOICE, DIGEST, EVALUATION, TERMS, WIRE, case
+from tests.unit.score.fleets import verdict
 
 from transire.bundle.acts import ACTIVE_KEY
 from transire.bundle.quarantine import VERSION_KEY
@@ -34,8 +34,6 @@ from transire.errors import (
     StaleError,
 )
 from transire.record.recorder import LogRecorder
-
-WIRE = Wire(deployment=deployment("a"), body=CANARY.encode(), digest=b"w", ignored=("top_k",))
 
 
 class Desk:
@@ -220,6 +218,16 @@ async def test_a_permit_is_void_once_bundle_or_quarantine_moves(desk: Desk, key:
         desk.recorder.vouch(recorded)
 
 
+async def test_a_permit_is_void_while_the_log_cannot_tell_what_governs(desk: Desk) -> None:
+    recorded = await desk.permit()
+    desk.log.is_current = False
+    with pytest.raises(StaleError):
+        desk.recorder.vouch(recorded)
+    desk.log.is_current = True
+
+    desk.recorder.vouch(recorded)
+
+
 @pytest.mark.parametrize(
     ("error", "outcome"),
     [(PolicyDenied("no"), "denied"), (GovernanceUnavailable("no"), "refused")],
@@ -274,7 +282,6 @@ async def test_no_review_is_opened_once_bundle_or_quarantine_has_moved(
     assert "review/rev_1" not in desk.log.state
 
 
-CHOICE = Choice(candidate=Candidate(verdict("a"), TERMS))
 HOLD = Hold(candidate=Candidate(verdict("a", queue="q"), TERMS), queues=frozenset({"q"}))
 
 
