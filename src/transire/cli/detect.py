@@ -6,12 +6,12 @@
 import json
 from contextlib import closing
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 import typer
-from typer.core import TyperGroup
 
 from transire.cli import feedback
+from transire.cli.group import group_with
 from transire.cli.labelled import bytes_of, numbered_lines, object_of, text_of
 from transire.cli.marked import marked_page
 from transire.cli.measuring import evaluate, tune
@@ -23,16 +23,9 @@ from transire.errors import RequestError
 __all__ = ["app", "digest", "scan"]
 
 
-class _ScanByDefault(TyperGroup):
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        if args and args[0] not in self.commands and args[0] != "--help":
-            args = ["scan", *args]
-        return super().parse_args(ctx, args)
-
-
 app = typer.Typer(
     help="What the detector finds; `transire detect FILE` scans.",
-    cls=_ScanByDefault,
+    cls=group_with("scan"),
     no_args_is_help=True,
 )
 

@@ -11,9 +11,9 @@ from typing import Annotated, Any, Literal
 
 import orjson
 import typer
-from typer.core import TyperGroup
 
 from transire.cli.audit import opened
+from transire.cli.group import group_with
 from transire.cli.session import emit, shown
 from transire.errors import IntegrityError, RequestError
 from transire.record.reading import ReadOnlyLog
@@ -26,18 +26,8 @@ from transire.workbench.report.trace import Window
 __all__ = ["app", "pins", "traffic"]
 
 
-class _TrafficFirst(TyperGroup):
-    """A group whose command may be left out, as `transire report DATA` does."""
-
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Put the command in where the first word is none."""
-        if args and args[0] not in self.commands and args[0] != "--help":
-            args = ["traffic", *args]
-        return super().parse_args(ctx, args)
-
-
 app = typer.Typer(
-    cls=_TrafficFirst,
+    cls=group_with("traffic"),
     help="What the log says of the traffic. `transire report DATA` is `report traffic DATA`.",
     no_args_is_help=True,
 )
