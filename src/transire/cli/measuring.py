@@ -23,8 +23,8 @@ from transire.workbench.thresholds import (
     at_thresholds,
     curves,
     highest_reaching,
-    recall_interval,
 )
+from transire.workbench.wilson import wilson
 
 __all__ = ["evaluate", "tune"]
 
@@ -156,7 +156,7 @@ def _suggestion(
     if point is None:
         best = f"all findings of any score reach {most.recall:.2f} of {most.wanted} spans"
         return told | {"says": f"no threshold reaches it: {best}, {_precision(most)}"}
-    low, high = recall_interval(point)
+    low, high = wilson(point.hit, point.wanted)
     told["recall_interval"] = [low, high]
     says = (
         f"{point.min_score_pct} (now {rule.min_score_pct}): recall {point.recall:.2f} of "

@@ -8,15 +8,11 @@ import math
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
 
 from transire.domain.taxonomy import EntityRule
 from transire.workbench.measure import Found, Row, meet
 
-__all__ = ["Curve", "Point", "at_thresholds", "curves", "highest_reaching", "recall_interval"]
-
-_Z: Final = 1.96
-"""Standard deviations that hold 95 % of a normal distribution."""
+__all__ = ["Curve", "Point", "at_thresholds", "curves", "highest_reaching"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,18 +66,6 @@ def highest_reaching(curve: Curve, recall: float) -> Point | None:
     least = math.ceil(recall * curve.points[0].wanted - 1e-9)
     reaching = [point for point in curve.points if point.hit >= least]
     return reaching[-1] if reaching else None
-
-
-def recall_interval(point: Point) -> tuple[float, float]:
-    """Where the recall on other texts of this kind lies, at 95 % (Wilson 1927).
-
-    It takes the spans for independent, which several of one text are not.
-    """
-    n, share = point.wanted, point.recall
-    middle = share + _Z**2 / (2 * n)
-    half = _Z * math.sqrt(share * (1 - share) / n + _Z**2 / (4 * n**2))
-    below = 1 + _Z**2 / n
-    return max(0.0, (middle - half) / below), min(1.0, (middle + half) / below)
 
 
 def _curve(rows: Sequence[Row], label: str) -> Curve:

@@ -2,8 +2,6 @@
 
 import xml.etree.ElementTree as ET
 
-import pytest
-
 from transire.domain.ids import DataClass
 from transire.domain.taxonomy import EntityRule
 from transire.workbench.chart import chart
@@ -13,7 +11,6 @@ from transire.workbench.thresholds import (
     at_thresholds,
     curves,
     highest_reaching,
-    recall_interval,
 )
 
 ROWS = [
@@ -37,13 +34,6 @@ def test_the_highest_threshold_that_reaches_a_recall_is_suggested() -> None:
     assert [90, 50, 50] == [point.min_score_pct for point in reached if point]
     assert highest_reaching(curve, 0.7) is None
     assert highest_reaching(nothing, 0.1) is None
-
-
-def test_the_interval_is_wilsons() -> None:
-    point = highest_reaching(curves(ROWS)[1], 1 / 3)
-
-    assert point is not None
-    assert recall_interval(point) == pytest.approx((0.0615, 0.7923), abs=1e-4)
 
 
 def test_a_taxonomys_score_and_count_are_kept_to() -> None:

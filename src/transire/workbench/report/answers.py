@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from transire.workbench.report.trace import Ended
+from transire.workbench.wilson import wilson
 
 __all__ = ["RECENT", "SIGNIFICANT", "Answers", "is_more", "surely"]
 
@@ -67,10 +68,8 @@ class Answers:
 
 
 def surely(ok: int, count: int) -> float:
-    """The lower end of Wilson's interval of a share (Wilson 1927)."""
-    z2, share = SIGNIFICANT**2, ok / count
-    spread = SIGNIFICANT * math.sqrt(share * (1 - share) / count + z2 / (4 * count**2))
-    return (share + z2 / (2 * count) - spread) / (1 + z2 / count)
+    """What a share of good answers is at least, as sure as `SIGNIFICANT` is."""
+    return wilson(ok, count, z=SIGNIFICANT)[0]
 
 
 def is_more(ok: int, count: int, other_ok: int, other: int) -> bool:
