@@ -1,7 +1,9 @@
 """The router follows what stands in the log, also where nobody could tell it so."""
 
 import asyncio
+import os
 import shutil
+import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -68,12 +70,14 @@ async def approved(installation: Installation) -> BundleDigest:
 @asynccontextmanager
 async def answers_lost(log: RemoteLog) -> AsyncIterator[None]:
     """What is appended meanwhile is written; the writer dies before its answer is read."""
-    line: Any = log._line
+    line, writer = log._line, log.writer_pid
+    assert line is not None
+    assert writer is not None
     size = await log.read(lambda reader: reader.size())
-    line.transport.pause_reading()
+    line.listen(lambda told: None)
     yield
     await until(lambda: log.read(lambda reader: reader.size() > size))
-    line.transport.abort()
+    os.kill(writer, signal.SIGKILL)
 
 
 async def until(holds: Callable[[], Any], within_s: float = 30) -> None:
