@@ -8,13 +8,14 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from transire.domain.bundle import Bundle
 from transire.domain.decision import Candidate, Case, Choice, Effect, Form, Pair
 from transire.domain.ports import Governed, Release
 from transire.domain.request import RoutingRequest
 from transire.domain.restoring import Restorer
 from transire.errors import IntegrityError
 
-__all__ = ["confirm", "free", "redeclared", "restorer_of", "seed_of"]
+__all__ = ["confirm", "free", "may_repair", "redeclared", "restorer_of", "seed_of"]
 
 _JSON_FORMATS: Final = ("json_object", "json_schema")
 
@@ -59,6 +60,18 @@ def restorer_of(case: Case, choice: Choice) -> Restorer | None:
     if book is None:
         return None
     return book.restorer(arguments=verdict.restores_arguments, is_json=is_json)
+
+
+def may_repair(case: Case, bundle: Bundle) -> bool:
+    """Whether the bundle lets the syntax of an answer be repaired at this request's stakes.
+
+    Its highest stakes count, over both forms and with what the caller claims. Where `routing.yaml`
+    names no levels, it is every level but the taxonomy's highest.
+    """
+    levels, named = bundle.taxonomy.stakes, bundle.routing.repair_stakes
+    allowed = frozenset(levels[:-1]) if named is None else named
+    stakes = {facts.stakes for both in case.authorization.facts.values() for facts in both}
+    return bool(stakes) and bundle.taxonomy.max_stakes(*stakes) in allowed
 
 
 def redeclared(before: Governed, now: Governed) -> frozenset[Pair]:

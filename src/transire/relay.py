@@ -7,84 +7,24 @@ by the caller, stopped by a quarantine, or never read at all.
 import asyncio
 import math
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, TypeVar
 
+from transire.account import Account
 from transire.domain.answer import AnswerChoice, Chunk, ChunkChoice, Completion, Usage
-from transire.domain.decision import Case
 from transire.domain.deployment import Price
-from transire.domain.ids import DeploymentId
-from transire.domain.permit import Outcome, OutcomeStatus, Tried
+from transire.domain.permit import Outcome, OutcomeStatus
 from transire.domain.ports import Clock, Exchange
-from transire.domain.request import JsonValue, RoutingRequest
+from transire.domain.request import JsonValue
 from transire.domain.restoring import Restorer
-from transire.errors import ContractViolated, LogUncertain, UpstreamError
-from transire.toolgate import Judge, released
+from transire.errors import ContractViolated, UpstreamError
+from transire.toolgate import Judge, Mend, released
 
-__all__ = ["Account", "Relay"]
+__all__ = ["Relay"]
 
 T = TypeVar("T")
 _SNAPSHOT: Final = re.compile(r"-\d{4}-?\d{2}-?\d{2}", re.ASCII)
-
-
-@dataclass(slots=True, kw_only=True)
-class Account:
-    """What one request has used so far; lives as long as the request.
-
-    Attributes:
-        upstream_s: Seconds spent waiting for deployments; the rest of the time is ours.
-        permits: Attempts recorded.
-        tried: Attempts that failed, in order.
-        trying: The deployment of the newest attempt.
-        is_recorded: An entry says how this request ended before any attempt.
-        is_recording: An entry of this decision is, or may yet be, in the log's hands.
-        usage: Tokens that the newest attempt has reported; None where it reported none.
-        cost_micro_usd: Of the newest attempt; None is unknown, which is not 0.
-    """
-
-    request: RoutingRequest
-    started: float
-    case: Case | None = None
-    permits: int = 0
-    tried: list[Tried] = field(default_factory=list)
-    trying: DeploymentId | None = None
-    upstream_s: float = 0.0
-    is_recorded: bool = False
-    is_recording: bool = False
-    ignored: tuple[str, ...] = ()
-    usage: Usage | None = None
-    cost_micro_usd: int | None = None
-
-    @contextmanager
-    def recording(self) -> Iterator[None]:
-        """While the decision's own entry is written: a second one of its id would be a lie.
-
-        Cancelled or uncertain, it stays so: the log may write the entry after all.
-        """
-        self.is_recording = True
-        try:
-            yield
-        except LogUncertain:
-            raise
-        except Exception:
-            self.is_recording = False
-            raise
-        self.is_recording = False
-
-    @property
-    def is_said(self) -> bool:
-        """Some entry tells of this request, or will."""
-        return bool(self.permits or self.is_recorded or self.is_recording)
-
-    def remaining_s(self, now: float) -> float:
-        """Seconds left of the request's deadline."""
-        return self.request.deadline_s - (now - self.started)
-
-    def overhead_s(self, now: float) -> float:
-        """Seconds of this request that were not spent waiting upstream."""
-        return max(0.0, now - self.started - self.upstream_s)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -99,6 +39,7 @@ class Relay:
         until: Monotonic second by which this attempt must have answered, or have begun to.
         is_elsewhere: Whether a place that the answer names contradicts the catalog.
         restorer: Puts back what was redacted; None where nothing was, or policy keeps it out.
+        mend: Repairs the syntax of (a choice of) an answer; None where policy does not let it.
     """
 
     exchange: Exchange
@@ -113,6 +54,7 @@ class Relay:
     until: float
     expected_model: str = ""
     restorer: Restorer | None = None
+    mend: Mend | None = None
     _contradicts: set[str] = field(default_factory=set)
     _chunks: AsyncIterator[Chunk] | None = field(default=None, repr=False)
     _first: Chunk | None = field(default=None, repr=False)
@@ -120,6 +62,7 @@ class Relay:
     _released: int = 0
     _whole: int = 0
     _finish: dict[int, str] = field(default_factory=dict)
+    _rules: set[str] = field(default_factory=set)
     _is_settled: bool = False
 
     async def whole(self) -> Completion:
@@ -132,11 +75,16 @@ class Relay:
         self._refuse_if_stopped()
         self._compare(completion.model)
         self._compare_place()
+        if self.mend is not None:
+            # Before values are put back: they may hold quotes, and are nobody's syntax.
+            completion = await self.mend(completion)
         if self.restorer is not None:
             completion = self.restorer.whole(completion)
         self._usage = completion.usage
         self._finish = {c.index: c.finish_reason or "stop" for c in completion.choices}
         self._whole = sum(map(_bytes_of, completion.choices))
+        for choice in completion.choices:
+            self._rules |= _rules_of(choice)
         return completion
 
     async def start(self) -> None:
@@ -147,7 +95,7 @@ class Relay:
             ContractViolated: what came first breaks the contract.
         """
         self._compare_place()
-        self._chunks = released(self.exchange.chunks(), self.judge, self.restorer)
+        self._chunks = released(self.exchange.chunks(), self.judge, self.restorer, self.mend)
         self._first = await self._next(self.until)
         if self._first is None:
             raise UpstreamError("the stream was empty", facts={"failure": "empty"})
@@ -228,6 +176,7 @@ class Relay:
             self._usage = chunk.usage
         for choice in chunk.choices:
             self._released += _bytes_of(choice)
+            self._rules |= _rules_of(choice)
             if choice.finish_reason is not None:
                 self._finish[choice.index] = choice.finish_reason
 
@@ -260,6 +209,8 @@ class Relay:
                 cost_micro_usd=cost,
                 released_bytes=released_bytes,
                 finish_reasons=tuple(self._finish[i] for i in sorted(self._finish)),
+                # A repaired answer of which nothing was released helped nobody.
+                repaired=tuple(sorted(self._rules)) if released_bytes else (),
                 facts=self._facts(),
             ),
             retry_after,
@@ -288,3 +239,7 @@ def _bytes_of(choice: AnswerChoice | ChunkChoice) -> int:
     texts = [choice.content or "", choice.refusal or ""]
     texts += [call.arguments for call in choice.tool_calls]
     return sum(len(text.encode(errors="surrogatepass")) for text in texts)
+
+
+def _rules_of(choice: AnswerChoice | ChunkChoice) -> set[str]:
+    return {rule for repair in choice.repaired for rule in repair.rules}

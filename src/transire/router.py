@@ -15,6 +15,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import Final, TypeVar
 
+from transire.account import Account
 from transire.domain.answer import Completion
 from transire.domain.decision import (
     Case,
@@ -48,9 +49,10 @@ from transire.errors import (
     TransireError,
     UpstreamError,
 )
-from transire.picks import confirm, free, redeclared, restorer_of, seed_of
+from transire.picks import confirm, free, may_repair, redeclared, restorer_of, seed_of
 from transire.refusals import refuse_answer, refuse_empty, refuse_too_long, refuse_tried
-from transire.relay import Account, Relay
+from transire.relay import Relay
+from transire.toolgate import Mend
 
 __all__ = ["Advice", "Routed", "Router"]
 
@@ -425,7 +427,14 @@ class Router:
             until=sent + attempt_s,
             expected_model=deployment.upstream_model,
             restorer=restorer_of(case, choice),
+            mend=self._mend(case, governed),
         )
+
+    def _mend(self, case: Case, governed: Governed) -> Mend | None:
+        request = case.request
+        if not request.body.has_contract or not may_repair(case, governed.bundle):
+            return None
+        return lambda answer: self.validator.repaired(request, answer)
 
     def _settle(
         self,

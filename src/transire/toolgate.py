@@ -22,9 +22,10 @@ from transire.domain.ports import Violation
 from transire.domain.restoring import Restorer
 from transire.refusals import refuse_answer
 
-__all__ = ["Judge", "released"]
+__all__ = ["Judge", "Mend", "released"]
 
 Judge: TypeAlias = Callable[[Completion], Awaitable[Sequence[Violation]]]
+Mend: TypeAlias = Callable[[Completion], Awaitable[Completion]]
 
 
 @dataclass(slots=True)
@@ -57,18 +58,22 @@ class _Choice:
 
 
 async def released(
-    chunks: AsyncIterator[Chunk], judge: Judge, restorer: Restorer | None = None
+    chunks: AsyncIterator[Chunk],
+    judge: Judge,
+    restorer: Restorer | None = None,
+    mend: Mend | None = None,
 ) -> AsyncIterator[Chunk]:
     """The same stream, as far as it may reach the caller.
 
     Args:
         judge: Says what is wrong with one choice, put to it as an answer of its own.
         restorer: Puts replaced values back, before anything is judged; None where none may be.
+        mend: Repairs a choice's whole calls, before values are put back; None where none may be.
 
     Raises:
         ContractViolated: a choice's calls, or its saying nothing at all, break the contract.
     """
-    gate = _Gate(judge, restorer)
+    gate = _Gate(judge, restorer, mend)
     silent: list[Chunk] | None = []
     async for chunk in chunks if restorer is None else _restored(chunks, restorer):
         for passed in await gate.admit(chunk):
@@ -93,9 +98,10 @@ async def _restored(chunks: AsyncIterator[Chunk], restorer: Restorer) -> AsyncIt
 class _Gate:
     """The choices of one stream."""
 
-    def __init__(self, judge: Judge, restorer: Restorer | None) -> None:
+    def __init__(self, judge: Judge, restorer: Restorer | None, mend: Mend | None) -> None:
         self._judge = judge
         self._restorer = restorer
+        self._mend = mend
         self._choices: dict[int, _Choice] = {}
 
     async def admit(self, chunk: Chunk) -> Sequence[Chunk]:
@@ -139,20 +145,28 @@ class _Gate:
     async def _calls(
         self, index: int, state: _Choice, finish_reason: str | None
     ) -> Sequence[ChunkChoice]:
-        calls = tuple(state.calls[at].whole() for at in sorted(state.calls))
+        choice = AnswerChoice(
+            index=index,
+            content=None,
+            refusal=None,
+            tool_calls=tuple(state.calls[at].whole() for at in sorted(state.calls)),
+            finish_reason=finish_reason,
+        )
+        answer = Completion(choices=(choice,), usage=None, model="", created=0)
+        if self._mend is not None:
+            answer = await self._mend(answer)
+            (choice,) = answer.choices
         if self._restorer is not None:
-            calls = tuple(map(self._restorer.call, calls))
-        answer = AnswerChoice(
-            index=index, content=None, refusal=None, tool_calls=calls, finish_reason=finish_reason
-        )
-        violations = await self._judge(
-            Completion(choices=(answer,), usage=None, model="", created=0)
-        )
+            choice = replace(choice, tool_calls=tuple(map(self._restorer.call, choice.tool_calls)))
+        violations = await self._judge(replace(answer, choices=(choice,)))
         if violations:
             raise refuse_answer(violations)
         state.calls = {}
         state.has_spoken = True
-        return [ChunkChoice(index=index, tool_calls=_deltas(calls))] if calls else []
+        if not choice.tool_calls:
+            return []
+        calls = _deltas(choice.tool_calls)
+        return [ChunkChoice(index=index, tool_calls=calls, repaired=choice.repaired)]
 
 
 def _deltas(calls: Sequence[ToolCall]) -> tuple[ToolCallDelta, ...]:

@@ -29,7 +29,7 @@ _INSTALLED: Final = ("make install", "source .venv/bin/activate")
 _PORTS: Final = ("8080", "9090", "9101", "9102", "9103", "9104", "9105", "9106")
 _PAGE_S: Final = 300
 _READY_TRIES: Final = 1_200
-"""Tenths of a second a server may take: the demo sends ten requests first."""
+"""Tenths of a second a server may take: the demo sends twelve requests first."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -259,6 +259,9 @@ class FakeValidator:
     async def violations(self, request: Any, answer: Any) -> Sequence[Violation]:
         return self.wrong
 
+    async def repaired(self, request: Any, answer: Completion) -> Completion:
+        return answer
+
 
 @dataclass
 class FakeHealth:

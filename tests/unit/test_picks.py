@@ -12,6 +12,7 @@ from transire.domain.decision import (
     Case,
     Choice,
     Effect,
+    Facts,
     Form,
     Obligation,
     Pair,
@@ -19,11 +20,11 @@ from transire.domain.decision import (
     Verdict,
 )
 from transire.domain.deployment import Deployment
-from transire.domain.ids import DecisionId, DeploymentId, ReviewId
+from transire.domain.ids import DecisionId, DeploymentId, Purpose, ReviewId, Stakes
 from transire.domain.ports import Governed, Release
 from transire.domain.request import Assertions
 from transire.errors import IntegrityError
-from transire.picks import confirm, free, redeclared, restorer_of, seed_of
+from transire.picks import confirm, free, may_repair, redeclared, restorer_of, seed_of
 
 TERMS = Terms(1, 1, 1, 1_000, 900, 0)
 
@@ -193,3 +194,53 @@ def test_a_seed_is_of_the_decision_alone_and_fits_a_record() -> None:
     assert seed_of(one) == seed_of(replace(one, asked_model="other"))
     assert seed_of(one) != seed_of(other)
     assert 0 <= seed_of(one) < 2**48
+
+
+STAKES = ("minimal", "limited", "high")
+
+
+def facts_at(stakes: str) -> Facts:
+    return Facts(
+        purpose=Purpose("support"),
+        stakes=Stakes(stakes),
+        data_classes=frozenset(),
+        failed_classes=frozenset(),
+        uncovered_classes=frozenset(),
+        unscanned_parts=0,
+        capabilities=frozenset(),
+        redacted=False,
+    )
+
+
+def repairs(base: str, asserted: str, named: Any = None, *, stakes: Any = STAKES) -> bool:
+    known = recorded_case()
+    both = (facts_at(base), facts_at(asserted))
+    authorization = replace(known.authorization, facts={Form.RAW: both})
+    bundle = bundle_of(repair_stakes=named)
+    taxonomy = replace(bundle.taxonomy, stakes=tuple(map(Stakes, stakes)))
+    return may_repair(
+        replace(known, authorization=authorization), replace(bundle, taxonomy=taxonomy)
+    )
+
+
+def test_answers_are_repaired_at_every_level_but_the_highest_where_the_bundle_names_none() -> None:
+    assert [repairs(level, level) for level in STAKES] == [True, True, False]
+    assert not repairs("only", "only", stakes=("only",))
+
+
+def test_the_bundle_names_the_levels_at_which_answers_are_repaired() -> None:
+    assert repairs("limited", "high", frozenset({"high"}))
+    assert not repairs("minimal", "minimal", frozenset({"high"}))
+    assert not repairs("minimal", "minimal", frozenset())
+
+
+def test_the_highest_stakes_count_the_callers_claim_included() -> None:
+    assert not repairs("minimal", "high")
+    assert not repairs("high", "minimal")
+
+
+def test_without_facts_nothing_is_repaired() -> None:
+    known = recorded_case()
+    empty = replace(known, authorization=replace(known.authorization, facts={}))
+
+    assert not may_repair(empty, bundle_of(repair_stakes=frozenset(STAKES)))

@@ -1,6 +1,7 @@
 """One answer on its way back: what it cost, what it released, how it ended, told exactly once."""
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
@@ -8,11 +9,21 @@ from tests.conftest import FakeClock
 from tests.unit.paths import ANSWER, CHUNK, LAST, FakeExchange, request
 from tests.unit.score.fleets import price
 
-from transire.domain.answer import AnswerChoice, Chunk, ChunkChoice, Completion, ToolCall, Usage
+from transire.account import Account
+from transire.domain.answer import (
+    AnswerChoice,
+    Chunk,
+    ChunkChoice,
+    Completion,
+    Repair,
+    ToolCall,
+    ToolCallDelta,
+    Usage,
+)
 from transire.domain.permit import Outcome, OutcomeStatus
 from transire.domain.ports import Violation
 from transire.errors import LogUnavailable, LogUncertain, UpstreamError
-from transire.relay import Account, Relay
+from transire.relay import Relay
 
 USAGE = Usage(prompt_tokens=1_000_000, completion_tokens=2_000_000, total_tokens=3_000_000)
 
@@ -260,3 +271,67 @@ def test_an_entry_may_yet_be_written_only_while_nobody_knows(
             write()
 
     assert account.is_recording == may_yet_be_written
+
+
+REPAIR = Repair(at="message.content", rules=("closing", "fence"))
+
+
+async def mended(answer: Completion) -> Completion:
+    made = [replace(c, content='{"name": "<P>"}', repaired=(REPAIR,)) for c in answer.choices]
+    return replace(answer, choices=tuple(made))
+
+
+class Restorer:
+    """Puts a value back that would be syntax where single quotes still stood."""
+
+    def whole(self, answer: Completion) -> Completion:
+        made = [
+            replace(c, content=(c.content or "").replace("<P>", "O'Brien")) for c in answer.choices
+        ]
+        return replace(answer, choices=tuple(made))
+
+    def facts(self) -> Mapping[str, Any]:
+        return {}
+
+
+async def test_an_answer_is_repaired_before_values_are_put_back_and_counted_as_released(
+    clock: FakeClock,
+) -> None:
+    back = Return(clock, FakeExchange(completion(choice(0, "{'name': '<P>'", "stop"))))
+    restorer: Any = Restorer()
+    back.relay.mend, back.relay.restorer = mended, restorer
+
+    answer = await back.relay.whole()
+    await back.relay.finish(OutcomeStatus.OK)
+
+    assert [c.content for c in answer.choices] == ['{"name": "O\'Brien"}']
+    assert back.outcome.repaired == ("closing", "fence")
+    assert back.outcome.released_bytes == len('{"name": "O\'Brien"}')
+
+
+async def test_a_repaired_answer_that_is_refused_all_the_same_counts_as_no_repair(
+    clock: FakeClock,
+) -> None:
+    back = Return(clock, FakeExchange(completion()))
+    back.relay.mend = mended
+    await back.relay.whole()
+    await back.relay.finish(OutcomeStatus.CONTRACT_VIOLATED, failure="schema")
+
+    assert back.outcome.repaired == ()
+
+
+async def test_a_repaired_call_of_a_stream_stands_in_its_outcome(clock: FakeClock) -> None:
+    arguments = Repair(at="message.tool_calls[0].function.arguments", rules=("single_quotes",))
+    called = ToolCallDelta(index=0, id="c", name="f", arguments="{'a': 1}")
+    pieces = [CHUNK, Chunk(choices=(ChunkChoice(index=0, tool_calls=(called,)),)), LAST]
+    back = Return(clock, FakeExchange(ANSWER, pieces))
+
+    async def mend(answer: Completion) -> Completion:
+        made = [replace(c, repaired=(arguments,)) for c in answer.choices]
+        return replace(answer, choices=tuple(made))
+
+    back.relay.mend = mend
+    found = await back.stream()
+
+    assert [c.repaired for chunk in found for c in chunk.choices if c.repaired] == [(arguments,)]
+    assert back.outcome.repaired == ("single_quotes",)

@@ -44,6 +44,7 @@ from transire.domain.ids import (
     DeploymentId,
     ProviderId,
     ReviewId,
+    Stakes,
     TenantId,
 )
 from transire.domain.log import Receipt
@@ -317,6 +318,48 @@ async def test_a_broken_contract_spends_the_budget_and_ends_typed(path: Path) ->
         "contract",
         "contract",
     ]
+
+
+@pytest.mark.parametrize(
+    ("stakes", "named", "is_repaired"),
+    [
+        ("limited", None, True),
+        ("high", None, False),
+        ("high", frozenset({"high"}), True),
+        ("limited", frozenset(), False),
+    ],
+)
+async def test_an_answer_is_repaired_as_far_as_the_bundle_lets_it_at_these_stakes(
+    path: Path, stakes: str, named: Any, is_repaired: bool
+) -> None:
+    async def repaired(_: Any, answer: Completion) -> Completion:
+        return replace(answer, choices=(replace(answer.choices[0], content="repaired"),))
+
+    path.validator.repaired = repaired  # type: ignore[method-assign, assignment] # a rule that always applies
+    path.bundle = replace(path.bundle, routing=replace(path.bundle.routing, repair_stakes=named))
+    path.reviews.allowed = Release(
+        review_id=ReviewId("rev_1"),
+        conditions=(),
+        changes=(),
+        assertions=Assertions(stakes=Stakes(stakes)),
+        deployments=frozenset(path.bundle.catalog.deployments),
+        queues=frozenset({"high-stakes"}),
+    )
+    asked = request(review_id=ReviewId("rev_1"))
+    routed = await path.router.route(replace(asked, body=replace(asked.body, has_contract=True)))
+
+    assert routed.completion is not None
+    assert (routed.completion.choices[0].content == "repaired") is is_repaired
+
+
+async def test_without_a_contract_nothing_is_repaired(path: Path) -> None:
+    async def repaired(_: Any, answer: Completion) -> Completion:
+        raise AssertionError("nothing was promised")
+
+    path.validator.repaired = repaired  # type: ignore[method-assign, assignment] # must not run
+    routed = await path.router.route(request())
+
+    assert routed.completion is ANSWER
 
 
 async def test_a_cut_stream_settles_one_partial_outcome(path: Path) -> None:

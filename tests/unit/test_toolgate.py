@@ -1,13 +1,22 @@
 """What of a stream reaches its caller, and when."""
 
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from transire.domain.answer import Chunk, ChunkChoice, Completion, ToolCallDelta, Usage
+from transire.domain.answer import (
+    Chunk,
+    ChunkChoice,
+    Completion,
+    Repair,
+    ToolCall,
+    ToolCallDelta,
+    Usage,
+)
 from transire.domain.ports import Violation
 from transire.errors import ContractViolated
 from transire.toolgate import released
@@ -265,3 +274,35 @@ async def test_calls_stay_intact_however_they_are_cut_and_mixed(
     }
 
     assert found == judged == whole
+
+
+async def test_whole_calls_are_repaired_before_values_are_put_back_and_judged() -> None:
+    events: list[str] = []
+    whole = Repair(at="message.tool_calls[0].function.arguments", rules=("closing",))
+
+    async def mend(answer: Completion) -> Completion:
+        (choice,) = answer.choices
+        events.append(f"mended {choice.tool_calls[0].arguments} {choice.finish_reason}")
+        calls = (replace(choice.tool_calls[0], arguments='{"a": "<P>"}'),)
+        return replace(answer, choices=(replace(choice, tool_calls=calls, repaired=(whole,)),))
+
+    class Restorer:
+        def chunk(self, chunk: Chunk) -> Chunk:
+            return chunk
+
+        def rest(self) -> Sequence[Chunk]:
+            return ()
+
+        def call(self, call: ToolCall) -> ToolCall:
+            events.append(f"restored {call.arguments}")
+            return replace(call, arguments='{"a": "it\'s"}')
+
+    judge = Judge()
+    restorer: Any = Restorer()
+    arriving = stream(piece(0, '{"a": "<P>"', name="f"), CALLED)
+
+    found = [chunk async for chunk in released(arriving, judge, restorer, mend)]
+
+    assert events == ['mended {"a": "<P>" tool_calls', 'restored {"a": "<P>"}']
+    assert [c.tool_calls[0].arguments for c in judge.seen[0].choices] == ['{"a": "it\'s"}']
+    assert [choice.repaired for chunk in found for choice in chunk.choices] == [(whole,), ()]

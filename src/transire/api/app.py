@@ -15,10 +15,11 @@ from starlette.types import Receive, Scope, Send
 
 from transire import __version__
 from transire.api.audit import add_audit, add_decisions
-from transire.api.chat import ChatEndpoint, ModelsEndpoint
+from transire.api.chat import ChatEndpoint
 from transire.api.decisions import AdviceEndpoint
 from transire.api.errors import openai_error, problem
 from transire.api.intake import declared_size, known_query, person_of
+from transire.api.models import ModelsEndpoint
 from transire.api.openapi import hot_paths
 from transire.api.people import add_keys, add_people
 from transire.api.policies import add_bundles, add_mode, add_quarantine

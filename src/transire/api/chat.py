@@ -1,4 +1,4 @@
-"""`POST /v1/chat/completions`, streaming or not, and `GET /v1/models`.
+"""`POST /v1/chat/completions`, streaming or not.
 
 A caller who goes away cancels the upstream, and the outcome is recorded all the same.
 """
@@ -6,7 +6,7 @@ A caller who goes away cancels the upstream, and the outcome is recorded all the
 import asyncio
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import ExitStack
-from typing import Any, Final
+from typing import Final
 
 import orjson
 import structlog
@@ -17,20 +17,15 @@ from starlette.types import Receive, Scope, Send
 from transire.api.errors import MAX_IGNORED, openai_body, openai_error
 from transire.api.intake import Intake, as_refusal
 from transire.bootstrap import Installation
-from transire.domain.decision import Classification, Signals
-from transire.domain.naming import AUTO
 from transire.domain.permit import Tried
-from transire.domain.request import RoutingRequest
-from transire.errors import TransireError, UnknownModelError
-from transire.forward.encode import DONE, as_chunks, completion_json, event
+from transire.errors import TransireError
+from transire.forward.encode import DONE, as_chunks, completion_json, event, rules_used
 from transire.refusals import refuse_tried
 from transire.router import Routed
 
 __all__ = [
     "ChatEndpoint",
-    "ModelsEndpoint",
     "answer_headers",
-    "models_of",
 ]
 
 _log = structlog.get_logger()
@@ -225,6 +220,8 @@ def answer_headers(installation: Installation, routed: Routed) -> dict[str, str]
         headers["x-transire-cost-micro-usd"] = str(account.cost_micro_usd)
     if account.ignored:
         headers["x-transire-ignored"] = ", ".join(account.ignored[:MAX_IGNORED])
+    if routed.completion is not None and (rules := rules_used(routed.completion)):
+        headers["x-transire-repaired"] = ", ".join(rules)
     return headers
 
 
@@ -258,61 +255,3 @@ async def _unless_gone(request: Request, work: Awaitable[Routed]) -> Routed | No
 async def _gone(receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
-
-
-def models_of(installation: Installation, blank: RoutingRequest) -> list[dict[str, Any]]:
-    """Exactly the names with which inference would reach something for this key, content aside."""
-    governed = installation.governed
-    clean = Classification(
-        findings=(),
-        states=(),
-        found=frozenset(),
-        failed=frozenset(),
-        uncovered={},
-        detector_digest=governed.detector.digest,
-        signals=Signals(),
-    )
-    authorization = governed.authorizer.authorize(
-        blank, clean, None, quarantine=governed.quarantine, now=installation.clock.now()
-    )
-    catalog = governed.bundle.catalog
-    open_ids = {v.pair.deployment for v in authorization.permitted}
-    if not open_ids:
-        return []
-    reachable = {AUTO: "transire"}
-    for name in sorted(open_ids):
-        deployment = catalog.deployments[name]
-        reachable[name] = deployment.provider
-        reachable[deployment.model] = deployment.provider
-        reachable[catalog.models[deployment.model].family] = deployment.provider
-    reachable |= {a: "transire" for a, ts in catalog.aliases.items() if ts & set(reachable)}
-    return [
-        {"id": name, "object": "model", "created": 0, "owned_by": owner}
-        for name, owner in sorted(reachable.items())
-    ]
-
-
-class ModelsEndpoint:
-    """`GET /v1/models` and `GET /v1/models/{name}`."""
-
-    def __init__(self, installation: Installation) -> None:
-        self._installation = installation
-        self._intake = Intake(installation)
-
-    async def __call__(self, request: Request) -> Response:
-        """The list, or one of it."""
-        try:
-            principal = self._intake.principal(request)
-            blank = self._intake.blank(principal, self._intake.decision_id())
-            models = models_of(self._installation, blank)
-            wanted = request.path_params.get("name")
-            if wanted is None:
-                return Response(
-                    orjson.dumps({"object": "list", "data": models}), media_type="application/json"
-                )
-            found = next((m for m in models if m["id"] == wanted), None)
-            if found is None:
-                raise UnknownModelError("no such model for this key; GET /v1/models lists yours")
-            return Response(orjson.dumps(found), media_type="application/json")
-        except TransireError as error:
-            return openai_error(error)

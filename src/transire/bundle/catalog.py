@@ -184,7 +184,8 @@ def _deployment(name: str, d: DeploymentDocument) -> Deployment:
 
 
 def to_routing(document: RoutingDocument) -> RoutingRules:
-    """Cues, tasks and the attempt budget."""
+    """Cues, tasks, the attempt budget and where answers may be repaired."""
+    levels = document.repair_stakes
     return RoutingRules(
         tasks=tuple(sorted(document.tasks)),
         cues=tuple(_cue(name, cue) for name, cue in document.cues.items()),
@@ -192,7 +193,8 @@ def to_routing(document: RoutingDocument) -> RoutingRules:
             n: t.quality_floor_permille for n, t in document.tasks.items()
         },
         latency_target_ms={n: t.latency_target_ms for n, t in document.tasks.items()},
-        **document.model_dump(exclude={"tasks", "cues"}),
+        repair_stakes=None if levels is None else frozenset(map(Stakes, levels)),
+        **document.model_dump(exclude={"tasks", "cues", "repair_stakes"}),
     )
 
 

@@ -268,3 +268,5 @@ class RoutingDocument(_Model):
     max_attempts: Annotated[int, Field(ge=1, le=10)] = 3
     deadline_s: Annotated[float, Field(gt=0, le=3_600)] = 120.0
     expected_output_tokens: Annotated[int, Field(ge=1)] = 400
+    repair_stakes: list[Id] | None = None
+    """Stakes at which an answer's JSON syntax may be repaired; left out, all but the highest."""

@@ -120,6 +120,11 @@ class References:
             self.problems.append(f"{at.where(('tasks',))}: a task `default` is needed")
         offered = {c for d in catalog.deployments.values() for c in d.capabilities}
         words = self.vocabulary
+        self.problems.extend(
+            f"{at.where(('repair_stakes',))}: the stakes level `{level}` does not exist"
+            for level in document.repair_stakes or ()
+            if level not in words.stakes
+        )
         for name, cue in document.cues.items():
             path = ("cues", name)
             self._known(at, (*path, "task"), _given(cue.task), document.tasks, "task")

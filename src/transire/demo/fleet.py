@@ -23,7 +23,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from transire.demo.voices import instance, last_text, say
+from transire.demo.voices import as_json, instance, last_text, say
 
 __all__ = ["FLEET", "MODES", "Upstream", "build_upstream"]
 
@@ -40,7 +40,7 @@ FLEET: Final[dict[str, tuple[int, int]]] = {
 MODES: Final = frozenset(
     {"ok", "error_500", "error_400", "error_401", "rate_limit", "hang", "slow", "html", "redirect"}
     | {"huge", "endless", "cut", "wrong_tool", "wrong_model", "bad_json", "empty", "leak"}
-    | {"echo", "echo_signs", "hold"}
+    | {"echo", "echo_signs", "hold", "missing_brace", "wrong_type"}
 )
 _ECHOES: Final = frozenset({"echo", "echo_signs"})
 """The prompt comes back, in words or sign by sign."""
@@ -127,14 +127,14 @@ class Upstream:
         if tools and not has_result and body.get("tool_choice") != "none":
             wanted = tools if "parallel" in prompt.lower() else tools[:1]
             made = [(t["name"], instance(t.get("parameters") or {}, prompt)) for t in wanted]
-            return _calls(made), "tool_calls"
+            return _calls(made, self.mode), "tool_calls"
         form = body.get("response_format", {})
         if form.get("type") == "json_schema":
             value = instance(form["json_schema"].get("schema", {}), prompt)
-            return {"role": "assistant", "content": json.dumps(value)}, "stop"
+            return {"role": "assistant", "content": as_json(value, self.mode)}, "stop"
         text = say(self.name, prompt)
         if form.get("type") == "json_object":
-            return {"role": "assistant", "content": json.dumps({"answer": text})}, "stop"
+            return {"role": "assistant", "content": as_json({"answer": text}, self.mode)}, "stop"
         limit = body.get("max_tokens", body.get("max_completion_tokens", 10_000))
         words = text.split(" ")
         finish = "length" if len(words) > limit else "stop"
@@ -220,7 +220,7 @@ def _echo(body: dict[str, Any], prompt: str) -> tuple[dict[str, Any], str]:
     return {"role": "assistant", "content": content}, "stop"
 
 
-def _calls(made: list[tuple[str, Any]]) -> dict[str, Any]:
+def _calls(made: list[tuple[str, Any]], mode: str = "ok") -> dict[str, Any]:
     return {
         "role": "assistant",
         "content": None,
@@ -228,7 +228,7 @@ def _calls(made: list[tuple[str, Any]]) -> dict[str, Any]:
             {
                 "id": f"call_{i}",
                 "type": "function",
-                "function": {"name": name, "arguments": json.dumps(arguments)},
+                "function": {"name": name, "arguments": as_json(arguments, mode)},
             }
             for i, (name, arguments) in enumerate(made)
         ],

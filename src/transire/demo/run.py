@@ -1,4 +1,4 @@
-"""`make demo`: a fleet, a router, ten requests, a review, an independent verification.
+"""`make demo`: a fleet, a router, twelve requests, a review, an independent verification.
 
 Everything is real but the models: the router is the product as `transire serve` runs it, the log is
 on disk, people redeem one-use tokens, and the last step runs the auditor's program on the log.
@@ -156,7 +156,11 @@ async def _found(demo: Demo, listening: Listening) -> None:
 
 
 async def _ask(demo: Demo, case: Case) -> None:
+    for deployment, mode in case.faults.items():
+        await _behave(demo, deployment, mode)
     answer = await _chat(demo, case)
+    for deployment in case.faults:
+        await _behave(demo, deployment, "ok")
     row = await _row(demo, case, answer)
     demo.rows.append(row)
     if case.expects == "held" and answer.status == 403:
@@ -165,6 +169,14 @@ async def _ask(demo: Demo, case: Case) -> None:
     expected = {"ok": 200, "denied": 403, "held": 403}[case.expects]
     if answer.status != expected:
         raise RuntimeError(f"{case.shows}: expected {expected}, got {answer.status}")
+    for name, value in case.told.items():
+        if answer.headers.get(name) != value:
+            raise RuntimeError(f"{case.shows}: expected `{name}: {value}`")
+
+
+async def _behave(demo: Demo, deployment: str, mode: str) -> None:
+    url = f"{demo.fleet[deployment]}/_behave"
+    await asyncio.to_thread(call, "POST", url, credential=None, body={"mode": mode})
 
 
 async def _release(demo: Demo, case: Case, held: Answer) -> Row:

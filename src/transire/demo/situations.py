@@ -14,6 +14,8 @@ class Case:
         situation: The heading it stands under.
         shows: What it shows, for the table.
         expects: `ok`, `denied` or `held`.
+        faults: Deployment → how it misbehaves while this is asked (`fleet.MODES`).
+        told: Headers that the answer must have.
     """
 
     situation: str
@@ -22,9 +24,25 @@ class Case:
     prompt: str
     expects: str = "ok"
     body: dict[str, Any] = field(default_factory=dict)
+    faults: dict[str, str] = field(default_factory=dict)
+    told: dict[str, str] = field(default_factory=dict)
 
 
 _LONG = "The lessee shall maintain the premises in good order and condition. " * 2_000
+_TICKET = {
+    "response_format": {
+        "type": "json_schema",
+        "json_schema": {
+            "name": "ticket",
+            "schema": {
+                "type": "object",
+                "properties": {"title": {"type": "string"}, "priority": {"type": "integer"}},
+                "required": ["title", "priority"],
+                "additionalProperties": False,
+            },
+        },
+    }
+}
 
 SITUATIONS: tuple[Case, ...] = (
     Case(
@@ -38,6 +56,24 @@ SITUATIONS: tuple[Case, ...] = (
         application="support-triage",
         shows="a billing dispute goes to the stronger tier",
         prompt="I was charged twice for my order and want a refund. Please open a dispute.",
+    ),
+    Case(
+        situation="support triage",
+        application="support-triage",
+        shows="a JSON answer with a missing brace is repaired and says so",
+        prompt="Make a ticket of this: the parcel has not arrived.",
+        body=_TICKET,
+        faults={"eu-economy": "missing_brace", "us-economy": "missing_brace"},
+        told={"x-transire-repaired": "closing", "x-transire-attempts": "1"},
+    ),
+    Case(
+        situation="support triage",
+        application="support-triage",
+        shows="one with a wrong type is asked for again, elsewhere",
+        prompt="Make a ticket of this: the parcel arrived open.",
+        body=_TICKET,
+        faults={"eu-economy": "wrong_type"},
+        told={"x-transire-attempts": "2"},
     ),
     Case(
         situation="document Q&A",

@@ -62,7 +62,11 @@ class Row:
 def _result(answer: Answer, explained: dict[str, Any]) -> str:
     if answer.status == 200:
         reason = str((explained.get("ranking") or {}).get("reason", "")).replace("_", " ")
-        return f"{answer.headers['x-transire-deployment']} ({reason})"
+        won = f"{answer.headers['x-transire-deployment']} ({reason})"
+        if (rules := answer.headers.get("x-transire-repaired")) is not None:
+            won += f", repaired: {rules}"
+        attempts = int(answer.headers["x-transire-attempts"])
+        return won if attempts == 1 else f"{won}, attempt {attempts}"
     return str(answer.document["error"]["code"])
 
 

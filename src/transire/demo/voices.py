@@ -1,8 +1,12 @@
 """What the simulated models say: deterministic, and dependent on the prompt."""
 
-from typing import Any
+import json
+from typing import Any, Final
 
-__all__ = ["instance", "last_text", "say"]
+__all__ = ["as_json", "instance", "last_text", "say"]
+
+MISSING_BRACE: Final = "missing_brace"
+WRONG_TYPE: Final = "wrong_type"
 
 
 def say(name: str, prompt: str) -> str:
@@ -26,6 +30,14 @@ def say(name: str, prompt: str) -> str:
         if any(word in lower for word in words):
             return answer
     return f"This is {name}. You said {len(prompt)} characters; here is a short answer."
+
+
+def as_json(value: Any, mode: str) -> str:
+    """A value as the model writes it: well, without its last bracket, or numbers as words."""
+    if mode == WRONG_TYPE and isinstance(value, dict):
+        value = {name: f"about {item}" for name, item in value.items()}
+    text = json.dumps(value)
+    return text[:-1] if mode == MISSING_BRACE else text
 
 
 def last_text(body: dict[str, Any]) -> str:

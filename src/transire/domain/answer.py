@@ -10,6 +10,7 @@ __all__ = [
     "Chunk",
     "ChunkChoice",
     "Completion",
+    "Repair",
     "ToolCall",
     "ToolCallDelta",
     "Usage",
@@ -41,8 +42,29 @@ class ToolCall:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Repair:
+    """What was put right in the syntax of one text of an answer; names, never content.
+
+    Attributes:
+        at: The text's path inside its choice: `message.content`,
+            `message.tool_calls[0].function.arguments`.
+        rules: Names of the rules used, sorted.
+        dropped: Fields that described the text as it was, and were left out: `logprobs`.
+    """
+
+    at: str
+    rules: tuple[str, ...]
+    dropped: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AnswerChoice:
-    """One of `n` choices; `extras` holds typed, known further fields (`reasoning_content`)."""
+    """One of `n` choices.
+
+    Attributes:
+        extras: Typed, known further fields (`reasoning_content`).
+        repaired: What is not as the model wrote it.
+    """
 
     index: int
     content: str | None
@@ -51,6 +73,7 @@ class AnswerChoice:
     finish_reason: str | None
     logprobs: JsonValue = None
     extras: Mapping[str, JsonValue] = field(default_factory=dict)
+    repaired: tuple[Repair, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +101,7 @@ class ToolCallDelta:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChunkChoice:
-    """A delta of one choice."""
+    """A delta of one choice; `repaired` says what in it is not as the model wrote it."""
 
     index: int
     role: str | None = None
@@ -88,6 +111,7 @@ class ChunkChoice:
     finish_reason: str | None = None
     logprobs: JsonValue = None
     extras: Mapping[str, JsonValue] = field(default_factory=dict)
+    repaired: tuple[Repair, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -57,6 +57,8 @@ class RoutingRules:
         near_tie_permille: Candidates whose cost is within this share of the cheapest are ties.
         max_attempts: Attempt budget over retry, fallback and escalation.
         deadline_s: Total seconds a request may take.
+        repair_stakes: Stakes at which an answer's syntax may be repaired; None is every level but
+            the taxonomy's highest.
     """
 
     tasks: tuple[str, ...]
@@ -67,6 +69,7 @@ class RoutingRules:
     max_attempts: int = 3
     deadline_s: float = 120.0
     expected_output_tokens: int = 400
+    repair_stakes: frozenset[Stakes] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -72,6 +72,7 @@ class Outcome:
         released_bytes: Bytes of answer content handed to the caller's connection; of an answer
             that is judged whole, all or none.
         cost_micro_usd: From reported tokens and the catalog price; None if unknown.
+        repaired: Names of the rules by which released texts were repaired, sorted.
         facts: Further integers and names for the record, never content.
     """
 
@@ -85,6 +86,7 @@ class Outcome:
     cost_micro_usd: int | None = None
     released_bytes: int = 0
     finish_reasons: tuple[str, ...] = ()
+    repaired: tuple[str, ...] = ()
     facts: Mapping[str, JsonValue] = field(default_factory=dict)
 
     @classmethod

@@ -274,6 +274,13 @@ class Validator(Protocol):
     async def violations(self, request: RoutingRequest, answer: Completion) -> Sequence[Violation]:
         """Everything wrong with the answer, in order; empty means it keeps the contract."""
 
+    async def repaired(self, request: RoutingRequest, answer: Completion) -> Completion:
+        """The same answer with what should be JSON and is not put right, where rules can do it.
+
+        Only syntax changes, never on a cut answer; each changed choice says so in `repaired`. The
+        result is yet to be judged. The very same object where nothing was changed.
+        """
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Release:

@@ -2,9 +2,11 @@
 
 `model` echoes the name the caller asked for; the record keeps both. Usage is sent only where
 asked for. After an error event there is no `[DONE]`: a cut stream is never a clean end.
+What is not as the model wrote it is named in the extension object `transire`, which is there only
+then.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import orjson
@@ -19,7 +21,7 @@ from transire.domain.answer import (
     Usage,
 )
 
-__all__ = ["DONE", "as_chunks", "completion_json", "event"]
+__all__ = ["DONE", "as_chunks", "completion_json", "event", "rules_used"]
 
 DONE: Final = b"data: [DONE]\n\n"
 _TEXT_OF: Final = {"function": "arguments", "custom": "input"}
@@ -38,7 +40,7 @@ def completion_json(completion: Completion, *, answer_id: str, model: str) -> di
         document["usage"] = _usage(completion.usage)
     if completion.system_fingerprint is not None:
         document["system_fingerprint"] = completion.system_fingerprint
-    return document
+    return document | _extension(completion.choices)
 
 
 def event(chunk: Chunk, *, answer_id: str, model: str, wants_usage: bool) -> bytes | None:
@@ -56,7 +58,7 @@ def event(chunk: Chunk, *, answer_id: str, model: str, wants_usage: bool) -> byt
         document["usage"] = None
         if chunk.usage is not None and not chunk.choices:
             document["usage"] = _usage(chunk.usage)
-    return b"data: " + orjson.dumps(document) + b"\n\n"
+    return b"data: " + orjson.dumps(document | _extension(chunk.choices)) + b"\n\n"
 
 
 def as_chunks(completion: Completion) -> Iterator[Chunk]:
@@ -75,6 +77,7 @@ def as_chunks(completion: Completion) -> Iterator[Chunk]:
             ),
             logprobs=choice.logprobs,
             extras=choice.extras,
+            repaired=choice.repaired,
         )
         last = ChunkChoice(index=choice.index, finish_reason=choice.finish_reason or "stop")
         for piece in (first, last):
@@ -82,6 +85,25 @@ def as_chunks(completion: Completion) -> Iterator[Chunk]:
     yield Chunk(
         choices=(), usage=completion.usage, model=completion.model, created=completion.created
     )
+
+
+def rules_used(completion: Completion) -> list[str]:
+    """Names of the rules by which texts of the answer were repaired, sorted."""
+    return sorted({n for c in completion.choices for r in c.repaired for n in r.rules})
+
+
+def _extension(choices: Sequence[AnswerChoice | ChunkChoice]) -> dict[str, Any]:
+    repaired = [
+        {
+            "choice": choice.index,
+            "at": repair.at,
+            "rules": list(repair.rules),
+            "dropped": list(repair.dropped),
+        }
+        for choice in choices
+        for repair in choice.repaired
+    ]
+    return {"transire": {"repaired": repaired}} if repaired else {}
 
 
 def _choice(choice: AnswerChoice) -> dict[str, Any]:

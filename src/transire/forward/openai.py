@@ -27,6 +27,8 @@ _MAX_TOKENS: Final = 100_000_000
 _MAX_CHOICES: Final = 64
 _MAX_CALLS: Final = 512
 _FINISH: Final = frozenset({"stop", "length", "tool_calls", "content_filter", "function_call"})
+_CUT: Final = frozenset({"max_tokens", "max_output_tokens", "model_length"})
+"""What others call `length` (Anthropic and Gemini; the Responses API; Mistral)."""
 
 
 class BadShapeError(Exception):
@@ -209,7 +211,9 @@ def _logprob(value: Any, *, depth: int) -> JsonValue:
 
 def _finish(value: Any) -> str | None:
     text = _text(value)
-    return text if text is None or text in _FINISH else "stop"
+    if text is None or text in _FINISH:
+        return text
+    return "length" if text.lower() in _CUT else "stop"
 
 
 def _dict(value: Any) -> dict[str, Any]:

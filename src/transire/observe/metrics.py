@@ -60,6 +60,7 @@ class Metrics:
         self._refusals = self._counter(names.REFUSALS)
         self._tokens = self._counter(names.TOKENS)
         self._cost = self._counter(names.COST_MICRO_USD)
+        self._repairs = self._counter(names.REPAIRS)
         self.log_queue_depth = self._gauge(names.LOG_QUEUE_DEPTH)
         self.held_reviews = self._gauge(names.HELD_REVIEWS)
         self.in_flight = self._gauge(names.IN_FLIGHT)
@@ -97,6 +98,9 @@ class Metrics:
         self._tokens.labels("in").inc(max(0, outcome.tokens_in or 0))
         self._tokens.labels("out").inc(max(0, outcome.tokens_out or 0))
         self._cost.inc(max(0, outcome.cost_micro_usd or 0))
+        for rule in outcome.repaired:
+            known = self._known(names.REPAIRS, deployment)
+            self._repairs.labels(known, self._known(names.REPAIRS, rule, "rule")).inc()
 
     def answered(self, overhead_s: float) -> None:
         """A request was answered; overhead is all time not spent waiting upstream."""

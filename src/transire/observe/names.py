@@ -100,6 +100,13 @@ COST_MICRO_USD: Final = Metric(
     kind="counter",
     help="Cost of answers by the catalog's prices, in micro-USD.",
 )
+REPAIRS: Final = Metric(
+    name="transire_repaired_answers",
+    kind="counter",
+    help="Answers of which the JSON syntax was repaired, by deployment and rule; an answer counts "
+    "once for each rule used.",
+    labels=("deployment", "rule"),
+)
 LOG_QUEUE_DEPTH: Final = Metric(
     name="transire_log_queue_depth",
     kind="gauge",
@@ -126,6 +133,7 @@ METRICS: Final = (
     REFUSALS,
     TOKENS,
     COST_MICRO_USD,
+    REPAIRS,
     LOG_QUEUE_DEPTH,
     HELD_REVIEWS,
     IN_FLIGHT,

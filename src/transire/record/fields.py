@@ -162,6 +162,7 @@ def outcome_fields(permit: Permit, outcome: Outcome) -> dict[str, JsonValue]:
         "cost_micro_usd": outcome.cost_micro_usd,
         "released_bytes": outcome.released_bytes,
         "finish_reasons": list(outcome.finish_reasons),
+        **({"repaired": list(outcome.repaired)} if outcome.repaired else {}),
         **outcome.facts,
     }
 

@@ -6,7 +6,9 @@ a refusal (`message.refusal`, alone) stops there too: it is an answer, and the c
 """
 
 import asyncio
+import operator
 from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 from transire.domain.answer import AnswerChoice, Completion, ToolCall
@@ -16,6 +18,7 @@ from transire.errors import RequestError
 from transire.validate import finish, toolcalls
 from transire.validate.isolation import Isolation, OverTimeError
 from transire.validate.judge import ANY_OBJECT, CACHED, Judge, Judgement
+from transire.validate.mend import Mender
 from transire.validate.plans import Plans
 from transire.validate.schema import Plan, plan
 from transire.validate.toolcalls import Offer
@@ -94,6 +97,25 @@ class ContractValidator:
         except TimeoutError:
             found.append(Violation(kind="deadline"))
         return found
+
+    async def repaired(self, request: RoutingRequest, answer: Completion) -> Completion:
+        """See `domain.ports.Validator`; what takes too long is left as it is."""
+        body = request.body
+        if not body.has_contract:
+            return answer
+        mender = Mender(self._isolation, self._judge, self._plans)
+        offer = toolcalls.offer_of(body, request.assertions)
+        is_json = self._content_plan(body) is not None
+        choices = list(answer.choices)
+        try:
+            async with asyncio.timeout(self._answer_deadline_s):
+                for at, choice in enumerate(choices):
+                    if finish.is_ended(body, answer, choice):
+                        choices[at] = await mender.mended(offer, choice, is_json=is_json)
+        except TimeoutError:
+            return answer
+        is_same = all(map(operator.is_, choices, answer.choices))
+        return answer if is_same else replace(answer, choices=tuple(choices))
 
     async def close(self) -> None:
         """End the child processes."""

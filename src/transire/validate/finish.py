@@ -7,12 +7,15 @@ from transire.domain.answer import AnswerChoice, Completion
 from transire.domain.ports import Violation
 from transire.domain.request import Body
 
-__all__ = ["is_cut", "of_answer", "of_choice"]
+__all__ = ["is_cut", "is_ended", "of_answer", "of_choice"]
 
 SLACK_TOKENS: Final = 16
 """Upstreams count end markers and role tokens differently; a real overrun is far larger."""
 
 SLACK_PERMILLE: Final = 20
+
+_ENDED: Final = frozenset({"stop", "tool_calls", "function_call"})
+"""Finish reasons with which a model ends by itself (OpenAI); no reason at all is none of them."""
 
 
 def of_answer(body: Body, answer: Completion) -> Iterator[Violation]:
@@ -44,3 +47,13 @@ def of_choice(choice: AnswerChoice, *, is_promised: bool) -> Iterator[Violation]
 def is_cut(choice: AnswerChoice) -> bool:
     """Whether the answer ended because its bound was reached; never repaired (routing §6)."""
     return choice.finish_reason == "length"
+
+
+def is_ended(body: Body, answer: Completion, choice: AnswerChoice) -> bool:
+    """Whether the choice ended by itself, as far as anything says: the only kind to be repaired.
+
+    An upstream that says `stop` at the caller's bound has cut the answer all the same.
+    """
+    bound, usage = body.max_output_tokens, answer.usage
+    is_at_bound = bound is not None and usage is not None and usage.completion_tokens >= bound
+    return choice.finish_reason in _ENDED and not is_at_bound

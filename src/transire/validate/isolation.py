@@ -1,4 +1,4 @@
-"""Child processes that judge what could be slow, and are killed when it is.
+"""Child processes that judge or repair what could be slow, and are killed when it is.
 
 A thread cannot be stopped, and the schema library holds the interpreter lock, so a deadline on a
 thread would stop neither the work nor the stall of every other request. A process can be killed.
@@ -9,7 +9,7 @@ bounded too. A killed or crashed child is replaced by the next job.
 import asyncio
 import sys
 from asyncio.subprocess import PIPE, Process
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from subprocess import DEVNULL
 from typing import Any, Final
@@ -17,7 +17,8 @@ from typing import Any, Final
 import orjson
 
 from transire.errors import GovernanceUnavailable
-from transire.validate.worker import HEADER, ONLY_COMPILE, SIZE
+from transire.validate.repair import Edit
+from transire.validate.worker import HEADER, ONLY_COMPILE, ONLY_REPAIR, SIZE
 
 __all__ = ["Isolation", "OverTimeError"]
 
@@ -70,6 +71,16 @@ class Isolation:
         """
         data = text.encode("utf-8", "surrogatepass")
         return await self._run(HEADER.pack(len(schema), len(data)) + schema + data)
+
+    async def repair(self, text: str) -> Sequence[Edit] | None:
+        """As `repair.repair`.
+
+        Raises:
+            OverTimeError, GovernanceUnavailable: as `judge`.
+        """
+        data = text.encode("utf-8", "surrogatepass")
+        edits = (await self._run(HEADER.pack(ONLY_REPAIR, len(data)) + data))["edits"]
+        return None if edits is None else [Edit(*edit) for edit in edits]
 
     async def close(self) -> None:
         """End every child; running jobs fail as over time."""

@@ -4,6 +4,8 @@ Reads frames from standard input and answers each on standard output; the parent
 is the order to leave. A request frame is `<u32 schema size><u32 text size>` (big-endian), then
 both; a text size of `ONLY_COMPILE` asks whether the schema compiles. The answer is one frame of
 JSON: `{"state": "valid" | "invalid" | "not_json" | "bad_schema", "at": …, "is_object": …}`.
+A schema size of `ONLY_REPAIR` brings no schema and asks how the text's syntax is repaired; the
+answer is `{"edits": [[start, end, new, rule], …] | null}`.
 
 It is started without environment, so it holds no secret, and with a bound on memory.
 """
@@ -16,13 +18,15 @@ from typing import Any, BinaryIO, Final
 import orjson
 
 from transire.validate.compiled import Library, SchemaError, first_error
+from transire.validate.repair import repair
 from transire.validate.strict_json import NOT_JSON, read
 
-__all__ = ["HEADER", "ONLY_COMPILE", "SIZE", "main", "serve"]
+__all__ = ["HEADER", "ONLY_COMPILE", "ONLY_REPAIR", "SIZE", "main", "serve"]
 
 HEADER: Final = struct.Struct(">II")
 SIZE: Final = struct.Struct(">I")
 ONLY_COMPILE: Final = 0xFFFFFFFF
+ONLY_REPAIR: Final = 0xFFFFFFFF
 MEMORY_BYTES: Final = 2 * 1024**3
 """Address space; the largest answer (8 MB of small numbers) needs under 0.6 GB as objects."""
 
@@ -40,11 +44,18 @@ def serve(source: BinaryIO, sink: BinaryIO) -> None:
     library = Library(_SCHEMAS)
     while len(header := source.read(HEADER.size)) == HEADER.size:
         schema_size, text_size = HEADER.unpack(header)
-        schema = source.read(schema_size)
+        schema = source.read(schema_size) if schema_size != ONLY_REPAIR else None
         text = None if text_size == ONLY_COMPILE else source.read(text_size)
-        answer = orjson.dumps(_answer(library, schema, text))
+        answer = orjson.dumps(
+            _answer(library, schema, text) if schema is not None else _edits(text or b"")
+        )
         sink.write(SIZE.pack(len(answer)) + answer)
         sink.flush()
+
+
+def _edits(text: bytes) -> dict[str, Any]:
+    edits = repair(text.decode("utf-8", "surrogatepass"))
+    return {"edits": edits and [tuple(edit) for edit in edits]}
 
 
 def _answer(library: Library, schema: bytes, text: bytes | None) -> dict[str, Any]:

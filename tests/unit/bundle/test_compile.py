@@ -260,6 +260,7 @@ def test_a_bad_taxonomy_is_refused(old: str, new: str, reason: str) -> None:
         ("tasks:\n  faq: {}\n", "a task `default` is needed"),
         (ROUTING + "cues:\n  c: {words: [x], task: nope}\n", "the task `nope`"),
         (ROUTING + "cues:\n  c: {words: [x], stakes: extreme}\n", "the stakes level `extreme`"),
+        (ROUTING + "repair_stakes: [extreme]\n", "the stakes level `extreme`"),
         (ROUTING + "cues:\n  c: {needs: [grounded]}\n", "the deployment capability `grounded`"),
         (ROUTING + "cues:\n  c: {languages: [fr]}\n", "the detector language `fr`"),
         (ROUTING + "deadline: 5\n", "extra inputs"),

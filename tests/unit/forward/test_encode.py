@@ -12,11 +12,12 @@ from transire.domain.answer import (
     Chunk,
     ChunkChoice,
     Completion,
+    Repair,
     ToolCall,
     ToolCallDelta,
     Usage,
 )
-from transire.forward.encode import DONE, as_chunks, completion_json, event
+from transire.forward.encode import DONE, as_chunks, completion_json, event, rules_used
 from transire.forward.openai import read_chunk, read_completion
 
 USAGE = Usage(
@@ -240,3 +241,33 @@ def test_what_is_streamed_is_read_back(made: AnswerChoice) -> None:
         assert data is not None
         read = read_chunk(data[6:])
         assert read == (chunk if chunk.choices else None)
+
+
+REPAIR = Repair(at="message.content", rules=("closing", "fence"), dropped=("logprobs",))
+NOTE = {
+    "repaired": [
+        {
+            "choice": 1,
+            "at": "message.content",
+            "rules": ["closing", "fence"],
+            "dropped": ["logprobs"],
+        }
+    ]
+}
+
+
+def test_a_repaired_answer_says_so_and_no_other_answer_has_the_extension() -> None:
+    mixed = completion(choice(), choice(1, repaired=(REPAIR,)))
+
+    assert completion_json(mixed, answer_id="dec_1", model="asked")["transire"] == NOTE
+    assert rules_used(mixed) == ["closing", "fence"]
+    assert "transire" not in completion_json(completion(choice()), answer_id="d", model="m")
+    assert rules_used(completion(choice())) == []
+
+
+def test_a_repaired_answer_that_was_held_says_so_once_in_its_stream() -> None:
+    mixed = completion(choice(), choice(1, repaired=(REPAIR,)))
+
+    events = [said(chunk, wants_usage=True) for chunk in as_chunks(mixed)]
+
+    assert [e["transire"] for e in events if e and "transire" in e] == [NOTE]

@@ -206,9 +206,12 @@ def test_log_probabilities_of_another_shape_are_broken(wrong: Any) -> None:
         ("function_call", "function_call"),
         (None, None),
         ("eos", "stop"),
+        *((cut, "length") for cut in ("max_tokens", "MAX_TOKENS", "model_length")),
     ],
 )
-def test_a_reason_nobody_knows_is_a_stop(given: str | None, read: str | None) -> None:
+def test_a_reason_nobody_knows_is_a_stop_and_other_names_of_length_are_length(
+    given: str | None, read: str | None
+) -> None:
     answer = read_completion(encoded({**ANSWER, "choices": [{**CHOICE, "finish_reason": given}]}))
 
     assert answer.choices[0].finish_reason == read

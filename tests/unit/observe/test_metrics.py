@@ -249,3 +249,14 @@ def test_policies_that_speak_of_scans_exist_in_the_protected_pack() -> None:
     pack = (PAGE.parents[2] / "policies" / "rules" / "limits" / "detector.cedar").read_text()
 
     assert [p for p in module._UNSCANNED_POLICIES if f'@id("{p}")' not in pack] == []
+
+
+def test_a_repaired_answer_counts_once_for_each_rule() -> None:
+    metrics = Metrics()
+
+    for rules in (("closing", "fence"), ("closing",), ()):
+        metrics.attempted(DeploymentId("eu"), Outcome(status=OutcomeStatus.OK, repaired=rules))
+
+    counted = 'transire_repaired_answers_total{deployment="eu",rule='
+    assert value(metrics, counted + '"closing"}') == 2
+    assert value(metrics, counted + '"fence"}') == 1

@@ -33,6 +33,7 @@ from transire.errors import (
     PolicyDenied,
     StaleError,
 )
+from transire.record.fields import outcome_fields
 from transire.record.recorder import LogRecorder
 
 
@@ -202,6 +203,17 @@ async def test_a_permit_is_vouched_for_until_its_outcome(desk: Desk) -> None:
 
     with pytest.raises(IntegrityError, match="not issued"):
         desk.recorder.vouch(recorded)
+
+
+async def test_an_outcome_names_the_rules_of_a_repair_and_is_as_before_without_one(
+    desk: Desk,
+) -> None:
+    plain = Outcome(status=OutcomeStatus.OK)
+    repaired = replace(plain, repaired=("closing", "fence"))
+    permit = (await desk.permit()).value
+
+    assert outcome_fields(permit, repaired)["repaired"] == ["closing", "fence"]
+    assert "repaired" not in outcome_fields(permit, plain)
 
 
 async def test_a_permit_that_only_looks_like_ours_is_not_vouched_for(desk: Desk) -> None:

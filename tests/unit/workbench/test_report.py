@@ -137,6 +137,25 @@ def test_a_success_costs_what_the_failures_before_it_cost_too() -> None:
     assert told["deployments"]["small"]["cost_per_success_micro_usd"] is None
 
 
+def test_good_answers_that_were_repaired_are_a_share_of_the_good_ones() -> None:
+    entries = [
+        *(decision(1), ended(1, repaired=["closing"])),
+        *(decision(2), ended(2)),
+        *(decision(3), ended(3, "partial", repaired=["closing"])),
+        *(decision(4, deployment="large"), ended(4, "ok", "large", repaired="closing")),
+    ]
+
+    found = report(entries)
+
+    told = found.to_json()["deployments"]
+    assert (told["small"]["repaired"], told["small"]["repair_rate"]) == (1, 0.5)
+    assert (told["large"]["repaired"], told["large"]["repair_rate"]) == (0, 0.0)
+    assert "of the answers: repaired 33.3%" in report_text(found)
+    assert [line.split()[0] for line in report_text(found).splitlines() if "50.0%" in line] == [
+        "small"
+    ]
+
+
 def test_an_outcome_counts_where_its_decision_does() -> None:
     early = decision(1, ts="2026-02-28T23:59:59.999999Z")
     entries = [early, decision(2), decision(3, tenant="umbra"), ended(1), ended(2), ended(3)]

@@ -22,6 +22,7 @@ class Tally:
         forbidden: Of a deployment: decisions in which policy permitted no form of it.
         causes: Cause → attempts.
         statuses: Status → attempts that ended so.
+        repaired: Of those that were ok, answers of which the syntax was repaired.
         cost_micro_usd: Of the attempts whose cost the record knows.
         costed: How many those are.
         tokens_in: As far as upstreams reported them; likewise `tokens_out`.
@@ -34,6 +35,7 @@ class Tally:
         self.forbidden = 0
         self.causes: Counter[str] = Counter()
         self.statuses: Counter[str] = Counter()
+        self.repaired = 0
         self.cost_micro_usd = 0
         self.costed = 0
         self.tokens_in = 0
@@ -54,6 +56,7 @@ class Tally:
     def end(self, event: Ended) -> None:
         """Count an outcome; times are those of answers that were ok, as the others say nothing."""
         self.statuses[event.status] += 1
+        self.repaired += event.is_repaired and event.status == "ok"
         if event.cost_micro_usd is not None:
             self.cost_micro_usd += event.cost_micro_usd
             self.costed += 1
@@ -94,6 +97,11 @@ class Tally:
         return self.causes[cause] / self.attempts if self.attempts else None
 
     @property
+    def repair_rate(self) -> float | None:
+        """Share of the good answers that were good only once repaired; None without any."""
+        return self.repaired / self.ok if self.ok else None
+
+    @property
     def review_rate(self) -> float | None:
         """Holds per request; a release is the same request again and not counted twice."""
         requests = self.decisions.total() - self.releases
@@ -113,6 +121,8 @@ class Tally:
             "review_rate": _rounded(self.review_rate),
             "attempts": self.attempts,
             "ok": self.ok,
+            "repaired": self.repaired,
+            "repair_rate": _rounded(self.repair_rate),
             "contract_violated": self.statuses["contract_violated"],
             "statuses": dict(sorted(self.statuses.items())),
             "open": self.attempts - self.statuses.total(),

@@ -16,7 +16,8 @@ _WIDEST_NAME: Final = 28
 _UNKNOWN: Final = "?"
 _NONE: Final = "–"
 _TRAFFIC: Final = ("decisions", "permit", "deny", "hold", "refuse", "tries", "ok", "broken", "cost")
-_RATES: Final = (*CAUSES, "held")
+_RATES: Final = (*CAUSES, "repaired", "held")
+_OF: Final = "of attempts, answers, requests"
 _PACE: Final = ("p50 ms", "p95", "p99", "first p50", "p95", "tokens in", "out", "cost per ok")
 
 
@@ -29,12 +30,12 @@ def report_text(report: Report) -> str:
         _headline(report),
         _table("by task", _TRAFFIC, _rows(report.tasks, _traffic)),
         _table("", _PACE, _rows(report.tasks, _pace)),
-        _table("of attempts, of requests", _RATES, _rates(report.tasks)),
+        _table(_OF, _RATES, _rates(report.tasks)),
         _table(
             "by deployment", ("forbidden", *_TRAFFIC), _rows(report.deployments, _of_deployment)
         ),
         _table("", _PACE, _rows(report.deployments, _pace)),
-        _table("of attempts, of requests", _RATES, _rates(report.deployments)),
+        _table(_OF, _RATES, _rates(report.deployments)),
         *_why(report),
         _notes(report),
     ]
@@ -90,7 +91,9 @@ def _headline(report: Report) -> str:
     rates = [f"{cause} {_percent(total.rate(cause))}" for cause in CAUSES]
     return (
         "\n".join(parts)
-        + f"\nof the attempts: {', '.join(rates)}\nheld for review: {_percent(total.review_rate)}"
+        + f"\nof the attempts: {', '.join(rates)}"
+        + f"\nof the answers: repaired {_percent(total.repair_rate)}"
+        + f"\nheld for review: {_percent(total.review_rate)}"
     )
 
 
@@ -136,12 +139,12 @@ def _pace(tally: Tally) -> list[str]:
 
 
 def _rates(groups: Groups) -> list[tuple[str, list[str]]]:
-    """Rows in which anything was tried again or held."""
-    return [
-        (plain(name), [_percent(tally.rate(cause)) for cause in CAUSES] + [_percent(held)])
+    """Rows in which anything was tried again, repaired or held."""
+    rows = [
+        (name, [*map(tally.rate, CAUSES), tally.repair_rate, tally.review_rate])
         for name, tally in groups.ranked()
-        if (held := tally.review_rate) or any(tally.rate(cause) for cause in CAUSES)
     ]
+    return [(plain(name), list(map(_percent, rates))) for name, rates in rows if any(rates)]
 
 
 def _cost(tally: Tally) -> str:

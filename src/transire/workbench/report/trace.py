@@ -95,6 +95,7 @@ class Ended:
     tokens_in: int | None
     tokens_out: int | None
     cost_micro_usd: int | None
+    is_repaired: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +166,7 @@ def _ended(decided: Decided, entry: Mapping[str, Any]) -> Ended:
         tokens_in=_number(entry, "tokens_in"),
         tokens_out=_number(entry, "tokens_out"),
         cost_micro_usd=_number(entry, "cost_micro_usd"),
+        is_repaired=bool(entry.get("repaired")) and isinstance(entry["repaired"], list),
     )
 
 

@@ -1,0 +1,72 @@
+"""What one request has used so far, from its arrival to its answer or refusal."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from transire.domain.answer import Usage
+from transire.domain.decision import Case
+from transire.domain.ids import DeploymentId
+from transire.domain.permit import Tried
+from transire.domain.request import RoutingRequest
+from transire.errors import LogUncertain
+
+__all__ = ["Account"]
+
+
+@dataclass(slots=True, kw_only=True)
+class Account:
+    """What one request has used so far; lives as long as the request.
+
+    Attributes:
+        upstream_s: Seconds spent waiting for deployments; the rest of the time is ours.
+        permits: Attempts recorded.
+        tried: Attempts that failed, in order.
+        trying: The deployment of the newest attempt.
+        is_recorded: An entry says how this request ended before any attempt.
+        is_recording: An entry of this decision is, or may yet be, in the log's hands.
+        usage: Tokens that the newest attempt has reported; None where it reported none.
+        cost_micro_usd: Of the newest attempt; None is unknown, which is not 0.
+    """
+
+    request: RoutingRequest
+    started: float
+    case: Case | None = None
+    permits: int = 0
+    tried: list[Tried] = field(default_factory=list)
+    trying: DeploymentId | None = None
+    upstream_s: float = 0.0
+    is_recorded: bool = False
+    is_recording: bool = False
+    ignored: tuple[str, ...] = ()
+    usage: Usage | None = None
+    cost_micro_usd: int | None = None
+
+    @contextmanager
+    def recording(self) -> Iterator[None]:
+        """While the decision's own entry is written: a second one of its id would be a lie.
+
+        Cancelled or uncertain, it stays so: the log may write the entry after all.
+        """
+        self.is_recording = True
+        try:
+            yield
+        except LogUncertain:
+            raise
+        except Exception:
+            self.is_recording = False
+            raise
+        self.is_recording = False
+
+    @property
+    def is_said(self) -> bool:
+        """Some entry tells of this request, or will."""
+        return bool(self.permits or self.is_recorded or self.is_recording)
+
+    def remaining_s(self, now: float) -> float:
+        """Seconds left of the request's deadline."""
+        return self.request.deadline_s - (now - self.started)
+
+    def overhead_s(self, now: float) -> float:
+        """Seconds of this request that were not spent waiting upstream."""
+        return max(0.0, now - self.started - self.upstream_s)
