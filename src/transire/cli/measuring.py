@@ -18,6 +18,7 @@ from transire.workbench.measure import Row, Score, labelled
 from transire.workbench.measure import evaluate as measure
 from transire.workbench.paired import Pair, pairs
 from transire.workbench.thresholds import (
+    LEAST,
     Curve,
     Point,
     at_thresholds,
@@ -154,19 +155,22 @@ def _suggestion(
     if rule is None:
         return told | {"says": "not looked for: the taxonomy has no such entity"}
     if point is None:
-        best = f"all findings of any score reach {most.recall:.2f} of {most.wanted} spans"
+        best = f"all findings of any score reach {most.recall:.2f} of {most.spans}"
         return told | {"says": f"no threshold reaches it: {best}, {_precision(most)}"}
     low, high = wilson(point.hit, point.wanted)
     told["recall_interval"] = [low, high]
+    recall = f"recall {point.recall:.2f} of {point.spans}"
+    interval = f"{low:.2f} to {high:.2f} at 95 %"
     says = (
-        f"{point.min_score_pct} (now {rule.min_score_pct}): recall {point.recall:.2f} of "
-        f"{point.wanted} spans ({low:.2f} to {high:.2f} at 95 %), {_precision(point)}"
+        f"{point.min_score_pct} (now {rule.min_score_pct}): {recall} ({interval}), "
+        f"{_precision(point)}"
     )
     if why := _objection(curve, point, rule, missed):
         return told | {"says": f"{says}; not proposed: {why}"}
     count = "" if rule.min_count == 1 else f", min_count: {rule.min_count}"
     score = f"min_score_pct: {point.min_score_pct}"
-    told["yaml"] = f"{curve.label}: {{class: {rule.data_class}, {score}{count}}}"
+    line = f"{curve.label}: {{class: {rule.data_class}, {score}{count}}}"
+    told["yaml"] = f"{line}  # {recall}, {interval}"
     return told | {"says": says}
 
 
@@ -175,6 +179,9 @@ def _objection(curve: Curve, point: Point, rule: EntityRule, missed: frozenset[s
     now = curve.points[rule.min_score_pct]
     if point.min_score_pct == now.min_score_pct:
         return "it is the one there is"
+    if point.wanted < LEAST:
+        few = f"{point.spans} {'is' if point.wanted == 1 else 'are'} too few"
+        return f"{few}, it takes {LEAST}"
     if curve.label in missed:
         return "its canary would be missed, and the class uncovered"
     # A higher threshold that drops no wrong finding buys nothing, and may cost on other texts.
@@ -189,7 +196,8 @@ def _objection(curve: Curve, point: Point, rule: EntityRule, missed: frozenset[s
 def _precision(point: Point) -> str:
     if point.precision is None:
         return "no findings"
-    return f"precision {point.precision:.2f} of {point.found} findings"
+    found = "1 finding" if point.found == 1 else f"{point.found} findings"
+    return f"precision {point.precision:.2f} of {found}"
 
 
 def _rates(scores: Mapping[str, Score]) -> dict[str, Any]:

@@ -73,13 +73,21 @@ def pins(
     least: Annotated[
         int, typer.Option(min=10, max=1_000_000, help="Answers below which nothing is said.")
     ] = LEAST,
+    high_stakes: Annotated[
+        bool,
+        typer.Option("--high-stakes", help="List tasks of high stakes also where they are stable."),
+    ] = False,
     form: Form = "text",
 ) -> None:
     """Tasks better pinned to one deployment, and pins that cost more than `auto` does."""
     window = _window(since, until, tenant, application)
     with opened(data) as log, log.reader.snapshot():
         found = find_pins(
-            _entries(log), window, lambda digest: _blob(log, digest, dict), least=least
+            _entries(log),
+            window,
+            lambda digest: _blob(log, digest, dict),
+            least=least,
+            high_stakes=high_stakes,
         )
     if form == "json":
         emit(found.to_json())

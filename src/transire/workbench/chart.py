@@ -81,7 +81,7 @@ def _head() -> str:
 
 def _panel(curve: Curve, now: int | None, number: int) -> str:
     left, top, width, height = _PLOT
-    spans = f"{curve.points[0].wanted} spans"
+    spans = curve.points[0].spans
     name = escape(curve.label)
     # The name of a data set's own label may be long: the picture shortens it, the title does not.
     short = escape(curve.label if len(curve.label) < 24 else f"{curve.label[:22]}…")

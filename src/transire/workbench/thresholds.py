@@ -8,11 +8,16 @@ import math
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from transire.domain.taxonomy import EntityRule
 from transire.workbench.measure import Found, Row, meet
 
-__all__ = ["Curve", "Point", "at_thresholds", "curves", "highest_reaching"]
+__all__ = ["LEAST", "Curve", "Point", "at_thresholds", "curves", "highest_reaching"]
+
+LEAST: Final = 30
+"""Spans of a label below which no threshold is proposed: were all of so many found, the recall on
+other texts could still be .89 (`wilson`), and one odd text moves the suggestion."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +29,11 @@ class Point:
     hit: int
     found: int
     right: int
+
+    @property
+    def spans(self) -> str:
+        """How many are wanted, in words."""
+        return "1 span" if self.wanted == 1 else f"{self.wanted} spans"
 
     @property
     def recall(self) -> float:

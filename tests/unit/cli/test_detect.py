@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from tests.conftest import REPOSITORY
 from typer.testing import CliRunner
 
@@ -205,3 +206,61 @@ def test_a_label_that_the_data_lacks_is_refused(labelled: Path) -> None:
 
     assert done.exit_code == 64
     assert "the data has no `IBAN_CODE`" in done.stderr
+
+
+def tuned(
+    folder: Path, rows: list[tuple[str, str, str]], recall: str
+) -> tuple[dict[str, Any], str]:
+    """What is said of the one label of rows (before, span, label or none), and the page."""
+    path = folder / "tuned.jsonl"
+    lines = [
+        {"text": before + span, "spans": [[len(before), len(before + span), label]] * bool(label)}
+        for before, span, label in rows
+    ]
+    path.write_text("\n".join(map(json.dumps, lines)))
+    arguments = ("tune", str(path), "--recall", recall)
+    [said] = json.loads(run(*arguments, "--format", "json").stdout)["labels"].values()
+    return said, run(*arguments).stdout
+
+
+def beside(count: int) -> list[tuple[str, str, str]]:
+    """Numbers beside the word that makes them sure, and one that only looks like them."""
+    sure = [("my ssn is ", f"536-90-4{n}", "US_SSN") for n in range(300, 300 + count)]
+    return [*sure, ("order no. ", "536-90-4999", "")]
+
+
+def test_a_proposed_line_carries_its_interval(tmp_path: Path) -> None:
+    said, page = tuned(tmp_path, beside(30), "1.0")
+    low, high = said["recall_interval"]
+
+    assert (said["now"], said["min_score_pct"]) == (50, 85)
+    assert (round(low, 2), high) == (0.89, 1.0)
+    assert page.endswith(
+        "  US_SSN: {class: NATIONAL_ID, min_score_pct: 85}"
+        "  # recall 1.00 of 30 spans, 0.89 to 1.00 at 95 %\n"
+    )
+
+
+def test_a_proposed_line_is_yaml(tmp_path: Path) -> None:
+    said, _ = tuned(tmp_path, beside(30), "1.0")
+
+    assert yaml.safe_load(said["yaml"]) == {"US_SSN": {"class": "NATIONAL_ID", "min_score_pct": 85}}
+
+
+@pytest.mark.parametrize(("count", "few"), [(29, "29 spans are"), (1, "1 span is")])
+def test_few_spans_propose_nothing_and_it_is_said(tmp_path: Path, count: int, few: str) -> None:
+    said, page = tuned(tmp_path, beside(count), "1.0")
+
+    assert said["yaml"] is None
+    assert f"not proposed: {few} too few, it takes 30" in page
+    assert "to propose" not in page
+
+
+def test_a_threshold_that_would_miss_the_canary_is_withheld(tmp_path: Path) -> None:
+    rows = [("the ip address is ", f"203.0.113.{n}", "IP_ADDRESS") for n in range(30)]
+    said, page = tuned(tmp_path, rows, "1.0")
+
+    assert said["min_score_pct"] > said["now"]
+    assert said["yaml"] is None
+    assert "not proposed: its canary would be missed" in page
+    assert "to propose" not in page

@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -65,12 +65,14 @@ ENTRIES = [
 
 
 async def on_an_open_log(
-    tmp_path: Path, act: Callable[[str], Awaitable[tuple[int, str, str]]]
+    tmp_path: Path,
+    act: Callable[[str], Awaitable[tuple[int, str, str]]],
+    entries: Sequence[Item] = ENTRIES,
 ) -> tuple[int, str, str]:
     create_log(tmp_path / "data", origin="log.example/test")
     log = open_log(tmp_path / "data", clock=SystemClock(), replica="r1")
     try:
-        for item in ENTRIES:
+        for item in entries:
             await log.append(item)
         return await act(str(tmp_path / "data"))
     finally:
@@ -120,6 +122,33 @@ async def test_pins_say_what_they_cannot_judge(tmp_path: Path) -> None:
 
     assert code == 0
     assert "fewer than 30 answers, so nothing is said of: faq" in out
+
+
+async def test_stable_tasks_of_high_stakes_are_listed_where_asked_for(tmp_path: Path) -> None:
+    facts = b'{"raw":{"base":{"stakes":"high"}}}'
+    digest = hashlib.sha256(facts).hexdigest()
+
+    async def act(data: str) -> tuple[int, str, str]:
+        few = ("pins", data, "--least", "10")
+        return 0, (await told(*few))[1], (await told(*few, "--high-stakes"))[1]
+
+    entries = list[Item]()
+    for n in range(10):
+        chosen = {"deployment": "small"}
+        permit: JsonValue = {"deployment": "small", "attempt": 1, "cause": "first"}
+        asked_for = {"asked_model": "auto"}
+        decided = decision(
+            n, "permitted", chosen=chosen, permit=permit, facts=digest, request=asked_for
+        )
+        fields = {**ENTRIES[1].fields, "decision_id": f"dec_{n}"}
+        entries += [
+            Item(kind="decision", fields=decided.fields, blobs={**decided.blobs, digest: facts}),
+            Item(kind="outcome", fields=fields),
+        ]
+    _, plain, all_of_them = await on_an_open_log(tmp_path, act, entries)
+
+    assert "high_stakes" not in plain
+    assert "faq: better pinned to small (high_stakes)" in all_of_them
 
 
 @pytest.mark.parametrize(

@@ -253,8 +253,14 @@ def traffic(count: int, *, good: int, start: int = 0, **more: Any) -> list[Entry
     return entries
 
 
-def pins(entries: list[Entry], **facts: Mapping[str, Any]) -> list[tuple[str, str | None]]:
-    return [(f.why, f.deployment) for f in find_pins(entries, EVERYTHING, facts.get).findings]
+HIGH = {"raw": {"base": {"stakes": "high"}, "asserted": None}}
+
+
+def pins(
+    entries: list[Entry], *, high_stakes: bool = False, **facts: Mapping[str, Any]
+) -> list[tuple[str, str | None]]:
+    found = find_pins(entries, EVERYTHING, facts.get, high_stakes=high_stakes)
+    return [(f.why, f.deployment) for f in found.findings]
 
 
 def test_a_pin_that_costs_more_than_auto_is_named_with_its_numbers() -> None:
@@ -299,8 +305,23 @@ def test_a_deployment_that_became_worse_is_named() -> None:
 
 
 def test_high_stakes_spread_over_deployments_are_named() -> None:
-    facts = {"raw": {"base": {"stakes": "high"}, "asserted": None}}
     entries = traffic(40, good=40, facts="f")
     entries += traffic(40, good=40, start=40, deployment="large", facts="f")
 
-    assert pins(entries, f=facts)[0][0] == "high_stakes"
+    assert pins(entries, f=HIGH)[0][0] == "high_stakes"
+
+
+def test_stable_high_stakes_are_named_where_asked_for() -> None:
+    entries = traffic(40, good=40, facts="f")
+    found = find_pins(entries, EVERYTHING, {"f": HIGH}.get, high_stakes=True)
+
+    assert pins(entries, f=HIGH) == []
+    assert pins(entries, high_stakes=True, f=HIGH) == [("high_stakes", "small")]
+    assert "40 of 40 decisions were high-stakes, all by one deployment so far" in pins_text(found)
+
+
+def test_of_low_stakes_and_of_too_few_answers_nothing_is_said_even_where_asked_for() -> None:
+    few, low = traffic(29, good=29, facts="f"), traffic(40, good=40)
+
+    assert pins(few, high_stakes=True, f=HIGH) == []
+    assert pins(low, high_stakes=True, f=HIGH) == []

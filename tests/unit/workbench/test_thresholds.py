@@ -78,3 +78,10 @@ def test_the_picture_is_well_formed_described_and_loads_nothing() -> None:
     assert "&lt;B&gt;" in drawn
     assert not [word for word in ("<script", "href", "url(", "@import") if word in drawn]
     assert "http" not in drawn.replace("http://www.w3.org/2000/svg", "")
+
+
+def test_one_span_is_called_one_span() -> None:
+    drawn = chart(curves([Row(((0, 4, "A"),), ()), Row(((5, 9, "B"), (0, 4, "B")), ())]), {})
+
+    assert ">1 span</text>" in drawn
+    assert ">2 spans</text>" in drawn

@@ -85,19 +85,24 @@ def find_pins(
     facts: Callable[[str], Mapping[str, Any] | None],
     *,
     least: int = LEAST,
+    high_stakes: bool = False,
 ) -> Pins:
     """Read everything once; the findings in order of task.
 
     Args:
         facts: The facts behind a digest, as the log keeps them; None where they are not there.
         least: Answers below which nothing is said.
+        high_stakes: Name tasks of high stakes also where one deployment alone answers them.
     """
     is_high = lru_cache(_CACHE)(lambda digest: _is_high(facts(digest) if digest else None))
     tasks: dict[str, _Task] = {}
     left_out = 0
     for event in follow(entries, window):
         left_out += not _hear(tasks, event, is_high)
-    findings = [found for name in sorted(tasks) for found in _found(name, tasks[name], least)]
+    spread = 1 if high_stakes else 2
+    findings = [
+        found for name in sorted(tasks) for found in _found(name, tasks[name], least, spread)
+    ]
     thin = [
         name
         for name, task in sorted(tasks.items())
@@ -136,26 +141,28 @@ def _decide(tasks: dict[str, _Task], event: Decided, is_high: Callable[[str], bo
     return True
 
 
-def _found(name: str, task: _Task, least: int) -> list[Finding]:
-    pins = [_high_stakes(name, task, least), _instability(name, task, least)]
+def _found(name: str, task: _Task, least: int, spread: int) -> list[Finding]:
+    pins = [_high_stakes(name, task, least, spread), _instability(name, task, least)]
     found = [pin for pin in pins if pin is not None]
     found += _regressions(name, task, least)
     return found + _costly(name, task, least)
 
 
-def _high_stakes(name: str, task: _Task, least: int) -> Finding | None:
+def _high_stakes(name: str, task: _Task, least: int, spread: int) -> Finding | None:
+    """A task of high stakes that at least `spread` deployments were picked for."""
     picks = task.picks.total()
-    if picks < least or len(task.picks) < 2 or 2 * task.high < picks:
+    if picks < least or len(task.picks) < spread or 2 * task.high < picks:
         return None
-    best = _best(task, least)
-    says = f"{task.high} of {picks} decisions were high-stakes, spread over {len(task.picks)}"
+    best, count = _best(task, least), len(task.picks)
+    where = f"spread over {count} deployments" if count > 1 else "all by one deployment so far"
+    says = f"{task.high} of {picks} decisions were high-stakes, {where}"
     return Finding(
         kind="pin",
         why="high_stakes",
         task=name,
         deployment=best,
-        says=f"{says} deployments ({_shares(task.picks)}){_reliable(task, best, least)}",
-        numbers={"picks": picks, "high_stakes": task.high, "deployments": len(task.picks)},
+        says=f"{says} ({_shares(task.picks)}){_reliable(task, best, least)}",
+        numbers={"picks": picks, "high_stakes": task.high, "deployments": count},
     )
 
 

@@ -56,7 +56,8 @@ def pins_text(pins: Pins) -> str:
         }[finding.kind]
         lines += [f"{what} ({finding.why})", f"    {plain(finding.says, 1_000)}"]
     if not lines:
-        lines = [f"nothing to suggest in {pins.tasks} tasks"]
+        tasks = "1 task" if pins.tasks == 1 else f"{pins.tasks} tasks"
+        lines = [f"nothing to suggest in {tasks}"]
     if pins.thin:
         names = ", ".join(plain(name) for name in pins.thin[:_MOST_REASONS])
         more = len(pins.thin) - _MOST_REASONS
