@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import spacy
+import tldextract
 from presidio_analyzer import AnalyzerEngine, RecognizerRegistry, predefined_recognizers
 from presidio_analyzer.nlp_engine import NlpArtifacts, SpacyNlpEngine
 
@@ -24,6 +25,7 @@ from transire.classify.recognizers.canaries import CANARIES
 __all__ = [
     "ENTITIES",
     "blank_engine",
+    "default_engine",
     "generated",
     "real_texts",
     "stock_engine",
@@ -64,6 +66,25 @@ def stock_engine() -> AnalyzerEngine:
     """Presidio with the recognizers we wrap."""
     registry = RecognizerRegistry(recognizers=stock_recognizers(), supported_languages=["en"])
     return AnalyzerEngine(registry=registry, nlp_engine=blank_engine(), supported_languages=["en"])
+
+
+def default_engine(model: str | None = None) -> AnalyzerEngine:
+    """Presidio's default engine for English.
+
+    Its look-ups are answered from the list that travels with the library.
+
+    Args:
+        model: The folder of a spaCy model; None is a blank pipeline, which finds no names.
+    """
+    offline: Any = tldextract.TLDExtract(suffix_list_urls=(), cache_dir=None)
+    tldextract.extract = offline
+    registry = RecognizerRegistry()
+    registry.load_predefined_recognizers(languages=["en"])
+    if model is None:
+        return AnalyzerEngine(registry=registry, nlp_engine=blank_engine())
+    engine = SpacyNlpEngine(models=[{"lang_code": "en", "model_name": model}])
+    engine.load()
+    return AnalyzerEngine(registry=registry, nlp_engine=engine)
 
 
 def blank_engine() -> SpacyNlpEngine:

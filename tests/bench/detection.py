@@ -13,11 +13,8 @@ import re
 import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
 
-import tldextract
-from presidio_analyzer import AnalyzerEngine, RecognizerRegistry
-from tests.stock import blank_engine
+from tests.stock import default_engine
 from tests.unit.classify.detectors import Keys, request_of
 
 from transire.bundle.compile import compile_bundle
@@ -59,12 +56,8 @@ def text_of(draw: random.Random, chars: int, *, personal: float = 0.0) -> str:
 
 
 def stock() -> Callable[[str], object]:
-    """The default engine, its look-ups answered from the list that travels with the library."""
-    offline: Any = tldextract.TLDExtract(suffix_list_urls=(), cache_dir=None)
-    tldextract.extract = offline
-    registry = RecognizerRegistry()
-    registry.load_predefined_recognizers(languages=["en"])
-    engine = AnalyzerEngine(registry=registry, nlp_engine=blank_engine())
+    """The default engine, over a blank pipeline."""
+    engine = default_engine()
     return lambda text: engine.analyze(text, "en")
 
 

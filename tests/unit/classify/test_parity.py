@@ -14,6 +14,7 @@ from presidio_analyzer.predefined_recognizers import EmailRecognizer
 from tests.stock import ENTITIES, generated, real_texts, stock_engine, stock_recognizers
 
 from transire.classify.presidio import LICENSE_WORDS, names_a_host, stands_alone
+from transire.classify.recognizers.beyond import passes_luhn
 from transire.classify.scan import scan_texts
 from transire.classify.traits import traits_of
 
@@ -28,6 +29,15 @@ EXCEPTIONS: Final[Mapping[str, Callable[[str, int, int], bool]]] = {
     "MEDICAL_LICENSE": lambda text, start, end: not stands_alone(text, start, end),
     # `PAN (Low)` takes every word of ten characters before four digits, at a score of 1 %.
     "IN_PAN": lambda text, start, end: not re.fullmatch(r"(?i)[a-z]{5}\d{4}[a-z]", text[start:end]),
+}
+
+ADDITIONS: Final[Mapping[str, Callable[[str], bool]]] = {
+    # Ranges and lengths that its pattern does not know.
+    "CREDIT_CARD": passes_luhn,
+    # Its patterns are for capitals when its recognizer stands alone.
+    "IBAN_CODE": str.islower,
+    # Digits alone, after the words that say so.
+    "US_DRIVER_LICENSE": lambda value: any(map(str.isdigit, value)),
 }
 
 
@@ -49,7 +59,8 @@ def differences(text: str, stock: set[Span]) -> tuple[set[Span], set[Span], set[
     extra = {
         (start, end, entity)
         for start, end, entity in ours - stock
-        if not any(e == entity and a <= start and end <= b for a, b, e in stock)
+        if not (entity in ADDITIONS and ADDITIONS[entity](text[start:end]))
+        and not any(e == entity and a <= start and end <= b for a, b, e in stock)
     }
     return missing - declared, extra, declared
 

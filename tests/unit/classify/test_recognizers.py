@@ -133,13 +133,23 @@ def test_an_at_sign_alone_is_no_mail(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["+49 30 901820", "call 030 901820", "(212) 555-2368", "tel. +1 415 555 2671"]
+    "text",
+    [
+        *("+49 30 901820", "call 030 901820", "(212) 555-2368", "tel. +1 415 555 2671"),
+        *("212.555.2368x751", "(212)555-2368 ext. 12", "1-800-356-9377", "my number is 030 901820"),
+    ],
 )
 def test_telephone_numbers_are_found(text: str) -> None:
     assert found(text, "PHONE_NUMBER", least_pct=40)
 
 
-@pytest.mark.parametrize("text", ["order 20261125", "1.25.3.4", "2026-11-25", "revenue 3 456 789"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("order 20261125", "1.25.3.4", "2026-11-25", "revenue 3 456 789"),
+        *("my social security number is 531-21-7351", "card number 3474 1597 7307 943"),
+    ],
+)
 def test_other_numbers_are_no_telephone_numbers(text: str) -> None:
     assert not found(text, "PHONE_NUMBER", least_pct=40)
 
@@ -209,3 +219,35 @@ def test_recognizers_are_built_once_and_shared() -> None:
     assert (
         select(frozenset({"EMAIL_ADDRESS"}))[0] is select(frozenset({"EMAIL_ADDRESS", "SECRET"}))[0]
     )
+
+
+@pytest.mark.parametrize(
+    ("entity", "text", "value"),
+    [
+        ("CREDIT_CARD", "charge 2720 4186 9525 2980 please", "2720 4186 9525 2980"),
+        ("CREDIT_CARD", "I withdraw cash using my card 213176828496175 here", "213176828496175"),
+        ("CREDIT_CARD", "Maestro: 630427373398", "630427373398"),
+        ("CREDIT_CARD", "my Visa card no 4415101282806639538", "4415101282806639538"),
+        ("IBAN_CODE", "my iban is gb42nawi04454264788619", "gb42nawi04454264788619"),
+        ("US_DRIVER_LICENSE", "My driver's license number is 6940579.", "6940579"),
+        ("US_DRIVER_LICENSE", "driving licence: 2270-66-1551", "2270-66-1551"),
+    ],
+)
+def test_what_presidios_patterns_leave_out_is_found(entity: str, text: str, value: str) -> None:
+    (scan,) = scan_texts([text], 5, frozenset({entity}))
+
+    assert value in {text[h.start : h.end] for h in scan.hits if h.score_pct >= 60}
+
+
+@pytest.mark.parametrize(
+    ("entity", "text"),
+    [
+        ("CREDIT_CARD", "charge 2720 4186 9525 2981 please"),
+        ("CREDIT_CARD", "invoice 630427373398"),
+        ("CREDIT_CARD", "the card of order 630427373397"),
+        ("IBAN_CODE", "commit ab12cdef34567890abcd"),
+        ("US_DRIVER_LICENSE", "the driver's license expired on Monday, 12 people waited"),
+    ],
+)
+def test_what_has_no_proof_and_no_words_is_left_alone(entity: str, text: str) -> None:
+    assert not found(text, entity, least_pct=50)

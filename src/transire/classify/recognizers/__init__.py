@@ -9,6 +9,7 @@ from functools import cache, lru_cache
 from transire.classify.content import content_recognizers
 from transire.classify.presidio import structured
 from transire.classify.recognizer import Recognizer
+from transire.classify.recognizers.beyond import beyond_presidio
 from transire.classify.recognizers.identity import identity_recognizers
 from transire.classify.recognizers.mail import mail_recognizer
 from transire.classify.recognizers.phone import phone_recognizer
@@ -30,6 +31,7 @@ def all_recognizers() -> tuple[Recognizer, ...]:
     """All recognizers, in a fixed order."""
     return (
         *structured(),
+        *beyond_presidio(),
         mail_recognizer(),
         phone_recognizer(),
         *credential_recognizers(),

@@ -21,13 +21,24 @@ __all__ = ["phone_recognizer"]
 
 _REGIONS: Final = ("US", "GB", "DE", "FR", "ES", "IT", "NL", "CH", "AT", "PL", "IN", "BR")
 _WORDS: Final = frozenset(
-    {"phone", "call", "tel", "telephone", "mobile", "cell", "number", "fax", "whatsapp", "sms"}
+    {"phone", "call", "tel", "telephone", "mobile", "cell", "fax", "whatsapp", "sms"}
+    | {"dial", "landline", "hotline", "voicemail"}
     | {"telefon", "handy", "anruf", "téléphone", "teléfono", "móvil", "telefono", "cellulare"}
 )
-_CANDIDATE: Final = regex.compile(
-    r"(?<![\w.,:/-])(?:\+|\(?0|\(?[2-9])[\d](?:[ ().\-/]{0,3}\d){5,14}(?![\w:-]|\.\d)"
+_NUMBER: Final = frozenset({"number"})
+_OTHERS: Final = frozenset(
+    {"card", "credit", "social", "security", "ssn", "license", "licence", "passport", "account"}
+    | {"order", "invoice", "iban", "ticket", "tracking", "serial", "policy", "reference", "tax"}
 )
-_NORTH_AMERICAN: Final = regex.compile(r"\(?\d{3}\)?[ .-]\d{3}[ .-]\d{4}")
+"""Whose `number` is no telephone's."""
+_EXTENSION: Final = r" ?(?:x|ext\.?|extension) ?\d{1,7}"
+_CANDIDATE: Final = regex.compile(
+    r"(?<![\w.,:/-])(?:\+\d|\(?0\d|\(?[2-9]\d|1[ .-]\(?[2-9])(?:[ ().\-/]{0,3}\d){5,14}"
+    rf"(?:{_EXTENSION})?(?![\w:-]|\.\d)"
+)
+_NORTH_AMERICAN: Final = regex.compile(
+    rf"(?:1[ .-])?(?:\(\d{{3}}\)[ .-]?|\d{{3}}[ .-])\d{{3}}[ .-]\d{{4}}(?:{_EXTENSION})?"
+)
 _INTERNATIONAL_PCT: Final = 75
 _SHAPED_PCT: Final = 50
 _NATIONAL_PCT: Final = 25
@@ -44,7 +55,7 @@ def _find(text: str, seconds: float) -> Iterator[Hit]:
     known: dict[str, bool] = {}
     for match in _CANDIDATE.finditer(text, timeout=seconds):
         number = match.group()
-        has_word = has_context(text, match.start(), match.end(), _WORDS)
+        has_word = _has_word(text, *match.span())
         score = _score(number, has_word=has_word)
         if not score:
             continue
@@ -54,6 +65,13 @@ def _find(text: str, seconds: float) -> Iterator[Hit]:
             known[number] = _is_number(number)
         if known[number]:
             yield Hit(match.start(), match.end(), "PHONE_NUMBER", score)
+
+
+def _has_word(text: str, start: int, end: int) -> bool:
+    """Whether a word beside it says that it is a telephone's; a mere `number` may say otherwise."""
+    return has_context(text, start, end, _WORDS) or (
+        has_context(text, start, end, _NUMBER) and not has_context(text, start, end, _OTHERS)
+    )
 
 
 def _score(number: str, *, has_word: bool) -> int:
