@@ -37,7 +37,7 @@ EMBEDDED: Final = {"accurate": _WEIGHTS / "accurate.onnx", "fast": _WEIGHTS / "f
 _CHAINS: Final = {"accurate": ("accurate", "fast"), "fast": ("fast",)}
 LANGUAGES: Final = frozenset({"en", "de"})
 """In which both models learned from real text. English was measured on text nobody trained on,
-German was not: there is no further set of it here (docs/reference/names.md)."""
+German by a sibling alone, on few names (docs/reference/names.md)."""
 _FIRST_SHARE: Final = 0.6
 _FIRST_S: Final = 1.0
 """When the better model hands the rest to the faster one: after this share of the deadline, or
