@@ -1,8 +1,12 @@
 """Sentences to learn from keep their names in their places."""
 
+import gzip
+import json
+from pathlib import Path
+
 import pytest
 
-from transire.workbench.names.corpus import Row, is_held_out, joined, plain_rows
+from transire.workbench.names.corpus import Row, is_held_out, joined, plain_rows, read_sources
 
 ROWS = [
     Row(f"{n:02} Maria Schneider called about the invoice", ((3, 18, "PERSON"),), "chat")
@@ -41,3 +45,18 @@ def test_training_takes_biomedical_rows_from_the_front_of_one_order() -> None:
     assert plain_rows(rows, 1) == plain_rows(rows, 1) != plain_rows(rows, 2)
     assert len(plain_rows(rows, 1)) == 2_000
     assert all(row.source == "bio:x" for row in plain_rows(rows, 1))
+
+
+def test_sources_are_read_with_biomedical_rows_apart(tmp_path: Path) -> None:
+    files = {
+        "ner_train.jsonl.gz": [("news", "a"), ("bio:x", "b"), ("chat", "c")],
+        "ner_train_de.jsonl.gz": [("zeitung", "d")],
+    }
+    for name, rows in files.items():
+        lines = [json.dumps({"source": s, "text": t, "spans": []}) for s, t in rows]
+        (tmp_path / name).write_bytes(gzip.compress("\n".join(lines).encode()))
+
+    named, english = read_sources(tmp_path)
+
+    assert [row.text for row in named] == ["a", "c", "d"]
+    assert [row.text for row in english] == ["a", "b", "c"]

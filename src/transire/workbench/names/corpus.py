@@ -25,12 +25,15 @@ __all__ = [
     "joined",
     "plain_rows",
     "read_rows",
+    "read_sources",
 ]
 
 LABELS: Final = ("PERSON", "LOCATION", "ORGANIZATION")
 MOST_PLAIN: Final = 2_000
 """Biomedical rows, which hold nobody, that a model may learn from; the others measure it."""
 _HELD_OUT_OF_256: Final = 21
+_NAMELESS: Final = "bio:"
+"""How the source of a biomedical row begins."""
 _JOINED_CHARS: Final = (200, 500)
 """A joined row ends after so many characters: with its last row about one window of pieces."""
 
@@ -104,6 +107,17 @@ def read_rows(path: Path) -> Iterator[Row]:
             yield Row(row["text"], tuple(spans), str(row["source"]))
 
 
+def read_sources(data: Path) -> tuple[list[Row], list[Row]]:
+    """Rows that may hold names, English then German; and all English ones, for `plain_rows`.
+
+    Args:
+        data: The folder of `ner_train.jsonl.gz` and `ner_train_de.jsonl.gz`.
+    """
+    english = list(read_rows(data / "ner_train.jsonl.gz"))
+    named = [row for row in english if not row.source.startswith(_NAMELESS)]
+    return [*named, *read_rows(data / "ner_train_de.jsonl.gz")], english
+
+
 def is_held_out(row: Row) -> bool:
     """Whether a row is kept from a student's training to measure it; one in twelve, by its text."""
     return hashlib.sha256(row.text.encode()).digest()[0] < _HELD_OUT_OF_256
@@ -111,7 +125,7 @@ def is_held_out(row: Row) -> bool:
 
 def plain_rows(rows: Sequence[Row], seed: int) -> list[Row]:
     """The biomedical rows of the sources that training draws from, in the order it takes them."""
-    plain = [row for row in rows if row.source.startswith("bio:")]
+    plain = [row for row in rows if row.source.startswith(_NAMELESS)]
     random.Random(seed).shuffle(plain)  # noqa: S311 - a sample, not a secret
     return plain[:MOST_PLAIN]
 

@@ -10,11 +10,10 @@ thirty locales, framed chat, and neighbouring rows joined to windows of the leng
 """
 
 import argparse
-import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import torch
 from torch import Tensor, nn
@@ -28,20 +27,20 @@ from transire.workbench.names.corpus import (
     is_held_out,
     joined,
     plain_rows,
-    read_rows,
+    read_sources,
 )
 from transire.workbench.names.examples import (
-    IGNORED,
     TAGS,
     Example,
     batches,
     check_base,
-    example,
+    examples_of,
     padded,
     tokenizer,
     word_embeddings,
 )
 from transire.workbench.names.export import export
+from transire.workbench.names.learning import descend, tell, tutored_loss
 from transire.workbench.names.narrow import Narrow, NarrowShape, Tabled
 
 __all__ = ["main"]
@@ -54,7 +53,6 @@ _LABEL_TOKENS: Final = 512
 """Few, so that a text is judged in eight bits much as it is alone."""
 _RATE: Final = 2e-3
 _WARM_UP: Final = 0.05
-_GOLD_WEIGHT: Final = 0.3
 
 
 def main() -> None:
@@ -75,7 +73,7 @@ def main() -> None:
     check_base(given.base)
     splits = tokenizer(given.base, _MAX_TOKENS)
     rows = _rows(given.data, given.framed, given.plain, given.seed)
-    examples = [made for row in rows if (made := example(row, splits)) is not None]
+    examples = examples_of(rows, splits)
     wanted = _judged(given.teacher, examples)
     student = Narrow(NarrowShape(tags=len(TAGS)), word_embeddings(given.base))
     _fit(student, examples, wanted, given.epochs, given.seed)
@@ -84,9 +82,7 @@ def main() -> None:
 
 
 def _rows(data: Path, count: int, plain: int, seed: int) -> list[Row]:
-    real = list(read_rows(data / "ner_train.jsonl.gz"))
-    named = [row for row in real if not row.source.startswith("bio:")]
-    named += read_rows(data / "ner_train_de.jsonl.gz")
+    named, real = read_sources(data)
     kept = [row for row in named if not is_held_out(row)]
     rows = [*kept, *joined(kept[::2], seed), *exchanged(kept, seed)]
     return [*rows, *plain_rows(real, seed)[:plain], *framed(count, seed)]
@@ -108,7 +104,7 @@ def _judged(teacher: Path, examples: Sequence[Example]) -> list[Tensor]:
         for row, place in enumerate(places):
             wanted[place] = likely[row, : len(examples[place][0])].clone()
         if number % 100 == 0:
-            _tell(f"labelled {number}/{len(plan)}", began, number + 1, len(plan))
+            tell(f"labelled {number}/{len(plan)}", began, number + 1, len(plan))
     return wanted
 
 
@@ -117,36 +113,13 @@ def _fit(
 ) -> None:
     optimizer = torch.optim.AdamW(student.parameters(), lr=_RATE, weight_decay=0.01)
     plan = [b for e in range(epochs) for b in batches(examples, seed + e, _BATCH_TOKENS)]
-    steps, began = len(plan), time.monotonic()
-    schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimizer, lambda s: min((s + 1) / (steps * _WARM_UP), (steps - s) / steps)
-    )
-    student.train()
-    for step, places in enumerate(plan):
-        soft = nn.utils.rnn.pad_sequence([wanted[p] for p in places], batch_first=True)
-        loss = _loss(student, padded([examples[p] for p in places]), soft.float())
-        loss.backward()
-        nn.utils.clip_grad_norm_(student.parameters(), 1.0)
-        optimizer.step()
-        schedule.step()
-        optimizer.zero_grad(set_to_none=True)
-        if step % 50 == 0:
-            _tell(f"step {step}/{steps} loss {loss.item():.4f}", began, step + 1, steps)
-    student.eval()
 
+    def loss(places: list[int]) -> Tensor:
+        ids, mask, tags = padded([examples[place] for place in places])
+        likely = nn.utils.rnn.pad_sequence([wanted[p] for p in places], batch_first=True)
+        return tutored_loss(student(ids, mask), tags, likely.float())
 
-def _loss(student: Narrow, batch: Any, soft: Tensor) -> Tensor:
-    ids, mask, tags = batch
-    scores = student(ids, mask)
-    gold = nn.functional.cross_entropy(scores.flatten(0, 1), tags.flatten(), ignore_index=IGNORED)
-    seen = (tags != IGNORED).unsqueeze(-1)
-    taught = -(soft * scores.log_softmax(-1) * seen).sum() / seen.sum()
-    return _GOLD_WEIGHT * gold + (1 - _GOLD_WEIGHT) * taught
-
-
-def _tell(what: str, began: float, done: int, whole: int) -> None:
-    left = (time.monotonic() - began) / done * (whole - done)
-    sys.stderr.write(f"{what}, {left:.0f} s left\n")
+    descend(student, optimizer, plan, loss, warm_up=_WARM_UP)
 
 
 if __name__ == "__main__":

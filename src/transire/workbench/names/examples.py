@@ -2,7 +2,7 @@
 
 import hashlib
 import random
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,7 +17,7 @@ __all__ = [
     "Example",
     "batches",
     "check_base",
-    "example",
+    "examples_of",
     "padded",
     "tokenizer",
     "word_embeddings",
@@ -66,7 +66,7 @@ def tokenizer(base: Path, most: int) -> Any:
     return made
 
 
-def example(row: Row, splits: Any) -> Example | None:
+def _example(row: Row, splits: Any) -> Example | None:
     """Token ids and tags; every piece of a word carries its word's tag."""
     encoded = splits.encode(row.text)
     tags = []
@@ -79,6 +79,11 @@ def example(row: Row, splits: Any) -> Example | None:
         else:
             tags.append(TAGS.index(f"{'B' if start <= span[0] else 'I'}-{span[2]}"))
     return (encoded.ids, tags) if len(encoded.ids) > 2 else None
+
+
+def examples_of(rows: Iterable[Row], splits: Any) -> list[Example]:
+    """Every row that holds a word, in order."""
+    return [made for row in rows if (made := _example(row, splits)) is not None]
 
 
 def batches(examples: Sequence[Example], seed: int, most: int) -> list[list[int]]:

@@ -16,8 +16,8 @@ from typing import Any, Final
 import torch
 from torch import Tensor, nn
 
-from transire.workbench.names.corpus import Row, framed, is_held_out, plain_rows, read_rows
-from transire.workbench.names.examples import TAGS, Example, batches, example, padded, tokenizer
+from transire.workbench.names.corpus import Row, framed, is_held_out, plain_rows, read_sources
+from transire.workbench.names.examples import TAGS, Example, batches, examples_of, padded, tokenizer
 from transire.workbench.names.export import export
 from transire.workbench.names.network import Shape, Tagger
 
@@ -42,16 +42,14 @@ def main() -> None:
     parser.add_argument("--inner", type=int, default=384)
     given = parser.parse_args()
     splits = tokenizer(given.base, _MAX_TOKENS)
-    examples = [made for r in _rows(given.data) if (made := example(r, splits)) is not None]
+    examples = examples_of(_rows(given.data), splits)
     whole = whole_student(given.student)
     student = pruned(whole, examples, heads=given.heads, inner=given.inner)
     export(student, given.out)
 
 
 def _rows(data: Path) -> list[Row]:
-    real = list(read_rows(data / "ner_train.jsonl.gz"))
-    named = [row for row in real if not row.source.startswith("bio:")]
-    named += read_rows(data / "ner_train_de.jsonl.gz")
+    named, real = read_sources(data)
     kept = [row for row in named if not is_held_out(row)]
     return [*kept[::_EVERY], *plain_rows(real, 1)[: len(kept) // 250], *framed(len(kept) // 125, 1)]
 

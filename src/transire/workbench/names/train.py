@@ -14,27 +14,25 @@ embedded models, made to be measured on what they did not see, not to be used.
 
 import argparse
 import shutil
-import sys
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from transire.workbench.names.corpus import Row, framed, is_held_out, plain_rows, read_rows
+from transire.workbench.names.corpus import Row, framed, is_held_out, plain_rows, read_sources
 from transire.workbench.names.examples import (
-    IGNORED,
     TAGS,
     Example,
     batches,
     check_base,
-    example,
+    examples_of,
     padded,
     tokenizer,
 )
 from transire.workbench.names.export import export
+from transire.workbench.names.learning import descend, gold_loss, tutored_loss
 from transire.workbench.names.network import Shape, Tagger
 
 __all__ = ["main"]
@@ -43,7 +41,6 @@ _MAX_TOKENS: Final = 96
 _BATCH_TOKENS: Final = 1_100
 _TEACHER_RATE, _HEAD_RATE, _STUDENT_RATE = 1e-4, 1e-3, 2e-4
 _WARM_UP: Final = 0.1
-_GOLD_WEIGHT: Final = 0.3
 
 
 def main() -> None:
@@ -65,7 +62,7 @@ def main() -> None:
     rows = _rows(given.data, given.framed, given.plain, given.seed)
     if given.hold_out:
         rows = [row for row in rows if not is_held_out(row)]
-    examples = [made for row in rows if (made := example(row, splits)) is not None]
+    examples = examples_of(rows, splits)
     teacher = Tagger(Shape(tags=len(TAGS)))
     teacher.load_published(_weights(given.base))
     _fit(teacher, examples, given.epochs, given.seed, checkpoint=given.out / "teacher.pt")
@@ -85,10 +82,8 @@ def _weights(base: Path) -> dict[str, Tensor]:
 
 
 def _rows(data: Path, count: int, plain: int, seed: int) -> list[Row]:
-    real = list(read_rows(data / "ner_train.jsonl.gz"))
-    german = list(read_rows(data / "ner_train_de.jsonl.gz"))
-    named = [row for row in real if not row.source.startswith("bio:")]
-    return [*named, *german, *plain_rows(real, seed)[:plain], *framed(count, seed)]
+    named, real = read_sources(data)
+    return [*named, *plain_rows(real, seed)[:plain], *framed(count, seed)]
 
 
 def _fit(
@@ -110,24 +105,15 @@ def _fit(
     rounds = range(-int(-epochs // 1))
     plan = [b for e in rounds for b in batches(examples, seed + e, _BATCH_TOKENS)]
     plan = plan[: round(len(plan) * epochs / -int(-epochs // 1))]
-    steps, began = len(plan), time.monotonic()
-    schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimizer, lambda s: min((s + 1) / (steps * _WARM_UP), (steps - s) / steps)
-    )
-    model.train()
-    for step, batch in enumerate(plan):
-        loss = _loss(model, [examples[place] for place in batch], teacher)
-        loss.backward()
-        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        schedule.step()
-        optimizer.zero_grad(set_to_none=True)
-        if step % 50 == 0:
-            left = (time.monotonic() - began) / (step + 1) * (steps - step)
-            sys.stderr.write(f"step {step}/{steps} loss {loss.item():.4f}, {left:.0f} s left\n")
+
+    def loss(places: list[int]) -> Tensor:
+        return _loss(model, [examples[place] for place in places], teacher)
+
+    def keep(step: int) -> None:
         if checkpoint is not None and step % 200 == 199:
             torch.save(model.state_dict(), checkpoint)
-    model.eval()
+
+    descend(model, optimizer, plan, loss, warm_up=_WARM_UP, after=keep)
     if checkpoint is not None:
         torch.save(model.state_dict(), checkpoint)
 
@@ -135,14 +121,11 @@ def _fit(
 def _loss(model: Tagger, batch: list[Example], teacher: Tagger | None) -> Tensor:
     ids, mask, tags = padded(batch)
     scores = model(ids, mask)
-    gold = nn.functional.cross_entropy(scores.flatten(0, 1), tags.flatten(), ignore_index=IGNORED)
     if teacher is None:
-        return gold
+        return gold_loss(scores, tags)
     with torch.no_grad():
-        wanted = teacher(ids, mask).softmax(-1)
-    seen = (tags != IGNORED).unsqueeze(-1)
-    soft = -(wanted * scores.log_softmax(-1) * seen).sum() / seen.sum()
-    return _GOLD_WEIGHT * gold + (1 - _GOLD_WEIGHT) * soft
+        likely = teacher(ids, mask).softmax(-1)
+    return tutored_loss(scores, tags, likely)
 
 
 def _first_layers(teacher: Tagger, count: int) -> dict[str, Tensor]:
