@@ -10,12 +10,13 @@ from typing import Final
 
 from transire.domain.bundle import Bundle
 from transire.domain.decision import Candidate, Case, Choice, Effect, Form, Pair
-from transire.domain.ports import Governed, Release
+from transire.domain.ports import Governed, Release, Validator
 from transire.domain.request import RoutingRequest
 from transire.domain.restoring import Restorer
 from transire.errors import IntegrityError
+from transire.toolgate import Mend
 
-__all__ = ["confirm", "free", "may_repair", "redeclared", "restorer_of", "seed_of"]
+__all__ = ["confirm", "free", "may_repair", "mend_of", "redeclared", "restorer_of", "seed_of"]
 
 _JSON_FORMATS: Final = ("json_object", "json_schema")
 
@@ -72,6 +73,14 @@ def may_repair(case: Case, bundle: Bundle) -> bool:
     allowed = frozenset(levels[:-1]) if named is None else named
     stakes = {facts.stakes for both in case.authorization.facts.values() for facts in both}
     return bool(stakes) and bundle.taxonomy.max_stakes(*stakes) in allowed
+
+
+def mend_of(case: Case, bundle: Bundle, validator: Validator) -> Mend | None:
+    """What repairs the syntax of an answer to this request; None where nothing may be."""
+    request = case.request
+    if not request.body.has_contract or not may_repair(case, bundle):
+        return None
+    return lambda answer: validator.repaired(request, answer)
 
 
 def redeclared(before: Governed, now: Governed) -> frozenset[Pair]:

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Final
 
+from transire.account import Account
 from transire.domain.bundle import Bundle
 from transire.domain.decision import Authorization, Case, Effect
 from transire.domain.ids import PolicyId
@@ -18,12 +19,22 @@ from transire.domain.request import RoutingRequest
 from transire.errors import (
     ContractViolated,
     DeploymentsUnavailable,
+    GovernanceUnavailable,
     PolicyDenied,
     RequestError,
     TransireError,
+    UpstreamError,
 )
 
-__all__ = ["denial_reasons", "refuse_answer", "refuse_empty", "refuse_too_long", "refuse_tried"]
+__all__ = [
+    "denial_reasons",
+    "refuse_answer",
+    "refuse_empty",
+    "refuse_late",
+    "refuse_moved",
+    "refuse_too_long",
+    "refuse_tried",
+]
 
 _TOLD_VIOLATIONS: Final = 20
 
@@ -88,6 +99,26 @@ def refuse_tried(last: TransireError, tried: Sequence[Tried]) -> TransireError:
     ]
     last.message += " (tried " + "; ".join(f"`{t.deployment}`: {_how(t)}" for t in tried) + ")"
     return last
+
+
+def refuse_moved() -> UpstreamError:
+    """The failure of an attempt whose permit had lapsed before its first byte."""
+    return UpstreamError(
+        "the governed state moved before the first byte",
+        facts={"failure": "stale"},
+    )
+
+
+def refuse_late(account: Account) -> TransireError:
+    """The error of a passed deadline: a deployment's fault only where one was asked."""
+    if account.permits:
+        late = UpstreamError("the request's deadline passed", facts={"failure": "deadline"})
+        if account.trying is not None and account.permits > len(account.tried):
+            account.tried.append(Tried.of(account.trying, late))
+        return refuse_tried(late, account.tried)
+    return GovernanceUnavailable(
+        "the request's deadline passed before it was decided", facts={"failure": "deadline"}
+    )
 
 
 def _how(attempt: Tried) -> str:

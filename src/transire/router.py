@@ -49,10 +49,16 @@ from transire.errors import (
     TransireError,
     UpstreamError,
 )
-from transire.picks import confirm, free, may_repair, redeclared, restorer_of, seed_of
-from transire.refusals import refuse_answer, refuse_empty, refuse_too_long, refuse_tried
+from transire.picks import confirm, free, mend_of, redeclared, restorer_of, seed_of
+from transire.refusals import (
+    refuse_answer,
+    refuse_empty,
+    refuse_late,
+    refuse_moved,
+    refuse_too_long,
+    refuse_tried,
+)
 from transire.relay import Relay
-from transire.toolgate import Mend
 
 __all__ = ["Advice", "Routed", "Router"]
 
@@ -154,7 +160,7 @@ class Router:
             async with asyncio.timeout(request.deadline_s):
                 return await work
         except TimeoutError:
-            error = _too_late(account)
+            error = refuse_late(account)
         except TransireError as raised:
             error = raised
         except Exception:  # noqa: BLE001 - a bug on the path is a refusal, never a way through
@@ -403,7 +409,7 @@ class Router:
             )
         except (UpstreamError, StaleError) as raised:
             account.upstream_s += self.clock.monotonic() - sent
-            error = raised if isinstance(raised, UpstreamError) else _moved()
+            error = raised if isinstance(raised, UpstreamError) else refuse_moved()
             self._settle(recorded, Outcome.unopened(error, self._ms_since(sent)), error)
             return error
         except BaseException:
@@ -427,14 +433,8 @@ class Router:
             until=sent + attempt_s,
             expected_model=deployment.upstream_model,
             restorer=restorer_of(case, choice),
-            mend=self._mend(case, governed),
+            mend=mend_of(case, governed.bundle, self.validator),
         )
-
-    def _mend(self, case: Case, governed: Governed) -> Mend | None:
-        request = case.request
-        if not request.body.has_contract or not may_repair(case, governed.bundle):
-            return None
-        return lambda answer: self.validator.repaired(request, answer)
 
     def _settle(
         self,
@@ -477,22 +477,3 @@ def _is_relayed(request: RoutingRequest) -> bool:
     """A stream that can only be judged whole is fetched whole; text beside tools is not."""
     held = request.body.is_held or bool(request.assertions.required_tools)
     return request.is_stream and not held
-
-
-def _moved() -> UpstreamError:
-    return UpstreamError(
-        "the governed state moved before the first byte",
-        facts={"failure": "stale"},
-    )
-
-
-def _too_late(account: Account) -> TransireError:
-    """The deadline passed: a deployment's fault only where one was asked."""
-    if account.permits:
-        late = UpstreamError("the request's deadline passed", facts={"failure": "deadline"})
-        if account.trying is not None and account.permits > len(account.tried):
-            account.tried.append(Tried.of(account.trying, late))
-        return refuse_tried(late, account.tried)
-    return GovernanceUnavailable(
-        "the request's deadline passed before it was decided", facts={"failure": "deadline"}
-    )

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from transire.domain.answer import AnswerChoice, Repair, ToolCall
-from transire.errors import RequestError
+from transire.errors import GovernanceUnavailable, RequestError
 from transire.validate import toolcalls
 from transire.validate.isolation import Isolation, OverTimeError
 from transire.validate.judge import LOCAL_CHARS, Judge
@@ -98,6 +98,6 @@ class Mender:
         try:
             is_local = len(text) <= LOCAL_REPAIR_CHARS
             edits = repair(text) if is_local else await self._isolation.repair(text)
-        except OverTimeError:
-            return None
+        except (OverTimeError, GovernanceUnavailable):
+            return None  # a repair is a favour: without it the answer is judged as it is
         return (apply(text, edits), tuple(sorted({e.rule for e in edits}))) if edits else None

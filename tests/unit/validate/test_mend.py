@@ -185,6 +185,18 @@ async def test_a_child_that_takes_too_long_repairs_nothing_and_holds_nobody_up()
         await validator.close()
 
 
+async def test_without_a_child_nothing_is_repaired_and_the_answer_is_judged_as_it_is(
+    validator: ContractValidator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def unable(*_: Any, **__: Any) -> None:
+        raise OSError
+
+    monkeypatch.setattr(asyncio, "create_subprocess_exec", unable)
+    answer = answer_of("[" + "1," * 2_000 + "]")
+
+    assert await validator.repaired(request_of(with_schema({})), answer) is answer
+
+
 async def test_no_more_texts_are_looked_at_than_the_bound(validator: ContractValidator) -> None:
     calls = [("weather", '{"city": "Bonn"')] * (mend.MAX_TEXTS + 1)
 
