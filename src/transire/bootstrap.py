@@ -18,6 +18,7 @@ from transire.bundle.compiled import CompiledBundle
 from transire.bundle.labels import region_contradicts
 from transire.classify.detector import EngineDetector
 from transire.classify.names.finder import NameFinder
+from transire.classify.note import Notes
 from transire.classify.pool import ScanPool
 from transire.clock import SystemClock
 from transire.domain.bundle import Quarantine
@@ -266,6 +267,7 @@ async def _wire(
             ),
             validator=validator,
             attempts=AttemptPlan(),
+            notes=Notes(keyed),
             health=health,
             observer=metrics,
             contradicts=region_contradicts,

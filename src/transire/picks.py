@@ -10,13 +10,21 @@ from typing import Final
 
 from transire.domain.bundle import Bundle
 from transire.domain.decision import Candidate, Case, Choice, Effect, Form, Pair
-from transire.domain.ports import Governed, Release, Validator
+from transire.domain.ports import Governed, Mend, Release, Validator
 from transire.domain.request import RoutingRequest
 from transire.domain.restoring import Restorer
 from transire.errors import IntegrityError
-from transire.toolgate import Mend
 
-__all__ = ["confirm", "free", "may_repair", "mend_of", "redeclared", "restorer_of", "seed_of"]
+__all__ = [
+    "confirm",
+    "free",
+    "may_note",
+    "may_repair",
+    "mend_of",
+    "redeclared",
+    "restorer_of",
+    "seed_of",
+]
 
 _JSON_FORMATS: Final = ("json_object", "json_schema")
 
@@ -81,6 +89,17 @@ def mend_of(case: Case, bundle: Bundle, validator: Validator) -> Mend | None:
     if not request.body.has_contract or not may_repair(case, bundle):
         return None
     return lambda answer: validator.repaired(request, answer)
+
+
+def may_note(case: Case, before: Governed, now: Governed, release: Release | None) -> bool:
+    """Whether the next attempt may be told what was wrong with an answer.
+
+    INVARIANT: what a person released is sent as it was released (I10), and a redacted form as it
+    was judged. Under another bundle than the request's own, the set would not be the intersection
+    of what both permit for the noted content (I3).
+    """
+    wants = before.bundle.routing.retry_with_errors and now.bundle is before.bundle
+    return wants and release is None and case.redaction is None
 
 
 def redeclared(before: Governed, now: Governed) -> frozenset[Pair]:

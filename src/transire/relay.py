@@ -15,11 +15,11 @@ from transire.account import Account
 from transire.domain.answer import AnswerChoice, Chunk, ChunkChoice, Completion, Usage
 from transire.domain.deployment import Price
 from transire.domain.permit import Outcome, OutcomeStatus
-from transire.domain.ports import Clock, Exchange
+from transire.domain.ports import Clock, Exchange, Mend
 from transire.domain.request import JsonValue
 from transire.domain.restoring import Restorer
 from transire.errors import ContractViolated, UpstreamError
-from transire.toolgate import Judge, Mend, released
+from transire.toolgate import Judge, released
 
 __all__ = ["Relay"]
 

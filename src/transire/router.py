@@ -33,6 +33,7 @@ from transire.domain.ports import (
     Forwarder,
     Governed,
     Health,
+    Notes,
     Observer,
     Recorder,
     Release,
@@ -49,7 +50,7 @@ from transire.errors import (
     TransireError,
     UpstreamError,
 )
-from transire.picks import confirm, free, mend_of, redeclared, restorer_of, seed_of
+from transire.picks import confirm, free, may_note, mend_of, redeclared, restorer_of, seed_of
 from transire.refusals import (
     refuse_answer,
     refuse_empty,
@@ -111,6 +112,7 @@ class Router:
     forwarder: Forwarder
     validator: Validator
     attempts: Attempts
+    notes: Notes
     health: Health
     observer: Observer
     contradicts: Callable[[str, Deployment, Taxonomy], bool]
@@ -297,7 +299,7 @@ class Router:
             failed = result if isinstance(result, UpstreamError) else None
             history.append((choice.candidate.pair, failed))
             account.tried.append(Tried.of(account.trying, result))
-            case = account.case = await self._again(case, governed)
+            case = account.case = await self._again(case, governed, result, release)
             following = self.attempts.next_attempt(
                 free(case.ranking.candidates, release),
                 history,
@@ -309,10 +311,20 @@ class Router:
             candidate, cause = following
             choice = replace(choice, candidate=candidate)
 
-    async def _again(self, case: Case, governed: Governed) -> Case:
+    async def _again(
+        self,
+        case: Case,
+        governed: Governed,
+        failed: UpstreamError | ContractViolated,
+        release: Release | None,
+    ) -> Case:
         """Authorize once more, as of now, and narrow: never widen (I3)."""
         current = self.governed()
         request, newer, redaction = case.request, case.reclassified, case.redaction
+        if isinstance(failed, ContractViolated) and may_note(case, governed, current, release):
+            request = await self.notes.noted(request, failed)
+            if request is not case.request:
+                newer = await self._classify(request, current)
         if current.detector.digest != (newer or case.classification).detector_digest:
             newer = await self._classify(request, current)
         if newer is not None:
@@ -334,7 +346,9 @@ class Router:
             exclude=redeclared(governed, current),
             seed=seed_of(request),
         )
-        return replace(case, authorization=narrowed, ranking=ranking, reclassified=newer)
+        return replace(
+            case, request=request, authorization=narrowed, ranking=ranking, reclassified=newer
+        )
 
     async def _attempt(
         self,

@@ -18,14 +18,13 @@ from transire.domain.answer import (
     ToolCall,
     ToolCallDelta,
 )
-from transire.domain.ports import Violation
+from transire.domain.ports import Mend, Violation
 from transire.domain.restoring import Restorer
 from transire.refusals import refuse_answer
 
-__all__ = ["Judge", "Mend", "released"]
+__all__ = ["Judge", "released"]
 
 Judge: TypeAlias = Callable[[Completion], Awaitable[Sequence[Violation]]]
-Mend: TypeAlias = Callable[[Completion], Awaitable[Completion]]
 
 
 @dataclass(slots=True)

@@ -4,7 +4,6 @@ import json
 from typing import Any
 
 import httpx
-import openai
 import pytest
 from tests.api.conftest import World
 from tests.api.test_openai_sdk import SCHEMA, TOOLS
@@ -95,19 +94,56 @@ def test_a_whole_answer_says_nothing_of_repairs(world: World) -> None:
     assert "x-transire-repaired" not in raw.headers
 
 
-def test_a_wrong_type_is_no_syntax_and_is_asked_for_elsewhere(world: World) -> None:
-    _all(world, "wrong_type")
-    with pytest.raises(openai.UnprocessableEntityError) as caught:
-        world.client().chat.completions.create(
-            model="auto",
-            messages=_say("make a ticket"),
-            response_format=SCHEMA,  # type: ignore[call-overload]
-        )
-    error: Any = caught.value.body
+def test_a_wrong_type_is_no_syntax_and_the_next_attempt_is_told_where_it_was(
+    world: World,
+) -> None:
+    _all(world, "wrong_type")  # until a note says what was wrong
+    raw = world.client().chat.completions.with_raw_response.create(
+        model="auto",
+        messages=_say(f"make a ticket about {CANARY}"),
+        response_format=SCHEMA,  # type: ignore[call-overload]
+    )
+    answer: Any = raw.parse()
 
-    assert error["code"] == "contract_violated"
-    assert [v["kind"] for v in error["violations"]] == ["schema"]
-    assert [a["failure"] for a in error["attempts"]] == ["schema"] * 3
+    decision_id = raw.headers["x-transire-decision-id"]
+    assert isinstance(json.loads(answer.choices[0].message.content)["priority"], int)
+    assert raw.headers["x-transire-attempts"] == "2"
+    first, second = _permits(world, decision_id)
+    assert first["deployment"] != second["deployment"]
+    asked = world.received(first["deployment"])["received"][-1]["body"]["messages"]
+    told = world.received(second["deployment"])["received"][-1]["body"]["messages"]
+    assert told[:-1] == asked
+    assert told[-1]["role"] == "developer"
+    assert "message.content#/properties/1/type" in told[-1]["content"]
+    assert "about" not in told[-1]["content"]
+
+
+def test_a_noted_attempt_is_recorded_as_another_content_and_replays(world: World) -> None:
+    _all(world, "wrong_type")
+    answer = world.chat("make a ticket", response_format=SCHEMA)
+
+    decision_id = answer.headers["x-transire-decision-id"]
+    first, second = _permits(world, decision_id)
+    (attempt,) = [e for e in world.entries(decision_id) if e["kind"] == "attempt"]
+    replayed = world.act("aud", "GET", f"/v1/decisions/{decision_id}/replay").json()
+    assert attempt["noted"] == ["schema"]
+    assert first["content"] != second["content"]
+    assert first["wire"] != second["wire"]
+    assert (replayed["policy_agrees"], replayed["ranking_agrees"]) == (True, True), replayed
+    assert world.verify().returncode == 0
+
+
+def test_an_answer_that_no_note_helps_is_422_with_every_attempt(world: World) -> None:
+    _all(world, "wrong_tool")
+    answer = world.chat("make a ticket", tools=TOOLS)
+
+    error = answer.json()["error"]
+    assert (answer.status_code, error["code"]) == (422, "contract_violated")
+    assert [a["failure"] for a in error["attempts"]] == ["tool_unknown"] * 3
+
+
+def _permits(world: World, decision_id: str) -> list[Any]:
+    return [e["permit"] for e in world.entries(decision_id) if "permit" in e]
 
 
 def test_at_the_highest_stakes_a_broken_answer_is_not_repaired(world: World) -> None:

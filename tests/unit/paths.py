@@ -49,6 +49,7 @@ from transire.domain.permit import Outcome, Permit, Recorded
 from transire.domain.ports import Governed, Release, Violation, Wire
 from transire.domain.request import Assertions, Body, Principal, RoutingRequest
 from transire.errors import (
+    ContractViolated,
     TransireError,
 )
 from transire.forward.fallback import AttemptPlan
@@ -263,6 +264,15 @@ class FakeValidator:
         return answer
 
 
+class FakeNotes:
+    """Notes a request once, as another content."""
+
+    async def noted(self, request: RoutingRequest, error: ContractViolated) -> RoutingRequest:
+        if request.noted:
+            return request
+        return replace(request, noted=(str(error.facts["failure"]),), content_digest=b"noted")
+
+
 @dataclass
 class FakeHealth:
     """Notes which deployments were used, and how that ended."""
@@ -312,6 +322,7 @@ class Path:
     scorer: FakeScorer = field(default_factory=FakeScorer)
     reviews: FakeReviews = field(default_factory=FakeReviews)
     validator: FakeValidator = field(default_factory=FakeValidator)
+    notes: FakeNotes = field(default_factory=FakeNotes)
     health: FakeHealth = field(default_factory=FakeHealth)
     observer: FakeObserver = field(default_factory=FakeObserver)
     bundle: Bundle = COMPILED.bundle
@@ -328,6 +339,7 @@ class Path:
             forwarder=self.forwarder,
             validator=self.validator,
             attempts=AttemptPlan(),
+            notes=self.notes,
             health=self.health,
             observer=self.observer,
             contradicts=lambda place, *_: place == "elsewhere",

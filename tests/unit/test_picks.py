@@ -24,7 +24,7 @@ from transire.domain.ids import DecisionId, DeploymentId, Purpose, ReviewId, Sta
 from transire.domain.ports import Governed, Release
 from transire.domain.request import Assertions
 from transire.errors import IntegrityError
-from transire.picks import confirm, free, may_repair, redeclared, restorer_of, seed_of
+from transire.picks import confirm, free, may_note, may_repair, redeclared, restorer_of, seed_of
 
 TERMS = Terms(1, 1, 1, 1_000, 900, 0)
 
@@ -244,3 +244,18 @@ def test_without_facts_nothing_is_repaired() -> None:
     empty = replace(known, authorization=replace(known.authorization, facts={}))
 
     assert not may_repair(empty, bundle_of(repair_stakes=frozenset(STAKES)))
+
+
+def test_a_note_takes_the_bundles_word_one_bundle_no_release_and_no_redaction() -> None:
+    def governed(**rules: Any) -> Governed:
+        empty: Any = None
+        return Governed(bundle_of(**rules), empty, empty, empty, empty)
+
+    told, plain = replace(recorded_case(), redaction=None), governed()
+    now = governed(retry_with_errors=True)
+
+    assert may_note(told, now, now, None)
+    assert not may_note(told, plain, plain, None)
+    assert not may_note(told, now, governed(retry_with_errors=True), None)
+    assert not may_note(told, now, now, release("q"))
+    assert not may_note(recorded_case(), now, now, None)

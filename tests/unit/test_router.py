@@ -352,6 +352,101 @@ async def test_an_answer_is_repaired_as_far_as_the_bundle_lets_it_at_these_stake
     assert (routed.completion.choices[0].content == "repaired") is is_repaired
 
 
+def retrying(path: Path, *, is_told: bool = True) -> None:
+    """The bundle tells the next attempt what was wrong, or not, and something always is."""
+    routing = replace(path.bundle.routing, retry_with_errors=is_told)
+    path.bundle = replace(path.bundle, routing=routing)
+    path.validator.wrong = [Violation(kind="schema", path="a")]
+
+
+def contents(path: Path) -> list[tuple[tuple[str, ...], bytes]]:
+    """Of each permit, in order: what it was noted with, and the digest of what it is for."""
+    return [(c.request.noted, c.body(Form.RAW)[1]) for c, _ in path.recorder.permits]
+
+
+async def test_the_next_attempt_is_told_once_what_was_wrong_and_classified_anew(
+    path: Path,
+) -> None:
+    retrying(path)
+    with pytest.raises(ContractViolated):
+        await path.router.route(request())
+
+    noted = (("schema",), b"noted")
+    assert contents(path) == [((), b""), noted, noted]
+    assert path.detector.asked == 2
+
+
+async def test_without_the_bundles_word_the_same_is_sent_again(path: Path) -> None:
+    retrying(path, is_told=False)
+    with pytest.raises(ContractViolated):
+        await path.router.route(request())
+
+    assert contents(path) == [((), b"")] * 3
+    assert path.detector.asked == 1
+
+
+async def test_a_noted_request_goes_only_where_its_own_classes_may_go(path: Path) -> None:
+    class Detector(FakeDetector):
+        async def classify(self, request: RoutingRequest) -> Classification:
+            found = await super().classify(request)
+            classes = frozenset({DataClass("SECURITY_SENSITIVE")}) if request.noted else found.found
+            return replace(found, found=classes)
+
+    retrying(path)
+    path.detector = Detector()
+    with pytest.raises(ContractViolated):
+        await path.router.route(request())
+
+    assert [noted for noted, _ in contents(path)] == [(), ("schema",), ("schema",)]
+    assert [e for e in path.events if e.startswith("sent")][1:] == ["sent onprem-general"] * 2
+
+
+async def test_what_a_person_released_is_never_noted(path: Path) -> None:
+    retrying(path)
+    path.detector.found = frozenset({DataClass("HEALTH")})
+    path.reviews.allowed = Release(
+        review_id=ReviewId("rev_1"),
+        conditions=(),
+        changes=(),
+        assertions=Assertions(),
+        deployments=frozenset({DeploymentId("eu-medical")}),
+        queues=frozenset({"clinical-claims"}),
+    )
+    with pytest.raises(ContractViolated):
+        await path.router.route(request("sales", review_id=ReviewId("rev_1")))
+
+    assert contents(path) == [((), b"")] * 2
+
+
+async def test_nothing_is_noted_once_another_bundle_is_active(path: Path) -> None:
+    retrying(path)
+    first = path.bundle
+
+    class Activating(FakeForwarder):
+        async def send(self, permit: Recorded[Permit], wire: Wire, **more: Any) -> Any:
+            path.bundle = replace(first)
+            return await super().send(permit, wire, **more)
+
+    path.router = replace(path.router, forwarder=Activating(path.events))
+    with pytest.raises(ContractViolated):
+        await path.router.route(request())
+
+    assert contents(path) == [((), b"")] * 3
+
+
+async def test_a_failed_attempt_is_not_told_anything(path: Path) -> None:
+    retrying(path)
+    path.validator.wrong = []
+    path.forwarder.failing = {
+        name: UpstreamError("x", facts={"failure": "timeout"})
+        for name in path.bundle.catalog.deployments
+    }
+    with pytest.raises(TransireError):
+        await path.router.route(request())
+
+    assert contents(path) == [((), b"")] * 3
+
+
 async def test_without_a_contract_nothing_is_repaired(path: Path) -> None:
     async def repaired(_: Any, answer: Completion) -> Completion:
         raise AssertionError("nothing was promised")

@@ -270,3 +270,5 @@ class RoutingDocument(_Model):
     expected_output_tokens: Annotated[int, Field(ge=1)] = 400
     repair_stakes: list[Id] | None = None
     """Stakes at which an answer's JSON syntax may be repaired; left out, all but the highest."""
+    retry_with_errors: bool = False
+    """After a broken contract, tell the next attempt in a `developer` message what was wrong."""

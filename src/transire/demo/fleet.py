@@ -23,7 +23,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from transire.demo.voices import as_json, instance, last_text, say
+from transire.demo.voices import WRONG_TYPE, as_json, instance, is_noted, last_text, say
 
 __all__ = ["FLEET", "MODES", "Upstream", "build_upstream"]
 
@@ -115,6 +115,7 @@ class Upstream:
 
     def _message(self, body: dict[str, Any]) -> tuple[dict[str, Any], str]:
         prompt = last_text(body)
+        mode = "ok" if self.mode == WRONG_TYPE and is_noted(body) else self.mode
         odd: dict[str, Callable[[], tuple[dict[str, Any], str]]] = {
             "empty": lambda: ({"role": "assistant", "content": ""}, "stop"),
             "wrong_tool": lambda: (_calls([("nobody_offered_this", {})]), "tool_calls"),
@@ -127,14 +128,14 @@ class Upstream:
         if tools and not has_result and body.get("tool_choice") != "none":
             wanted = tools if "parallel" in prompt.lower() else tools[:1]
             made = [(t["name"], instance(t.get("parameters") or {}, prompt)) for t in wanted]
-            return _calls(made, self.mode), "tool_calls"
+            return _calls(made, mode), "tool_calls"
         form = body.get("response_format", {})
         if form.get("type") == "json_schema":
             value = instance(form["json_schema"].get("schema", {}), prompt)
-            return {"role": "assistant", "content": as_json(value, self.mode)}, "stop"
+            return {"role": "assistant", "content": as_json(value, mode)}, "stop"
         text = say(self.name, prompt)
         if form.get("type") == "json_object":
-            return {"role": "assistant", "content": as_json({"answer": text}, self.mode)}, "stop"
+            return {"role": "assistant", "content": as_json({"answer": text}, mode)}, "stop"
         limit = body.get("max_tokens", body.get("max_completion_tokens", 10_000))
         words = text.split(" ")
         finish = "length" if len(words) > limit else "stop"

@@ -3,7 +3,7 @@
 import json
 from typing import Any, Final
 
-__all__ = ["as_json", "instance", "last_text", "say"]
+__all__ = ["WRONG_TYPE", "as_json", "instance", "is_noted", "last_text", "say"]
 
 MISSING_BRACE: Final = "missing_brace"
 WRONG_TYPE: Final = "wrong_type"
@@ -38,6 +38,12 @@ def as_json(value: Any, mode: str) -> str:
         value = {name: f"about {item}" for name, item in value.items()}
     text = json.dumps(value)
     return text[:-1] if mode == MISSING_BRACE else text
+
+
+def is_noted(body: dict[str, Any]) -> bool:
+    """Whether the last message says that an earlier answer was not accepted."""
+    last = body["messages"][-1]
+    return last["role"] == "developer" and "was not accepted" in last["content"]
 
 
 def last_text(body: dict[str, Any]) -> str:

@@ -59,6 +59,7 @@ class RoutingRules:
         deadline_s: Total seconds a request may take.
         repair_stakes: Stakes at which an answer's syntax may be repaired; None is every level but
             the taxonomy's highest.
+        retry_with_errors: After a broken contract, the next attempt is told what was wrong.
     """
 
     tasks: tuple[str, ...]
@@ -70,6 +71,7 @@ class RoutingRules:
     deadline_s: float = 120.0
     expected_output_tokens: int = 400
     repair_stakes: frozenset[Stakes] | None = None
+    retry_with_errors: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

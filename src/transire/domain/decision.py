@@ -426,7 +426,8 @@ class Case:
 
     Attributes:
         redaction: None where redaction was not tried or changed nothing.
-        reclassified: What a newer detector said before a later attempt; its facts narrowed.
+        reclassified: What was said anew before a later attempt, by a newer detector or of a noted
+            request; its facts narrowed.
     """
 
     request: RoutingRequest

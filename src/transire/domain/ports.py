@@ -3,10 +3,10 @@
 `DecisionLog` stands in `domain.log` beside its values.
 """
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 from transire.domain.answer import Chunk, Completion
 from transire.domain.bundle import Bundle, Quarantine
@@ -26,7 +26,7 @@ from transire.domain.ids import DeploymentId, ReviewId
 from transire.domain.log import Change, Condition, Receipt
 from transire.domain.permit import Outcome, Permit, Recorded
 from transire.domain.request import Assertions, Body, RoutingRequest
-from transire.errors import TransireError, UpstreamError
+from transire.errors import ContractViolated, TransireError, UpstreamError
 
 __all__ = [
     "Attempts",
@@ -38,6 +38,8 @@ __all__ = [
     "Governed",
     "Health",
     "Keyed",
+    "Mend",
+    "Notes",
     "Observer",
     "Recorder",
     "Release",
@@ -261,6 +263,10 @@ class Violation:
     choice: int = 0
 
 
+Mend: TypeAlias = Callable[[Completion], Awaitable[Completion]]
+"""Repairs the syntax of an answer to one request, as `Validator.repaired` does."""
+
+
 class Validator(Protocol):
     """Judges a whole answer against the request's own contract; bounded in time and size."""
 
@@ -359,6 +365,17 @@ class Recorder(Protocol):
         Raises:
             IntegrityError: the log never issued it.
             StaleError: the active bundle or the quarantine moved since.
+        """
+
+
+class Notes(Protocol):
+    """Tells the next attempt what was wrong with an answer."""
+
+    async def noted(self, request: RoutingRequest, error: ContractViolated) -> RoutingRequest:
+        """The request with a message of kinds and places, none of the answer's words.
+
+        It is another content and must be classified and authorized anew (I3). The very same
+        request where there is nothing to say.
         """
 
 

@@ -168,6 +168,8 @@ class RoutingRequest:
         mac: `request_mac`, the keyed digest that identifies the request for review.
         content_digest: Keyed digest over what would be classified and sent, raw form.
         deadline_s: Seconds this request may take on the path, from when its body was read.
+        noted: Kinds of violations of which the body's last message tells; empty without one. Then
+            `mac` is still that of the request as it was sent.
     """
 
     id: DecisionId
@@ -181,6 +183,7 @@ class RoutingRequest:
     content_digest: bytes
     deadline_s: float
     review_id: ReviewId | None = None
+    noted: tuple[str, ...] = ()
 
 
 def path_of(pointer: Pointer) -> str:

@@ -87,6 +87,8 @@ def attempt_fields(case: Case) -> tuple[dict[str, JsonValue], dict[str, bytes]]:
     fields, blobs = _judged(case)
     authorization = case.authorization
     decided_under = authorization.request_bundle or authorization.bundle_digest
+    if case.request.noted:
+        fields["noted"] = list(case.request.noted)
     return {**fields, "decision_id": case.request.id, "request_bundle": decided_under}, blobs
 
 
