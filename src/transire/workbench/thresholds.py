@@ -78,12 +78,21 @@ def highest_reaching(curve: Curve, recall: float) -> Point | None:
     return reaching[-1] if reaching else None
 
 
+def _best_of(found: Sequence[Found], label: str) -> list[tuple[tuple[int, int], int]]:
+    """Each range once, with the best score that anybody gave it."""
+    best: dict[tuple[int, int], int] = {}
+    for start, end, name, score in found:
+        if name == label:
+            best[start, end] = max(score, best.get((start, end), 0))
+    return list(best.items())
+
+
 def _curve(rows: Sequence[Row], label: str) -> Curve:
     """Each span counts up to the best score that meets it, each finding up to its own."""
     reached, scores, right, wanted = list[int](), list[int](), list[int](), 0
     for row in rows:
         spans = [(s, e) for s, e, name in row.wanted if name == label]
-        found = [((s, e), score) for s, e, name, score in row.found if name == label]
+        found = _best_of(row.found, label)
         wanted += len(spans)
         best = [max((s for at, s in found if meet(at, span)), default=-1) for span in spans]
         reached += [score for score in best if score >= 0]

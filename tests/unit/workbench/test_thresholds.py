@@ -85,3 +85,13 @@ def test_one_span_is_called_one_span() -> None:
 
     assert ">1 span</text>" in drawn
     assert ">2 spans</text>" in drawn
+
+
+def test_a_span_that_two_recognizers_found_is_one_finding() -> None:
+    twice = ((0, 4, "A", 75), (0, 4, "A", 97), (20, 24, "A", 50))
+    rows = [Row(((0, 4, "A"),), twice)]
+
+    (curve,) = curves(rows)
+
+    assert evaluate(rows)["A"].entities()["overlap"]["precision"] == 0.5
+    assert [(p.found, p.right) for p in (curve.points[50], curve.points[76])] == [(2, 1), (1, 1)]
