@@ -110,6 +110,10 @@ class MemoryLog:
     async def scan(self, prefix: str) -> list[tuple[str, str]]:
         return sorted((k, v) for k, v in self.state.items() if k.startswith(prefix))
 
+    async def newest(self, prefix: str, *, before: str | None, limit: int) -> list[tuple[str, str]]:
+        rows = [row for row in await self.scan(prefix) if before is None or row[0] < before]
+        return rows[::-1][:limit]
+
     async def read_entries(self, kinds: frozenset[str]) -> list[dict[str, JsonValue]]:
         """`bundle.acts.Entries`: what was appended is what is read."""
         return [entry for entry in self.entries if entry["kind"] in kinds]

@@ -188,6 +188,43 @@ def test_the_requester_can_take_it_back(world: World) -> None:
     assert _approve(world, review_id).status_code == 409
 
 
+def _listed(world: World, person: str = "rita", **query: Any) -> Any:
+    asked = "&".join(f"{name}={value}" for name, value in query.items())
+    return world.act(person, "GET", f"/v1/reviews?{asked}")
+
+
+def _walked(world: World, **query: Any) -> list[str]:
+    """Ids of every page, in order."""
+    found: list[str] = []
+    after: dict[str, str] = {}
+    while True:
+        page = _listed(world, **query, **after).json()
+        assert len(page["reviews"]) <= query["limit"]
+        found += [review["id"] for review in page["reviews"]]
+        if page["next"] is None:
+            return found
+        after = {"after": page["next"]}
+
+
+def test_reviews_are_listed_page_by_page(world: World) -> None:
+    made = [_hold(world) for _ in range(5)]
+    for review_id in made[:3]:
+        world.act("rita", "POST", f"/v1/reviews/{review_id}/deny", {"comment": "no"})
+    _approve(world, made[3])
+    waiting = _walked(world, limit=1)
+    denied = _walked(world, state="denied", limit=2)
+
+    assert waiting[-2:] == made[3:]
+    assert waiting == sorted(set(waiting))
+    assert denied[:3] == made[:3][::-1]
+    assert denied == sorted(set(denied), reverse=True)
+    assert _walked(world, state="approved", limit=200)[-1] == made[3]
+    assert set(denied) <= set(_walked(world, state="closed", limit=200))
+    assert _listed(world, limit=0).status_code == 400
+    assert _listed(world, limit=201).status_code == 400
+    assert _listed(world, after="rev_1").status_code == 400
+
+
 def test_only_those_who_may_act_or_audit_see_a_review(world: World) -> None:
     review_id = _hold(world)
 

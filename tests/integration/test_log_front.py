@@ -154,6 +154,21 @@ async def test_state_of_an_earlier_start_is_known_at_once(place: Path, opened: O
         assert await log.scan("a/") == [("a/k", "1")]
 
 
+async def test_the_newest_of_many_keys_are_read_page_by_page(place: Path, opened: Opened) -> None:
+    keys = [f"a/{n:02d}" for n in range(7)]
+    changes = tuple(Change(key=key, value=key[2:]) for key in (*keys, "a0", "a", "b/1"))
+    async with opened(place) as log:
+        await log.append(Item(kind="test", fields={}, changes=changes))
+        first = await log.newest("a/", before=None, limit=3)
+        second = await log.newest("a/", before=first[-1][0], limit=3)
+        third = await log.newest("a/", before=second[-1][0], limit=3)
+
+        assert [key for key, _ in (*first, *second, *third)] == keys[::-1]
+        assert [len(page) for page in (first, second, third)] == [3, 3, 1]
+        assert first[0] == ("a/06", "06")
+        assert await log.newest("a/", before="zz", limit=9) == [(k, k[2:]) for k in keys[::-1]]
+
+
 async def test_a_lingering_outcome_rides_with_the_next_decision(
     place: Path, opened: Opened
 ) -> None:

@@ -1,7 +1,9 @@
 """Held requests, as reviewers and requesters reach them. Each act asks Cedar."""
 
+import asyncio
+from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, Final, Literal, TypeAlias
 
 from fastapi import APIRouter, Query, Request
 from pydantic import Field
@@ -11,15 +13,27 @@ from transire.api.intake import StrictBody, guarded, person_of
 from transire.bootstrap import Installation
 from transire.bundle.acts import MODE_KEY
 from transire.domain.request import Principal
-from transire.errors import AccessError, NotFoundError, RequestError
-from transire.review.states import STATES, Review
+from transire.errors import AccessError, NotFoundError
+from transire.review.listing import Wanted
+from transire.review.states import Review
 
 __all__ = ["DecideBody", "add_reviews"]
 
 State: TypeAlias = Literal[
-    "pending", "claimed", "approved", "denied", "expired", "cancelled", "spent"
+    "open",
+    "pending",
+    "claimed",
+    "approved",
+    "closed",
+    "denied",
+    "expired",
+    "cancelled",
+    "spent",
 ]
-"""A review's states; another word is refused rather than matched by nothing."""
+"""A review's states, one or several; another word is refused rather than matched by nothing."""
+
+
+_REVIEW_ID: Final = "^rev_[0-9A-Za-z]{26}$"
 
 
 class DecideBody(StrictBody):
@@ -40,15 +54,24 @@ def add_reviews(router: APIRouter, it: Installation) -> None:
 
     @router.get("/v1/reviews", tags=["reviews"])
     async def list_reviews(
-        request: Request, state: State | None = None, queue: str | None = None
+        request: Request,
+        state: State = "open",
+        queue: Annotated[str | None, Query(max_length=64)] = None,
+        after: Annotated[str | None, Query(pattern=_REVIEW_ID)] = None,
+        limit: Annotated[int, Query(ge=1, le=200)] = 50,
     ) -> dict[str, Any]:
-        """The tenant's reviews that this person may release, look into or audit, oldest first."""
+        """The tenant's reviews that this person may release, look into or audit, page by page.
+
+        Open ones come oldest first, closed ones newest first. `next`, where it is not null, is the
+        `after` of the next page; what this person may not see is left out of a page.
+        """
         principal = person_of(it, request)
-        if state is not None and state not in STATES:
-            there = ", ".join(sorted(STATES))
-            raise RequestError(f"no such state; there are {there}", param="state")
-        reviews = await it.reviews.list(principal.tenant, state=state, queue=queue)
-        return {"reviews": [_shown(it, r) for r in reviews if _may_see(it, principal, r)]}
+        page = await it.reviews.list(
+            Wanted(tenant=principal.tenant, state=state, queue=queue, after=after, limit=limit)
+        )
+        # Two questions to Cedar for each: not on the event loop.
+        shown = await asyncio.to_thread(_visible, it, principal, page.reviews)
+        return {"reviews": shown, "next": page.next}
 
     @router.get("/v1/reviews/{review_id}", tags=["reviews"])
     async def get(
@@ -118,6 +141,12 @@ def _shown(it: Installation, review: Review) -> dict[str, Any]:
     for name in ("mac", "assertions"):
         del fields[name]
     return {**fields, "state": review.state(it.clock.now())}
+
+
+def _visible(
+    it: Installation, principal: Principal, reviews: Sequence[Review]
+) -> list[dict[str, Any]]:
+    return [_shown(it, review) for review in reviews if _may_see(it, principal, review)]
 
 
 def _may_see(it: Installation, principal: Principal, review: Review) -> bool:

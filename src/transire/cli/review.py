@@ -25,10 +25,17 @@ Why = Annotated[str, typer.Option("--comment", "-m", help="Why; needed for every
 @acting
 def list_reviews(
     router: RemoteRouter,
-    state: Annotated[str, typer.Option(help="pending, claimed, approved, denied, …")] = "",
+    state: Annotated[
+        str, typer.Option(help="open, pending, claimed, approved; closed, denied, spent, …")
+    ] = "open",
+    queue: Annotated[str, typer.Option(help="Only those of one queue.")] = "",
+    after: Annotated[str, typer.Option(help="The `next` of the page before.")] = "",
+    limit: Annotated[int, typer.Option(help="Most in one page, 200 at the most.")] = 50,
 ) -> None:
-    """Reviews of your tenant, oldest first."""
-    emit(router.call("GET", f"/v1/reviews{'?' + urlencode({'state': state}) if state else ''}"))
+    """A page of your tenant's reviews: open ones oldest first, closed ones newest first."""
+    asked = {"state": state, "queue": queue, "after": after, "limit": limit}
+    query = urlencode({name: value for name, value in asked.items() if value})
+    emit(router.call("GET", f"/v1/reviews?{query}"))
 
 
 @app.command()

@@ -132,5 +132,11 @@ class DecisionLog(Protocol):
     async def scan(self, prefix: str) -> list[tuple[str, str]]:
         """All state keys with this prefix, sorted, with their values."""
 
+    async def newest(self, prefix: str, *, before: str | None, limit: int) -> list[tuple[str, str]]:
+        """The last `limit` state keys with this prefix, or of those below `before`, descending.
+
+        For what may be many: read from the database, not from memory, and off the event loop.
+        """
+
     async def blob(self, digest: str) -> bytes | None:
         """Side data by its digest."""

@@ -137,6 +137,10 @@ class LogFront(ABC):
         """Committed keys with this prefix, sorted."""
         return self._mirror.scan(prefix)
 
+    async def newest(self, prefix: str, *, before: str | None, limit: int) -> list[tuple[str, str]]:
+        """See `domain.log.DecisionLog`."""
+        return await self.read(lambda reader: reader.newest(prefix, before=before, limit=limit))
+
     async def blob(self, digest: str) -> bytes | None:
         """Side data by its digest."""
         return await self.read(lambda reader: reader.blob(digest))

@@ -171,6 +171,16 @@ class Reader:
         """Every state value."""
         return _state(self._connection)
 
+    def newest(self, prefix: str, *, before: str | None, limit: int) -> list[tuple[str, str]]:
+        """State values by descending key, as `domain.log.DecisionLog.newest`; an index range."""
+        end = f"{prefix[:-1]}{chr(ord(prefix[-1]) + 1)}"
+        rows = self._connection.exec_driver_sql(
+            "SELECT key, value FROM state WHERE log_id=? AND key>=? AND key<? "
+            "ORDER BY key DESC LIMIT ?",
+            (_LOG_ID, prefix, end if before is None else min(before, end), limit),
+        )
+        return [(str(key), str(value)) for key, value in rows]
+
     def leaves(self, start: int, stop: int) -> list[tuple[int, bytes]]:
         """Entries `[start, stop)` with their indexes."""
         rows = self._connection.exec_driver_sql(

@@ -1,10 +1,10 @@
 """Reviews as durable state of the log: every transition is an entry and a compare-and-swap."""
 
 import asyncio
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from typing import Any, Final, Protocol
+from typing import Any, Protocol
 
 import orjson
 
@@ -28,19 +28,12 @@ from transire.errors import (
 from transire.review import states
 from transire.review.assertions import united
 from transire.review.evidence import MAX_HELD_BYTES, destroy, hold_key, key_key, open_hold, seal
+from transire.review.listing import Page, Wanted, read_page
 from transire.review.opened import opened
 from transire.review.openings import OPEN_PREFIX, Opening, Places, closing, opening, read_openings
 from transire.review.states import Review
 
-__all__ = [
-    "MAX_LISTED",
-    "HeldRecorder",
-    "ReviewQueue",
-]
-
-MAX_LISTED: Final = 200
-"""Closed reviews in one list; older ones are found by their id, and in the log."""
-_OPEN_STATES: Final = frozenset({"pending", "claimed", "approved"})
+__all__ = ["HeldRecorder", "ReviewQueue"]
 
 
 class HeldRecorder(Protocol):
@@ -158,19 +151,9 @@ class ReviewQueue:
             raise NotFoundError("no such review")
         return review
 
-    async def list(self, tenant: str, *, state: str | None, queue: str | None) -> list[Review]:
-        """A tenant's reviews, oldest first: every open one, and the newest that are closed."""
-        now = self._clock.now()
-
-        def is_wanted(review: Review) -> bool:
-            is_in_state = state is None or review.state(now) == state
-            return review.tenant == tenant and is_in_state and (not queue or queue in review.queues)
-
-        open_ids = {o.review_id for o in await self._openings() if o.tenant == tenant}
-        rows = await self._log.scan("review/")
-        most = 0 if state in _OPEN_STATES else MAX_LISTED
-        # Parsing what a tenant has had in years takes seconds: not on the event loop.
-        return await asyncio.to_thread(_newest, rows, open_ids, most, is_wanted)
+    async def list(self, wanted: Wanted) -> Page:
+        """A page of a tenant's reviews: open ones oldest first, closed ones newest first."""
+        return await read_page(self._log, wanted, self._clock.now())
 
     async def open_count(self) -> int:
         """How many reviews are open, of all tenants."""
@@ -334,19 +317,3 @@ class ReviewQueue:
 def _closed(review_id: str) -> tuple[Change, ...]:
     """What closing a review does to the state beside it."""
     return (closing(review_id), *destroy(review_id))
-
-
-def _newest(
-    rows: Sequence[tuple[str, str]],
-    open_ids: Container[str],
-    most: int,
-    is_wanted: Callable[[Review], bool],
-) -> list[Review]:
-    """Of rows in order of opening: the open ones, and at most so many of the others."""
-    found: list[Review] = []
-    for key, text in reversed(rows):
-        is_open = key.removeprefix("review/") in open_ids
-        if (is_open or most > 0) and is_wanted(review := Review.from_json(text)):
-            found.append(review)
-            most -= not is_open
-    return found[::-1]

@@ -1,0 +1,102 @@
+"""Pages of a tenant's reviews: open ones as they should be worked on, closed ones newest first.
+
+Open reviews are found by their openings, which are bounded. Closed ones are all there ever were:
+they are read from the database in steps, newest first, and parsed off the event loop, until a page
+is full. A page is continued by the id of its last review (keyset), so reviews that are opened or
+closed meanwhile neither repeat nor hide others.
+"""
+
+import asyncio
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from transire.domain.log import DecisionLog
+from transire.review.openings import OPEN_PREFIX, read_openings
+from transire.review.states import STATES, Review
+
+__all__ = ["FILTERS", "Page", "Wanted", "read_page"]
+
+OPEN_STATES: Final = frozenset({"pending", "claimed", "approved"})
+"""Undecided, or approved and not used."""
+_GROUPS: Final = {"open": OPEN_STATES, "closed": STATES - OPEN_STATES}
+FILTERS: Final = STATES | _GROUPS.keys()
+"""What `state` may be: one state, or all that are open, or all that are closed."""
+_PREFIX: Final = "review/"
+_STEP: Final = 500
+"""Closed reviews read at once: about a megabyte, and some milliseconds of parsing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """Which reviews, and which page of them.
+
+    Attributes:
+        state: One of `FILTERS`.
+        queue: Only those that wait, or waited, in this queue.
+        after: The last id of the page before.
+        limit: Most reviews in the page.
+    """
+
+    tenant: str
+    state: str = "open"
+    queue: str | None = None
+    after: str | None = None
+    limit: int = 50
+
+    @property
+    def states(self) -> frozenset[str]:
+        """The states that are wanted; all of them open, or all of them closed."""
+        return _GROUPS.get(self.state, frozenset({self.state}))
+
+    def matches(self, review: Review, now: datetime) -> bool:
+        """Whether a review belongs into the list."""
+        if review.tenant != self.tenant or review.state(now) not in self.states:
+            return False
+        return not self.queue or self.queue in review.queues
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Reviews in order; `next` is what continues the list, None where it ends here."""
+
+    reviews: tuple[Review, ...]
+    next: str | None
+
+
+async def read_page(log: DecisionLog, wanted: Wanted, now: datetime) -> Page:
+    """One page.
+
+    Raises:
+        LogUnavailable: the database cannot be read.
+    """
+    is_open = wanted.states <= OPEN_STATES
+    found = await (_open if is_open else _closed)(log, wanted, now)
+    reviews = tuple(found[: wanted.limit])
+    return Page(reviews, reviews[-1].id if len(found) > wanted.limit else None)
+
+
+async def _open(log: DecisionLog, wanted: Wanted, now: datetime) -> list[Review]:
+    openings = read_openings(await log.scan(OPEN_PREFIX))
+    after = wanted.after or ""
+    ids = [o.review_id for o in openings if o.tenant == wanted.tenant and o.review_id > after]
+    texts = [await log.get(f"{_PREFIX}{review_id}") for review_id in ids]
+    return await asyncio.to_thread(_matching, texts, wanted, now)
+
+
+async def _closed(log: DecisionLog, wanted: Wanted, now: datetime) -> list[Review]:
+    found: list[Review] = []
+    before = None if wanted.after is None else f"{_PREFIX}{wanted.after}"
+    while len(found) <= wanted.limit:
+        rows = await log.newest(_PREFIX, before=before, limit=_STEP)
+        found += await asyncio.to_thread(_matching, [text for _, text in rows], wanted, now)
+        if len(rows) < _STEP:
+            break
+        before = rows[-1][0]
+    return found
+
+
+def _matching(texts: Iterable[str | None], wanted: Wanted, now: datetime) -> list[Review]:
+    reviews = (Review.from_json(text) for text in texts if text is not None)
+    return [review for review in reviews if wanted.matches(review, now)]
