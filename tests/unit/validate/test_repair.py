@@ -56,6 +56,8 @@ def test_syntax_that_can_mean_one_thing_alone_is_put_right(
         '{"a": [1, 2, // ... and so on\n 3]}',
         '{"a": [1, /* … */ 3]}',
         '{"a": 1 // note, "b": 2}',  # the comment may hold the rest
+        '{"a": 1 // note, "b": 2}\n',
+        '{"a": 1 /* note, "b": 2} */',
         '{"a": 1 /* note',
         '{"a": ',  # a value would have to be invented
         '{"a"',
@@ -91,6 +93,9 @@ def test_syntax_that_can_mean_one_thing_alone_is_put_right(
         "[+1,]",
         "[0x10,]",
         "[1_000,]",
+        "```\n01",
+        "```\n1.5.2",
+        "```\nTrue_story",
         "[1 2,]",
         "[truefalse,]",
         '["\\x41",]',
