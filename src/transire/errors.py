@@ -19,6 +19,7 @@
     │   │   └── LogUncertain     not in time; it may yet be           503
     │   └── StaleError           governed state moved; authorize again
     ├── DeploymentsUnavailable   permitted ones are all out of order  503 `deployments_unavailable`
+    ├── BudgetExceeded           spend less, or wait for the period   429 `budget_exceeded`
     ├── UpstreamError            every permitted deployment failed    502 `upstream_failed`
     ├── BundleError              the proposed bundle is not valid     422 `bundle_invalid`
     └── IntegrityError           stop and alert; caught only at the top
@@ -34,6 +35,7 @@ from typing import ClassVar
 __all__ = [
     "AccessError",
     "AuthenticationError",
+    "BudgetExceeded",
     "BundleError",
     "ConflictError",
     "ContractViolated",
@@ -205,6 +207,17 @@ class DeploymentsUnavailable(TransireError):  # noqa: N818 - STYLE names the roo
     status = 503
     code = "deployments_unavailable"
     should_retry = True
+
+
+class BudgetExceeded(TransireError):  # noqa: N818 - STYLE names the roots
+    """What the request may cost at most does not fit into what is left of a budget.
+
+    A period's end, a smaller `max_tokens` or a cheaper deployment helps, a retry does not.
+    `facts` may name the `budget`.
+    """
+
+    status = 429
+    code = "budget_exceeded"
 
 
 class UpstreamError(TransireError):

@@ -17,6 +17,7 @@ from transire.domain.permit import Tried
 from transire.domain.ports import Governed, Violation
 from transire.domain.request import RoutingRequest
 from transire.errors import (
+    BudgetExceeded,
     ContractViolated,
     DeploymentsUnavailable,
     GovernanceUnavailable,
@@ -141,6 +142,12 @@ def refuse_empty(case: Case, governed: Governed) -> TransireError:
         return DeploymentsUnavailable(
             "every permitted deployment is out of order or over its quota; try again shortly",
             facts={"filters": sorted(filters)},
+        )
+    if filters["budget"]:
+        return BudgetExceeded(
+            "the most this request could cost at any permitted deployment, whose price must be "
+            "known, does not fit into what a budget has left: wait, or ask for fewer `max_tokens`",
+            facts={"filters": sorted(filters), "left_micro_usd": case.ranking.budget_micro_usd},
         )
     name = filters.most_common(1)[0][0]
     needs = case.request.body.needs | case.classification.signals.needs

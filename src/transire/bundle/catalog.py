@@ -1,12 +1,14 @@
 """Documents become domain values. Pure; names are resolved before (`references`)."""
 
 from transire.bundle.documents import (
+    BudgetDocument,
     CatalogDocument,
     CueDocument,
     DeploymentDocument,
     RoutingDocument,
     TaxonomyDocument,
 )
+from transire.domain.budget import Budget, Period, Scope
 from transire.domain.bundle import Cue, RoutingRules
 from transire.domain.deployment import (
     Acceptance,
@@ -153,6 +155,19 @@ def to_catalog(c: CatalogDocument) -> Catalog:
             for name, item in sorted(c.acceptances.items())
         ),
         aliases={name: frozenset(targets) for name, targets in c.aliases.items()},
+        budgets={name: _budget(name, item) for name, item in sorted(c.budgets.items())},
+    )
+
+
+def _budget(name: str, b: BudgetDocument) -> Budget:
+    whose = Scope.TENANT if b.application is None else Scope.APPLICATION
+    return Budget(
+        id=name,
+        scope=Scope.KEY if b.each_key else whose,
+        period=Period(b.period),
+        limit_micro_usd=b.limit_micro_usd,
+        tenant=TenantId(b.tenant) if b.tenant else None,
+        application=ApplicationId(b.application) if b.application else None,
     )
 
 

@@ -13,6 +13,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstr
 __all__ = [
     "AcceptanceDocument",
     "ApplicationDocument",
+    "BudgetDocument",
     "CatalogDocument",
     "ContractDocument",
     "CueDocument",
@@ -225,6 +226,20 @@ class AcceptanceDocument(_Model):
     expires: Moment
 
 
+class BudgetDocument(_Model):
+    """A hard limit on spending, in whole micro-USD a day or calendar month (UTC).
+
+    Counts a tenant's or an application's requests, the latter with `each_key` key by key. What has
+    no known price is refused where a budget applies.
+    """
+
+    tenant: Id | None = None
+    application: Id | None = None
+    each_key: bool = False
+    period: Literal["day", "month"]
+    limit_micro_usd: Annotated[int, Field(ge=1, le=10**15)]
+
+
 class CatalogDocument(_Model):
     """Any `catalog/*.yaml`; sections may be spread over files, ids may not repeat."""
 
@@ -236,6 +251,7 @@ class CatalogDocument(_Model):
     people: dict[Id, PersonDocument] = {}
     queues: dict[Id, QueueDocument] = {}
     acceptances: dict[Id, AcceptanceDocument] = {}
+    budgets: dict[Id, BudgetDocument] = {}
     aliases: dict[Id, Annotated[list[Id], Field(min_length=1)]] = {}
 
 

@@ -111,6 +111,7 @@ class References:
             self._application(name, application, merged)
         self._people(merged)
         self._acceptances(merged)
+        self._budgets(merged)
         self._aliases(merged)
         return merged
 
@@ -195,6 +196,18 @@ class References:
             self._refer((*path, "languages"), acceptance.languages, languages, "detector language")
             if len(set(acceptance.accepted_by)) < 2:
                 self._report((*path, "accepted_by"), "two different people must accept a gap")
+
+    def _budgets(self, c: CatalogDocument) -> None:
+        for name, budget in c.budgets.items():
+            path = ("budgets", name)
+            self._refer((*path, "tenant"), _given(budget.tenant), c.tenants, "tenant")
+            self._refer(
+                (*path, "application"), _given(budget.application), c.applications, "application"
+            )
+            if (budget.tenant is None) == (budget.application is None):
+                self._report(path, "names either a `tenant` or an `application`")
+            if budget.each_key and budget.application is None:
+                self._report(path, "`each_key` goes with an `application`, whose keys they are")
 
     def _aliases(self, c: CatalogDocument) -> None:
         known = {*c.deployments, *c.models, *(m.family for m in c.models.values())}

@@ -387,6 +387,7 @@ class Ranking:
         seed: The decision's seed.
         target_ms: The task's latency target.
         near_tie_permille: Costs within this share of the cheapest counted as equal.
+        budget_micro_usd: What was left of the tightest budget; None where none counts this.
     """
 
     candidates: tuple[Candidate, ...]
@@ -396,6 +397,7 @@ class Ranking:
     seed: int
     target_ms: int
     near_tie_permille: int
+    budget_micro_usd: int | None = None
 
     def to_json(self) -> dict[str, JsonValue]:
         """The ranking as an entry holds it, with everything that decided it; best first.
@@ -409,7 +411,9 @@ class Ranking:
         candidates.update((name, list(term)) for name, term in zip(Terms._fields, terms))  # noqa: B905 - no candidates, no columns
         filtered = _columns([pair for pair, _ in dropped], len(self.filtered))
         filtered["filter"] = [name for _, name in dropped]
+        left = self.budget_micro_usd
         return {
+            **({} if left is None else {"budget_micro_usd": left}),
             "scorer": self.scorer_digest,
             "seed": self.seed,
             "target_ms": self.target_ms,

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from transire.domain.budget import Budget
 from transire.domain.ids import (
     ApplicationId,
     DataClass,
@@ -236,6 +237,7 @@ class Catalog:
     queues: Mapping[str, Queue]
     acceptances: tuple[Acceptance, ...] = ()
     aliases: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    budgets: Mapping[str, Budget] = field(default_factory=dict)
 
     @property
     def credentials(self) -> frozenset[str]:

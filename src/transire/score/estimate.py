@@ -44,6 +44,7 @@ class Question:
         expected_output: Tokens an answer usually takes.
         choices: `n`.
         max_cost_micro_usd, max_latency_ms: Asserted bounds, or None.
+        budget_micro_usd: What is left of the tightest budget that counts this request, or None.
         min_quality_permille: The highest of all floors.
     """
 
@@ -57,9 +58,15 @@ class Question:
     max_cost_micro_usd: int | None
     max_latency_ms: int | None
     min_quality_permille: int
+    budget_micro_usd: int | None = None
 
 
-def ask(request: RoutingRequest, classification: Classification, rules: RoutingRules) -> Question:
+def ask(
+    request: RoutingRequest,
+    classification: Classification,
+    rules: RoutingRules,
+    budget_micro_usd: int | None = None,
+) -> Question:
     """Gather what the request, its signals and the bundle ask for."""
     body, asserted, signals = request.body, request.assertions, classification.signals
     return Question(
@@ -77,6 +84,7 @@ def ask(request: RoutingRequest, classification: Classification, rules: RoutingR
             rules.task_quality_floor_permille.get(signals.task, 0),
             asserted.min_quality_permille or 0,
         ),
+        budget_micro_usd=budget_micro_usd,
     )
 
 

@@ -1,6 +1,6 @@
 """Filter the permitted set, then order it; pure, deterministic, integers only.
 
-Order of thought: capability → context → state → health → quota → max cost →
+Order of thought: capability → context → state → health → quota → budget → max cost →
 max latency → quality floor, each a hard filter; then raw before redacted per deployment; then the
 cheapest expected to meet the task's latency target, with power of two choices among near-ties in
 cost; then the fastest of the rest, as fallbacks. Each filter looks at one candidate alone, so
@@ -31,13 +31,16 @@ FILTERS: Final = (
     "state",
     "health",
     "quota",
+    "budget",
     "max_cost",
     "max_latency",
     "quality",
 )
 """Names of the hard filters, in the order in which they are applied and reported."""
 
-_QUALITY: Final = FILTERS.index("quality")
+_BUDGET, _MAX_COST, _MAX_LATENCY, _QUALITY = map(
+    FILTERS.index, ("budget", "max_cost", "max_latency", "quality")
+)
 
 _MASK: Final = (1 << 64) - 1
 
@@ -85,7 +88,8 @@ def rank(
     survivors: list[Candidate] = []
     filtered: list[tuple[int, Pair]] = []
     estimate = estimator(question)
-    has_bounds = question.max_cost_micro_usd is not None or question.max_latency_ms is not None
+    bounds = (question.budget_micro_usd, question.max_cost_micro_usd, question.max_latency_ms)
+    has_bounds = bounds != (None, None, None)
     least_quality = question.min_quality_permille
     for contender in contenders:
         failed = _first_unfit(question, contender)
@@ -107,6 +111,7 @@ def rank(
         seed=preference.seed,
         target_ms=preference.target_ms,
         near_tie_permille=preference.near_tie_permille,
+        budget_micro_usd=question.budget_micro_usd,
     )
 
 
@@ -195,14 +200,16 @@ def _first_unfit(question: Question, contender: Contender) -> int | None:
 
 
 def _first_exceeded(question: Question, contender: Contender, terms: Terms) -> int | None:
-    """Index into `FILTERS` of the first of the caller's bounds that is passed, or None."""
-    cost, latency = question.max_cost_micro_usd, question.max_latency_ms
-    if cost is not None:
-        worst = terms.worst_cost_micro_usd
-        if worst is None or worst > cost:
-            return 5
+    """Index into `FILTERS` of the first of the budgets' and caller's bounds passed, or None."""
+    worst, latency = terms.worst_cost_micro_usd, question.max_latency_ms
+    for which, most in (
+        (_BUDGET, question.budget_micro_usd),
+        (_MAX_COST, question.max_cost_micro_usd),
+    ):
+        if most is not None and (worst is None or worst > most):
+            return which
     if latency is not None and tail_ms(contender.deployment, contender.observed) > latency:
-        return 6
+        return _MAX_LATENCY
     return None
 
 

@@ -45,6 +45,7 @@ def ranking_from_record(recorded: Mapping[str, Any]) -> Ranking:
         seed=preference.seed,
         target_ms=preference.target_ms,
         near_tie_permille=preference.near_tie_permille,
+        budget_micro_usd=recorded.get("budget_micro_usd"),
     )
 
 

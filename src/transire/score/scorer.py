@@ -2,11 +2,12 @@
 
 import hashlib
 import json
+from collections.abc import Callable
 from typing import Final
 
 from transire.domain.bundle import Bundle, RoutingRules
 from transire.domain.decision import Authorization, Classification, Pair, Ranking
-from transire.domain.request import RoutingRequest
+from transire.domain.request import Principal, RoutingRequest
 from transire.score.estimate import ask
 from transire.score.health import FleetHealth
 from transire.score.rank import Contender, Preference, rank
@@ -20,13 +21,25 @@ DEFAULT_TARGET_MS: Final = 10_000
 """Target of a task for which `routing.yaml` names none, not even under `default`."""
 
 
-class BundleScorer:
-    """Implements `domain.ports.Scorer`. Reads memory only; no I/O, no clock but health's."""
+def _all(_: Principal) -> None:
+    """No budget counts anybody's requests."""
 
-    def __init__(self, bundle: Bundle, health: FleetHealth) -> None:
+
+class BundleScorer:
+    """Implements `domain.ports.Scorer`. Reads memory only; no I/O, no clock but health's.
+
+    Args:
+        left: Micro-USD that are left of the tightest budget that counts somebody's requests; None
+            where none does.
+    """
+
+    def __init__(
+        self, bundle: Bundle, health: FleetHealth, left: Callable[[Principal], int | None] = _all
+    ) -> None:
         self._deployments = bundle.catalog.deployments
         self._rules = bundle.routing
         self._health = health
+        self._left = left
         self._digest = _digest(self._rules)
 
     @property
@@ -45,7 +58,7 @@ class BundleScorer:
     ) -> Ranking:
         """Filter and order `permitted.permitted` minus `exclude`."""
         ranking = rank(
-            ask(request, classification, self._rules),
+            ask(request, classification, self._rules, self._left(request.principal)),
             self._contenders(permitted, exclude, seed),
             preference_of(self._rules, classification.signals.task, seed),
             self._digest,

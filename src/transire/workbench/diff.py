@@ -13,7 +13,9 @@ __all__ = ["summarize", "unified"]
 
 _NAMED: Final = 6
 """Ids told of each kind of change; the text has the rest."""
-_KINDS: Final = ("deployments", "applications", "tenants", "providers", "people", "queues")
+_KINDS: Final = (
+    *("deployments", "applications", "tenants", "providers", "people", "queues", "budgets"),
+)
 
 
 def unified(

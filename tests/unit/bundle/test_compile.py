@@ -303,3 +303,39 @@ def test_an_acceptance_needs_two_people() -> None:
     )
 
     assert "two different people" in problems_of(small_files(catalog=catalog))[0]
+
+
+BUDGET = """\
+budgets:
+  daily: {application: helpdesk, period: day, limit_micro_usd: 1000000}
+"""
+
+
+def test_a_budget_counts_an_application_or_a_tenant_for_a_day_or_month() -> None:
+    files = small_files() | {"catalog/budgets.yaml": BUDGET.encode()}
+
+    budgets = compile_bundle(files).bundle.catalog.budgets
+
+    assert [(b.id, b.scope, b.limit_micro_usd) for b in budgets.values()] == [
+        ("daily", "application", 1_000_000)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "why"),
+    [
+        ("application: helpdesk", "application: nobody", "which does not exist"),
+        ("application: helpdesk, ", "", "either a `tenant` or an `application`"),
+        ("application:", "tenant: acme, application:", "either a `tenant` or an `application`"),
+        ("application: helpdesk", "tenant: acme, each_key: true", "goes with an `application`"),
+        ("1000000", "0", "greater than or equal to 1"),
+        ("period: day", "period: week", "'day' or 'month'"),
+    ],
+)
+def test_a_budget_that_counts_nobody_or_nothing_is_refused(old: str, new: str, why: str) -> None:
+    text = changed(BUDGET, old, new)
+
+    problems = problems_of(small_files() | {"catalog/budgets.yaml": text.encode()})
+
+    assert any(why in problem for problem in problems)
+    assert all(problem.startswith("catalog/budgets.yaml:2") for problem in problems)

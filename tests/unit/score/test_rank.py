@@ -233,6 +233,7 @@ def test_filters_stand_in_the_order_that_the_research_gives() -> None:
         "state",
         "health",
         "quota",
+        "budget",
         "max_cost",
         "max_latency",
         "quality",
@@ -266,3 +267,15 @@ def test_every_term_is_reported() -> None:
     assert terms.success_permille == 1000
     assert terms.quality_permille == 700
     assert terms.in_flight == 9
+
+
+def test_what_may_cost_more_than_a_budget_has_left_is_not_ranked() -> None:
+    cheap = deployment("cheap", price=price(1_000))
+    dear = deployment("dear", price=price(9_000_000))
+    unpriced = deployment("unpriced", price=None)
+
+    ranking = rank_of(*map(contender, (cheap, dear, unpriced)), budget_micro_usd=100)
+
+    assert [c.pair.deployment for c in ranking.candidates] == ["cheap"]
+    assert removed(ranking) == {"dear": "budget", "unpriced": "budget"}
+    assert ranking.to_json()["budget_micro_usd"] == 100
