@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from transire.domain.budget import sums_after
 from transire.domain.log import Item, Receipt
 from transire.domain.request import JsonValue
 from transire.errors import (
@@ -132,6 +133,7 @@ class MemoryLog:
         fields: dict[str, JsonValue] = {"id": f"ent_{index:026d}", **item.fields}
         fields |= {"v": 1, "kind": item.kind, "salt": f"{index:032x}"}
         leaf = encode_entry(fields)
+        self.state |= sums_after(self.state.get, item.spends)
         for change in item.changes:
             if change.value is None:
                 self.state.pop(change.key, None)
@@ -157,6 +159,7 @@ class MemoryLog:
                 if condition.stale:
                     raise StaleError(message)
                 raise ConflictError(message, facts={"key": condition.key})
+        sums_after(self.state.get, item.spends)
         for digest, data in item.blobs.items():
             if hashlib.sha256(data).hexdigest() != digest:
                 raise IntegrityError("a blob does not have the digest it is stored under")

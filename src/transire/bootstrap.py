@@ -33,6 +33,7 @@ from transire.identity.keys import KeyRing
 from transire.identity.people import People
 from transire.limits.admission import Admission, AdmissionLimits, PreAuthLimiter
 from transire.limits.bucket import Rate
+from transire.limits.spending import left_of
 from transire.limits.summaries import Summaries
 from transire.observe.metrics import Metrics
 from transire.opening import close_open_permits, found, open_keys, open_writer
@@ -202,7 +203,11 @@ async def _wire(
                 ),
             ),
             authorizer=CedarAuthorizer(compiled),
-            scorer=BundleScorer(compiled.bundle, health),
+            scorer=BundleScorer(
+                compiled.bundle,
+                health,
+                left_of(compiled.bundle.catalog.budgets, log.peek, clock),
+            ),
         )
 
     acts = Acts(

@@ -43,6 +43,7 @@ from transire.domain.ports import (
 from transire.domain.request import RoutingRequest
 from transire.domain.taxonomy import Taxonomy
 from transire.errors import (
+    BudgetExceeded,
     ContractViolated,
     GovernanceUnavailable,
     ReviewRequired,
@@ -186,6 +187,7 @@ class Router:
 
     async def _route(self, request: RoutingRequest, account: Account) -> Routed:
         request, release = await self._admitted(request)
+        moved: TransireError = StaleError("the governed state kept moving; send the request again")
         for _ in range(_STALE_TRIES):
             governed = self.governed()
             case = account.case = await self._decide(request, governed)
@@ -195,10 +197,12 @@ class Router:
                     await self._hold(case, choice, governed, account)
                 else:
                     return await self._answer(case, choice, governed, release, account)
-            except StaleError:
+            except (StaleError, BudgetExceeded) as raised:
+                # Of a budget, others took what was left: something cheaper may still fit.
                 if account.permits:
                     raise
-        raise StaleError("the governed state kept moving; send the request again")
+                moved = raised if isinstance(raised, BudgetExceeded) else moved
+        raise moved
 
     async def _admitted(self, request: RoutingRequest) -> tuple[RoutingRequest, Release | None]:
         """The request as it counts, and what the review it names allows it."""
@@ -409,7 +413,13 @@ class Router:
         started = self.clock.monotonic()
         with account.recording():
             recorded = await self.recorder.permit(
-                case, choice, wire, attempt=account.permits + 1, cause=cause, release=release
+                case,
+                choice,
+                wire,
+                attempt=account.permits + 1,
+                cause=cause,
+                release=release,
+                budgets=self.governed().bundle.catalog.budgets,
             )
         sent = self.clock.monotonic()
         attempt_s = account.remaining_s(sent) * _ATTEMPT_SHARE

@@ -134,7 +134,9 @@ async def test_a_permit_that_nobody_can_use_is_closed(tmp_path: Path, ending: st
         recorder = LogRecorder(log, SystemClock())
         with stalled(log) as reached:
             asking = asyncio.ensure_future(
-                recorder.permit(case, choice, wire, attempt=1, cause="first", release=None)
+                recorder.permit(
+                    case, choice, wire, attempt=1, cause="first", release=None, budgets={}
+                )
             )
             await until(reached)
             if ending == "the caller goes away":
@@ -159,6 +161,7 @@ ACTS: dict[str, Act] = {
         attempt=1,
         cause="first",
         release=None,
+        budgets={},
     ),
     "a hold": lambda recorder, case, choice: recorder.held(
         case,
@@ -219,7 +222,9 @@ async def test_a_permit_is_vouched_for_while_nothing_has_moved(tmp_path: Path) -
     async with opened(tmp_path / "data") as log:
         await founded(log, authorization)
         recorder = LogRecorder(log, SystemClock())
-        permit = await recorder.permit(case, choice, wire, attempt=1, cause="first", release=None)
+        permit = await recorder.permit(
+            case, choice, wire, attempt=1, cause="first", release=None, budgets={}
+        )
         recorder.vouch(permit)
         with pytest.raises(IntegrityError):
             recorder.vouch(replace(permit))

@@ -153,7 +153,15 @@ class FakeRecorder:
     permits: list[tuple[Case, Release | None]] = field(default_factory=list)
 
     async def permit(
-        self, case: Case, choice: Choice, wire: Wire, *, attempt: int, cause: str, release: Any
+        self,
+        case: Case,
+        choice: Choice,
+        wire: Wire,
+        *,
+        attempt: int,
+        cause: str,
+        release: Any,
+        budgets: Any,
     ) -> Recorded[Permit]:
         if self.errors:
             raise self.errors.pop(0)

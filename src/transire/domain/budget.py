@@ -5,7 +5,7 @@ kept is never below what was really spent, and a process that dies between the t
 reservation: no crash opens a budget. Amounts are whole micro-USD (ADR 15).
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -13,6 +13,7 @@ from typing import Final
 
 from transire.domain.ids import ApplicationId, TenantId
 from transire.domain.request import Principal
+from transire.errors import BudgetExceeded
 
 __all__ = [
     "BUDGET_PREFIX",
@@ -25,6 +26,7 @@ __all__ = [
     "spend_of",
     "spent",
     "spent_after",
+    "sums_after",
 ]
 
 BUDGET_PREFIX: Final = "budget/"
@@ -137,3 +139,24 @@ def spent_after(value: str | None, spend: Spend) -> str | None:
     if spend.limit_micro_usd is not None and total > spend.limit_micro_usd:
         return None
     return f"{spend.period} {max(total, 0)}"
+
+
+def sums_after(get: Callable[[str], str | None], spends: Iterable[Spend]) -> dict[str, str]:
+    """State key → sum after these changes, made one after the other; all of them or none.
+
+    Args:
+        get: The state as it is.
+
+    Raises:
+        BudgetExceeded: a budget has not enough left.
+    """
+    sums: dict[str, str] = {}
+    for spend in spends:
+        after = spent_after(sums.get(spend.key) or get(spend.key), spend)
+        if after is None:
+            raise BudgetExceeded(
+                f"the budget `{spend.budget}` has not enough left for {spend.period}",
+                facts={"budget": spend.budget},
+            )
+        sums[spend.key] = after
+    return sums

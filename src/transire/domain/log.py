@@ -1,9 +1,10 @@
 """The decision log as the path sees it: items that go in, receipts that come out."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
+from transire.domain.budget import Spend, sums_after
 from transire.domain.request import JsonValue
 
 __all__ = ["KINDS", "Change", "Condition", "Continuation", "DecisionLog", "Item", "Receipt"]
@@ -56,6 +57,8 @@ class Item:
         disclosures: Personal fields, name → value, stored as RFC 9901 disclosures; only their
             digests enter the entry.
         erases: Digests of disclosures that are deleted with this entry, which says so (`erased`).
+        spends: Changes to budgets' sums, judged where the entry is written: with the sums as they
+            are then, one item after the other.
     """
 
     kind: str
@@ -65,6 +68,21 @@ class Item:
     blobs: Mapping[str, bytes] = field(default_factory=dict)
     disclosures: Mapping[str, str] = field(default_factory=dict)
     erases: frozenset[str] = frozenset()
+    spends: tuple[Spend, ...] = ()
+
+    def writes(self, get: Callable[[str], str | None]) -> tuple[Change, ...]:
+        """Its changes, and the sums of budgets that its spends lead to.
+
+        Args:
+            get: The state right before this item.
+
+        Raises:
+            BudgetExceeded: a budget has not enough left.
+        """
+        if not self.spends:
+            return self.changes
+        sums = sums_after(get, self.spends)
+        return (*self.changes, *(Change(key=key, value=value) for key, value in sums.items()))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,6 +127,7 @@ class DecisionLog(Protocol):
     Raises (by `append`):
         LogUnavailable: full, slow, read-only or failing; nothing may be forwarded.
         StaleError, ConflictError: a condition did not hold; nothing was written.
+        BudgetExceeded: a budget has not enough left; nothing was written.
     """
 
     @property

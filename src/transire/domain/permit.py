@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Generic, Self, TypeVar
+from typing import Final, Generic, Self, TypeVar
 
+from transire.domain.budget import Spend
 from transire.domain.decision import Pair
 from transire.domain.ids import BundleDigest, DecisionId, DeploymentId
 from transire.domain.log import Receipt
@@ -15,6 +16,8 @@ from transire.errors import TransireError
 __all__ = ["Outcome", "OutcomeStatus", "Permit", "Recorded", "Tried"]
 
 T_co = TypeVar("T_co", covariant=True)
+_NOT_SENT: Final = frozenset({"connect", "no_credential", "not_sent", "stale"})
+"""Failures before the first byte of a request (docs/reference/names.md has them all)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +30,7 @@ class Permit:
         content_digest: Keyed digest of the classified content.
         wire_digest: Keyed digest of the exact bytes to be sent.
         expires_at: The permit is void from then on.
+        spends: What it has reserved of budgets.
     """
 
     decision_id: DecisionId
@@ -38,6 +42,7 @@ class Permit:
     bundle_digest: BundleDigest
     quarantine_version: int
     expires_at: datetime
+    spends: tuple[Spend, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,6 +93,17 @@ class Outcome:
     finish_reasons: tuple[str, ...] = ()
     repaired: tuple[str, ...] = ()
     facts: Mapping[str, JsonValue] = field(default_factory=dict)
+
+    @property
+    def charged_micro_usd(self) -> int | None:
+        """What budgets are charged for it; None where nobody knows, and the reservation stays.
+
+        What never left, or was answered with an HTTP error, costs nothing.
+        """
+        if self.cost_micro_usd is not None:
+            return max(self.cost_micro_usd, 0)
+        is_error = self.http_status is not None and self.http_status != 200
+        return 0 if is_error or self.failure in _NOT_SENT else None
 
     @classmethod
     def unopened(cls, error: TransireError | None, latency_ms: int) -> Self:

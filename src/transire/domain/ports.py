@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any, Protocol, TypeAlias
 
 from transire.domain.answer import Chunk, Completion
+from transire.domain.budget import Budget
 from transire.domain.bundle import Bundle, Quarantine
 from transire.domain.decision import (
     Authorization,
@@ -330,7 +331,8 @@ class Reviews(Protocol):
 class Recorder(Protocol):
     """Writes the path's entries; the only maker of `Recorded`.
 
-    Raises (every method that awaits durability): `LogUnavailable`; `permit` also `StaleError`.
+    Raises (every method that awaits durability): `LogUnavailable`; `permit` also `StaleError` and
+    `BudgetExceeded`.
     """
 
     async def permit(
@@ -342,8 +344,12 @@ class Recorder(Protocol):
         attempt: int,
         cause: str,
         release: Release | None,
+        budgets: Mapping[str, Budget],
     ) -> Recorded[Permit]:
-        """Record attempt 1 as the decision entry, later ones as attempt entries."""
+        """Record attempt 1 as the decision entry, later ones as attempt entries.
+
+        The most the attempt can cost is reserved of the `budgets` that count its principal.
+        """
 
     async def refusal(
         self, case: Case | None, request: RoutingRequest, error: TransireError

@@ -5,13 +5,13 @@ error and leaves no trace. Changes of earlier items are visible to the condition
 """
 
 import hashlib
-from collections.abc import Callable, Container, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
 from transire.domain.ids import make_ulid
-from transire.domain.log import Item
+from transire.domain.log import Change, Item
 from transire.domain.request import JsonValue
 from transire.errors import ConflictError, IntegrityError, StaleError, TransireError
 from transire.record.disclosure import disclose
@@ -81,7 +81,7 @@ class Draft:
 
     Args:
         tree: The committed tree, extended in place.
-        state: Committed values of every key the batch's conditions and changes name.
+        state: Committed values of every key the batch's conditions, changes and spends name.
         stored: Digests of blobs known to be stored already.
         seal: Seals state; with `sealed`, the seal of the committed state.
 
@@ -120,9 +120,10 @@ class Draft:
         """Take an item, or say why not."""
         try:
             self._judge(item)
+            changes = item.writes(self._state.get)
             blobs = self._new_blobs(item)
             fields, disclosures = self._stamp.fields(item)
-            sealed = self._sealed_after(item)
+            sealed = self._sealed_after(changes)
             fields["state"] = self._seal.spelled(sealed)
             data = encode_entry(fields)
         except TransireError as error:
@@ -130,11 +131,11 @@ class Draft:
         except (TypeError, ValueError):  # a lone surrogate, a blob that is not bytes
             return IntegrityError(f"a `{item.kind}` entry cannot be encoded")
         self.sealed = sealed
-        return self._take(item, data, str(fields["id"]), blobs, disclosures)
+        return self._take(item, changes, data, str(fields["id"]), blobs, disclosures)
 
-    def _sealed_after(self, item: Item) -> int:
+    def _sealed_after(self, changes: Iterable[Change]) -> int:
         sealed, moved = self.sealed, dict[str, str | None]()
-        for change in item.changes:
+        for change in changes:
             old = moved.get(change.key, self._state.get(change.key))
             sealed = self._seal.moved(sealed, change.key, old, change.value)
             moved[change.key] = change.value
@@ -164,6 +165,7 @@ class Draft:
     def _take(
         self,
         item: Item,
+        changes: Iterable[Change],
         data: bytes,
         entry_id: str,
         blobs: dict[str, bytes],
@@ -172,7 +174,7 @@ class Draft:
         written = Written(self.tree.size, entry_id, leaf_hash(data))
         self.tree.append(written.leaf_hash)
         self.leaves.append((written.index, data, written.leaf_hash))
-        for change in item.changes:
+        for change in changes:
             self._state[change.key] = change.value
             self.changes.append((change.key, change.value))
         self.blobs.update(blobs)

@@ -135,7 +135,7 @@ def pair_fields(pair: Pair) -> dict[str, JsonValue]:
 
 def permit_fields(permit: Permit, provider: str) -> dict[str, JsonValue]:
     """A permit as its entry carries it, with whom the bytes go to."""
-    return {
+    fields: dict[str, JsonValue] = {
         "attempt": permit.attempt,
         "cause": permit.cause,
         **pair_fields(permit.pair),
@@ -146,10 +146,23 @@ def permit_fields(permit: Permit, provider: str) -> dict[str, JsonValue]:
         "expires_at": _moment(permit.expires_at),
         "provider": provider,
     }
+    if permit.spends:
+        fields["reserved"] = [
+            {
+                "budget": spend.budget,
+                "key": spend.key,
+                "period": spend.period,
+                "micro_usd": spend.micro_usd,
+                "limit_micro_usd": spend.limit_micro_usd,
+            }
+            for spend in permit.spends
+        ]
+    return fields
 
 
 def outcome_fields(permit: Permit, outcome: Outcome) -> dict[str, JsonValue]:
     """An outcome entry; names its decision and attempt."""
+    charged = {"charged_micro_usd": outcome.charged_micro_usd} if permit.spends else {}
     return {
         "decision_id": permit.decision_id,
         "attempt": permit.attempt,
@@ -165,6 +178,7 @@ def outcome_fields(permit: Permit, outcome: Outcome) -> dict[str, JsonValue]:
         "released_bytes": outcome.released_bytes,
         "finish_reasons": list(outcome.finish_reasons),
         **({"repaired": list(outcome.repaired)} if outcome.repaired else {}),
+        **charged,
         **outcome.facts,
     }
 

@@ -217,6 +217,7 @@ class LogWriter(LogFront):
         """Commit one batch; returns each item's result, the checkpoint (or "") and the size."""
         keys = {condition.key for item in items for condition in item.conditions}
         keys |= {change.key for item in items for change in item.changes}
+        keys |= {spend.key for item in items for spend in item.spends}
         stamp = Stamp(self._names, self._clock.now(), self._entropy)
         with self._store.transaction():
             draft = Draft(

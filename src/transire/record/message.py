@@ -15,8 +15,10 @@ from typing import Any, Final
 
 import orjson
 
+from transire.domain.budget import Spend
 from transire.domain.log import Change, Condition, Item
 from transire.errors import (
+    BudgetExceeded,
     ConflictError,
     IntegrityError,
     LogUnavailable,
@@ -40,7 +42,8 @@ _OPTIONS: Final = orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATE
 """What an entry refuses must not become text on its way there (`entry`)."""
 
 _ERRORS: Final[Mapping[str, type[TransireError]]] = {
-    kind.__name__: kind for kind in (StaleError, ConflictError, IntegrityError, LogUnavailable)
+    kind.__name__: kind
+    for kind in (StaleError, ConflictError, BudgetExceeded, IntegrityError, LogUnavailable)
 }
 """What the writer says about an item; anything else is told as `LogUnavailable`."""
 
@@ -126,6 +129,9 @@ def encode_item(
         "blobs": [(digest, len(data)) for digest, data in blobs.items()],
         "disclosures": item.disclosures,
         "erases": sorted(item.erases),
+        "spends": [
+            (s.budget, s.key, s.period, s.micro_usd, s.limit_micro_usd) for s in item.spends
+        ],
     }
     return frame(number, orjson.dumps(content, option=_OPTIONS), *blobs.values())
 
@@ -158,6 +164,10 @@ def _item_of(content: Mapping[str, Any], side: bytes) -> Item:
         blobs=_blobs_of(content["blobs"], side),
         disclosures=dict(content["disclosures"]),
         erases=frozenset(content["erases"]),
+        spends=tuple(
+            Spend(budget=budget, key=key, period=period, micro_usd=amount, limit_micro_usd=limit)
+            for budget, key, period, amount, limit in content["spends"]
+        ),
     )
 
 

@@ -5,18 +5,26 @@ becomes of one whose caller has gone.
 """
 
 import asyncio
+from collections.abc import Mapping
 from contextlib import suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from transire.bundle.acts import ACTIVE_KEY
 from transire.bundle.quarantine import VERSION_KEY
+from transire.domain.budget import Budget, Spend, applying, spend_of
 from transire.domain.decision import Case, Choice, Hold
 from transire.domain.log import Change, Condition, Item, Receipt
 from transire.domain.permit import Outcome, OutcomeStatus, Permit, Recorded
 from transire.domain.ports import Clock, Release, Wire
 from transire.domain.request import JsonValue, RoutingRequest
-from transire.errors import IntegrityError, LogUnavailable, StaleError, TransireError
+from transire.errors import (
+    BudgetExceeded,
+    IntegrityError,
+    LogUnavailable,
+    StaleError,
+    TransireError,
+)
 from transire.record.fields import (
     attempt_fields,
     decision_fields,
@@ -52,11 +60,12 @@ class LogRecorder:
         attempt: int,
         cause: str,
         release: Release | None,
+        budgets: Mapping[str, Budget],
     ) -> Recorded[Permit]:
         """See `domain.ports.Recorder`."""
         authorization, pair = case.authorization, choice.candidate.pair
         _, content_digest = case.body(pair.form)
-        expires_at = self._clock.now() + timedelta(seconds=PERMIT_S)
+        now = self._clock.now()
         permit = Permit(
             decision_id=case.request.id,
             attempt=attempt,
@@ -66,7 +75,8 @@ class LogRecorder:
             wire_digest=wire.digest,
             bundle_digest=authorization.bundle_digest,
             quarantine_version=authorization.quarantine_version,
-            expires_at=expires_at,
+            expires_at=now + timedelta(seconds=PERMIT_S),
+            spends=_reserved(case, choice, budgets, now),
         )
         is_first = attempt == 1
         fields, blobs = decision_fields(case) if is_first else attempt_fields(case)
@@ -84,6 +94,7 @@ class LogRecorder:
             conditions=(*_currency(case), *(release.conditions if release and is_first else ())),
             changes=release.changes if release and is_first else (),
             blobs=blobs,
+            spends=permit.spends,
         )
         receipt = await self._log.append(
             item, abandoned=lambda end: self._abandoned(case, permit, end)
@@ -173,7 +184,11 @@ class LogRecorder:
     def outcome(self, permit: Recorded[Permit], outcome: Outcome) -> None:
         """See `domain.ports.Recorder`."""
         self._issued.pop(permit.receipt.entry_id, None)
-        self._later(Item(kind="outcome", fields=outcome_fields(permit.value, outcome)))
+        charged = outcome.charged_micro_usd
+        # Where nobody knows what it cost, the reservation stays: no guess opens a budget.
+        spends = () if charged is None else tuple(s.settled(charged) for s in permit.value.spends)
+        fields = outcome_fields(permit.value, outcome)
+        self._later(Item(kind="outcome", fields=fields, spends=spends))
 
     def _later(self, item: Item) -> None:
         """Write without waiting.
@@ -214,6 +229,23 @@ class LogRecorder:
 def _refusal(case: Case | None, request: RoutingRequest, code: str) -> Item:
     fields, blobs = refusal_fields(case, request, code)
     return Item(kind="decision", fields=fields, blobs=blobs)
+
+
+def _reserved(
+    case: Case, choice: Choice, budgets: Mapping[str, Budget], now: datetime
+) -> tuple[Spend, ...]:
+    """The most this attempt can cost, of every budget that counts its principal.
+
+    Raises:
+        BudgetExceeded: nobody knows what it can cost.
+    """
+    principal, most = case.request.principal, choice.candidate.terms.worst_cost_micro_usd
+    counting = applying(budgets, principal)
+    if not counting:
+        return ()
+    if most is None:
+        raise BudgetExceeded("a budget counts this request, and the deployment has no known price")
+    return tuple(spend_of(budget, principal, now, most) for budget in counting)
 
 
 def _currency(case: Case) -> tuple[Condition, ...]:

@@ -192,7 +192,8 @@ class RemoteLog(LogFront):
             for number, entry_id, index, leaf_hash in sorted(rows, key=lambda row: row[2]):
                 job = self._waiting.end(number)
                 if job is not None:
-                    self._publish(((c.key, c.value) for c in job.item.changes), job.item.blobs)
+                    writes = job.item.writes(self._mirror.get)
+                    self._publish(((c.key, c.value) for c in writes), job.item.blobs)
                     hashed = bytes.fromhex(leaf_hash)
                     receipt = self._receipt(entry_id, index, hashed, note=note, size=size)
                     settled.append((job, receipt))

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from transire.domain.budget import Spend
 from transire.domain.log import Change, Condition, Item
-from transire.errors import ConflictError, IntegrityError, StaleError
+from transire.errors import BudgetExceeded, ConflictError, IntegrityError, StaleError
 from transire.record.disclosure import disclose
 from transire.record.draft import Draft, Names, Stamp, Written
 from transire.record.merkle import CompactRange, leaf_hash, root_of
@@ -212,3 +213,46 @@ def test_the_seal_is_always_of_the_state_after_the_last_entry(batch: list[Item])
                 state[change.key] = change.value
 
     assert made.sealed == SEAL.of(state)
+
+
+def spends(micro_usd: int, limit: int | None = 100) -> dict[str, Any]:
+    spend = Spend(
+        budget="b",
+        key="budget/b",
+        period="2026-11",
+        micro_usd=micro_usd,
+        limit_micro_usd=limit,
+    )
+    return {"spends": (spend,)}
+
+
+def test_items_of_one_batch_spend_one_after_the_other() -> None:
+    made = draft({"budget/b": "2026-11 10"})
+
+    results = [made.add(item(n, **spends(40))) for n in range(4)]
+
+    assert [isinstance(result, Written) for result in results] == [True, True, False, False]
+    assert isinstance(results[2], BudgetExceeded)
+    assert made.changes[-1] == ("budget/b", "2026-11 90")
+    assert len(made.leaves) == 2
+
+
+def test_what_an_item_gives_back_is_there_for_the_next_one() -> None:
+    made = draft({"budget/b": "2026-11 100"})
+
+    refused = made.add(item(**spends(1)))
+    settled = made.add(item(**spends(-60, None)))
+    taken = made.add(item(**spends(60)))
+
+    assert isinstance(refused, BudgetExceeded)
+    assert isinstance(settled, Written)
+    assert isinstance(taken, Written)
+
+
+def test_a_refused_item_moves_no_sum_and_no_seal() -> None:
+    made = draft({"budget/b": "2026-11 100"})
+    before = made.sealed
+
+    made.add(item(**spends(1), **sets("a", "1")))
+
+    assert (made.sealed, made.changes) == (before, [])

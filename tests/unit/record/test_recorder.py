@@ -1,6 +1,7 @@
 """Entries of the path: what they say, what they depend on, and that no permit exists without."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -14,18 +15,21 @@ from tests.unit.score.fleets import verdict
 
 from transire.bundle.acts import ACTIVE_KEY
 from transire.bundle.quarantine import VERSION_KEY
+from transire.domain.budget import Budget, Period, Scope
 from transire.domain.decision import (
     Candidate,
     Choice,
     Form,
     Hold,
+    Terms,
 )
-from transire.domain.ids import DeploymentId, ReviewId
+from transire.domain.ids import DeploymentId, ReviewId, TenantId
 from transire.domain.log import Change, Condition
 from transire.domain.permit import Outcome, OutcomeStatus, Permit, Recorded
 from transire.domain.ports import Release, Wire
 from transire.domain.request import Assertions
 from transire.errors import (
+    BudgetExceeded,
     ConflictError,
     GovernanceUnavailable,
     IntegrityError,
@@ -54,14 +58,17 @@ class Desk:
         form: Form = Form.RAW,
         release: Release | None = None,
         wire: Wire = WIRE,
+        budgets: Sequence[Budget] = (),
+        terms: Terms = TERMS,
     ) -> Recorded[Permit]:
         return await self.recorder.permit(
             self.case,
-            Choice(candidate=Candidate(verdict("a", form), TERMS)),
+            Choice(candidate=Candidate(verdict("a", form), terms)),
             wire,
             attempt=attempt,
             cause="first" if attempt == 1 else "fallback",
             release=release,
+            budgets={budget.id: budget for budget in budgets},
         )
 
     @property
@@ -389,3 +396,64 @@ async def test_nothing_of_the_content_stands_in_any_entry(desk: Desk) -> None:
 
     assert CANARY not in repr(desk.log.entries)
     assert not any(CANARY.encode() in blob for blob in desk.log.blobs.values())
+
+
+BUDGET = Budget(
+    id="daily",
+    scope=Scope.TENANT,
+    period=Period.DAY,
+    limit_micro_usd=100,
+    tenant=TenantId("t"),
+)
+DEAR = TERMS._replace(worst_cost_micro_usd=60)
+
+
+async def test_a_permit_reserves_the_most_it_can_cost(desk: Desk) -> None:
+    await desk.permit(budgets=[BUDGET], terms=DEAR)
+
+    assert desk.log.state["budget/daily"] == "2026-11-25 60"
+    assert desk.last["permit"]["reserved"] == [
+        {
+            "budget": "daily",
+            "key": "budget/daily",
+            "period": "2026-11-25",
+            "micro_usd": 60,
+            "limit_micro_usd": 100,
+        }
+    ]
+
+
+async def test_a_permit_that_a_budget_has_not_enough_left_for_is_no_permit(desk: Desk) -> None:
+    await desk.permit(budgets=[BUDGET], terms=DEAR)
+
+    with pytest.raises(BudgetExceeded, match="`daily`"):
+        await desk.permit(budgets=[BUDGET], terms=DEAR)
+
+    assert len(desk.log.entries) == 1
+
+
+async def test_what_has_no_known_price_is_not_permitted_under_a_budget(desk: Desk) -> None:
+    with pytest.raises(BudgetExceeded, match="no known price"):
+        await desk.permit(budgets=[BUDGET], terms=TERMS._replace(worst_cost_micro_usd=None))
+
+    assert desk.log.entries == []
+
+
+ENDINGS = {
+    "with a cost": (Outcome(status=OutcomeStatus.OK, http_status=200, cost_micro_usd=7), 7, 7),
+    "never sent": (Outcome(status=OutcomeStatus.FAILED, failure="connect"), 0, 0),
+    "refused": (Outcome(status=OutcomeStatus.FAILED, failure="status_4xx", http_status=400), 0, 0),
+    "cut": (Outcome(status=OutcomeStatus.PARTIAL, failure="cut", http_status=200), None, 60),
+    "late": (Outcome(status=OutcomeStatus.FAILED, failure="timeout"), None, 60),
+}
+
+
+@pytest.mark.parametrize(("outcome", "charged", "left"), ENDINGS.values(), ids=ENDINGS)
+async def test_an_outcome_gives_back_what_was_surely_not_spent(
+    desk: Desk, outcome: Outcome, charged: int | None, left: int
+) -> None:
+    recorded = await desk.permit(budgets=[BUDGET], terms=DEAR)
+    desk.recorder.outcome(recorded, outcome)
+
+    assert desk.last["charged_micro_usd"] == charged
+    assert desk.log.state["budget/daily"] == f"2026-11-25 {left}"
