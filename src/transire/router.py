@@ -39,6 +39,7 @@ from transire.domain.ports import (
     Release,
     Reviews,
     Validator,
+    Wire,
 )
 from transire.domain.request import RoutingRequest
 from transire.domain.taxonomy import Taxonomy
@@ -410,20 +411,9 @@ class Router:
         deployment = governed.bundle.catalog.deployments[pair.deployment]
         is_stream = _is_relayed(case.request)
         wire = self.forwarder.prepare(body, deployment, is_stream=is_stream)
-        started = self.clock.monotonic()
-        with account.recording():
-            recorded = await self.recorder.permit(
-                case,
-                choice,
-                wire,
-                attempt=account.permits + 1,
-                cause=cause,
-                release=release,
-                budgets=self.governed().bundle.catalog.budgets,
-            )
+        recorded = await self._permitted(case, choice, wire, release, account, cause)
         sent = self.clock.monotonic()
         attempt_s = account.remaining_s(sent) * _ATTEMPT_SHARE
-        self.observer.stage("record", sent - started)
         account.permits += 1
         account.ignored = (*case.request.body.ignored, *wire.ignored)
         self.health.started(pair.deployment)
@@ -459,6 +449,29 @@ class Router:
             restorer=restorer_of(case, choice),
             mend=mend_of(case, governed.bundle, self.validator),
         )
+
+    async def _permitted(
+        self,
+        case: Case,
+        choice: Choice,
+        wire: Wire,
+        release: Release | None,
+        account: Account,
+        cause: str,
+    ) -> Recorded[Permit]:
+        started = self.clock.monotonic()
+        with account.recording():
+            recorded = await self.recorder.permit(
+                case,
+                choice,
+                wire,
+                attempt=account.permits + 1,
+                cause=cause,
+                release=release,
+                budgets=self.governed().bundle.catalog.budgets,
+            )
+        self.observer.stage("record", self.clock.monotonic() - started)
+        return recorded
 
     def _settle(
         self,
