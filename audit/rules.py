@@ -180,6 +180,8 @@ class Story:
         self.permits: dict[tuple[str, int], str] = {}
         self.needed: dict[str, dict[tuple[str, str], int]] = {}
         self.closed: set[tuple[str, int]] = set()
+        self.spent: dict[str, tuple[str, int]] = {}
+        self.reserved: dict[tuple[str, int], list[Entry]] = {}
         self.reviews: dict[str, Review] = {}
         self.people: dict[str, set[str]] = {}
         self.blobs: dict[str, int] = {}
@@ -299,6 +301,7 @@ class Story:
             if review:
                 review.release(what, decision)
         self.permits[(name, attempt)] = str(deployment)
+        self._reserve(what, (name, attempt), permit.get("reserved", []))
 
     def _evaluated(self, index: int, entry: Entry, permit: Entry) -> None:
         """Notes what each evaluation of this request must permit; `check_evaluation` looks."""
@@ -341,6 +344,37 @@ class Story:
         is_same = entry.get("deployment") == self.permits[named]
         demand(is_same, f"{what} is the outcome of another deployment")
         self.closed.add(named)
+        self._charge(what, self.reserved.pop(named, []), entry)
+
+    def _reserve(self, what: str, attempt: tuple[str, int], rows: Any) -> None:
+        """Every reservation fits into what its budget has left in its period."""
+        demand(isinstance(rows, list), f"{what} reserves what is no reservation")
+        for row in rows:
+            keys = {"budget", "key", "period", "micro_usd", "limit_micro_usd"}
+            is_one = isinstance(row, dict) and row.keys() == keys
+            demand(is_one, f"{what} reserves what is no reservation")
+            amount, limit, period = row["micro_usd"], row["limit_micro_usd"], str(row["period"])
+            is_one = type(amount) is int and type(limit) is int and amount >= 0
+            demand(is_one, f"{what} reserves what is no amount")
+            last, spent = self.spent.get(str(row["key"]), (period, 0))
+            demand(period >= last, f"{what} reserves of a period that is over")
+            spent = amount + (spent if last == period else 0)
+            demand(spent <= limit, f"{what} permits beyond the budget {row['budget']}")
+            self.spent[str(row["key"])] = (period, spent)
+        if rows:
+            self.reserved[attempt] = rows
+
+    def _charge(self, what: str, rows: list[Entry], entry: Entry) -> None:
+        """An outcome puts what was charged in the place of what was reserved."""
+        charged = entry.get("charged_micro_usd")
+        if charged is None:
+            return
+        is_amount = type(charged) is int and charged >= 0
+        demand(rows and is_amount, f"{what} is charged what was not reserved, or no amount")
+        for row in rows:
+            period, spent = self.spent[row["key"]]
+            if period == row["period"]:
+                self.spent[row["key"]] = (period, max(0, spent + charged - row["micro_usd"]))
 
 
 class Review:

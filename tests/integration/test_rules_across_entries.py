@@ -69,6 +69,21 @@ def asked(name: str, outcome: str, **more: Any) -> dict[str, Any]:
     }
 
 
+def reserved(micro_usd: Any, period: str = "2026-11-26", limit: int = 100) -> dict[str, Any]:
+    row = {"budget": "daily", "key": "budget/daily", "period": period}
+    return {"reserved": [{**row, "micro_usd": micro_usd, "limit_micro_usd": limit}]}
+
+
+def outcome(attempt: int, deployment: str, charged: Any) -> dict[str, Any]:
+    return {
+        "kind": "outcome",
+        "decision_id": "dec_2",
+        "attempt": attempt,
+        "deployment": deployment,
+        "charged_micro_usd": charged,
+    }
+
+
 def approved(queue: str, by: str) -> dict[str, Any]:
     return {"kind": "review.approved", "review_id": "rev_1", "queue": queue, "by": by}
 
@@ -103,21 +118,23 @@ def honest() -> Story:
             "dec_2",
             "permitted",
             review_id="rev_1",
-            permit=permit(1, 2),
+            permit=permit(1, 2, **reserved(70)),
             evaluation=digest_of(FIRST),
             bundle=DIGEST,
             quarantine=2,
         ),
+        "failed": outcome(1, "a", 0),
         "attempt": {
             "kind": "attempt",
             "decision_id": "dec_2",
             "review_id": "rev_1",
-            "permit": permit(2, 2, deployment="b"),
+            "permit": permit(2, 2, deployment="b", **reserved(100)),
             "evaluation": digest_of(LATER),
             "request_bundle": DIGEST,
             "bundle": DIGEST,
             "quarantine": 2,
         },
+        "answered": outcome(2, "b", 130),
         "remark": {"kind": "test", "disclosed": "a remark"},
     }
 
@@ -195,8 +212,13 @@ def _blocked(after: str, kind: str, name: str, permitted: str) -> Callable[[Stor
 
 
 def _for(name: str, deployment: str, **changes: Any) -> Callable[[Story], None]:
-    """A permit is for another deployment, or another form."""
-    return lambda story: story[name]["permit"].update(deployment=deployment, **changes)
+    """A permit, and its outcome, is for another deployment, or another form."""
+
+    def change(story: Story) -> None:
+        story[name]["permit"].update(deployment=deployment, **changes)
+        story[{"released": "failed", "attempt": "answered"}[name]]["deployment"] = deployment
+
+    return change
 
 
 LIES: dict[str, tuple[str, Callable[[Story], None]]] = {
@@ -281,6 +303,26 @@ LIES: dict[str, tuple[str, Callable[[Story], None]]] = {
         "added",
         _after("imposed", quarantined("imposed", 2, "provider", "other")),
     ),
+    "a reservation beyond its budget": (
+        "released",
+        _with("released", permit=permit(1, 2, **reserved(101))),
+    ),
+    "a reservation of what is still reserved": ("attempt", _with("failed", charged_micro_usd=None)),
+    "a reservation of what was spent": ("attempt", _with("failed", charged_micro_usd=1)),
+    "a reservation of a period that is over": (
+        "attempt",
+        _with("attempt", permit=permit(2, 2, deployment="b", **reserved(1, "2026-11-25"))),
+    ),
+    "a reservation of less than nothing": (
+        "released",
+        _with("released", permit=permit(1, 2, **reserved(-1))),
+    ),
+    "a reservation of no amount": (
+        "released",
+        _with("released", permit=permit(1, 2, **reserved("70"))),
+    ),
+    "a charge of less than nothing": ("failed", _with("failed", charged_micro_usd=-70)),
+    "a charge where nothing was reserved": ("failed", _with("released", permit=permit(1, 2))),
     "erasing what nobody disclosed": ("remark", _with("remark", kind="erasure", erased=["x"])),
 }
 
@@ -292,6 +334,15 @@ def test_a_later_attempt_of_an_earlier_version_names_its_decisions_evaluation(
     for name in ("request_bundle", "bundle", "quarantine"):
         del story["attempt"][name]
     story["attempt"]["evaluation"] = digest_of(FIRST)
+    write(tmp_path / "data", story)
+
+    assert ours(tmp_path / "data") == theirs(tmp_path / "data") == ""
+
+
+def test_a_reservation_of_a_new_period_finds_the_budget_whole(tmp_path: Path) -> None:
+    story = honest()
+    story["failed"]["charged_micro_usd"] = None
+    story["attempt"]["permit"] |= reserved(100, "2026-11-27")
     write(tmp_path / "data", story)
 
     assert ours(tmp_path / "data") == theirs(tmp_path / "data") == ""

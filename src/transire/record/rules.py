@@ -1,4 +1,4 @@
-"""What the log itself says about quarantines and reviews, told entry by entry. Pure.
+"""What the log itself says about quarantines, budgets and reviews, told entry by entry. Pure.
 
 The rules are in audit/FORMAT.md, "Rules across entries".
 """
@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from transire.errors import IntegrityError
+from transire.domain.budget import Spend, sums_after
+from transire.errors import BudgetExceeded, IntegrityError
 
-__all__ = ["Blocked", "Released"]
+__all__ = ["Blocked", "Budgeted", "Released"]
 
 
 class Blocked:
@@ -58,6 +59,60 @@ class Blocked:
             raise IntegrityError(f"entry {index} permits `{min(blocked)}`, which is quarantined")
         if self._version is not None and permit.get("quarantine") != self._version:
             raise IntegrityError(f"entry {index} permits under another version of the quarantine")
+
+
+class Budgeted:
+    """The sums of budgets at a place in the log, and what open attempts have reserved of them."""
+
+    def __init__(self) -> None:
+        self._sums: dict[str, str] = {}
+        self._reserved: dict[tuple[str, int], tuple[Spend, ...]] = {}
+
+    def reserve(self, index: int, attempt: tuple[str, int], permit: Mapping[str, Any]) -> None:
+        """Hear a permit.
+
+        Raises:
+            IntegrityError: it reserves more than its budget had left.
+        """
+        listed = permit.get("reserved", [])
+        try:
+            spends = tuple(_spend(row) for row in listed)
+            self._sums |= sums_after(self._sums.get, spends)
+        except BudgetExceeded as error:
+            raise IntegrityError(
+                f"entry {index} permits beyond a budget: {error.message}"
+            ) from None
+        except (KeyError, TypeError, ValueError):
+            raise IntegrityError(f"entry {index} reserves what is no reservation") from None
+        if spends:
+            self._reserved[attempt] = spends
+
+    def settle(self, index: int, attempt: tuple[str, int], entry: Mapping[str, Any]) -> None:
+        """Hear an outcome.
+
+        Raises:
+            IntegrityError: it is charged what is no amount, or where nothing was reserved.
+        """
+        spends = self._reserved.pop(attempt, ())
+        charged = entry.get("charged_micro_usd")
+        if charged is None:
+            return
+        if not spends or type(charged) is not int or charged < 0:
+            raise IntegrityError(f"entry {index} is charged what was not reserved, or no amount")
+        self._sums |= sums_after(self._sums.get, (spend.settled(charged) for spend in spends))
+
+
+def _spend(row: Mapping[str, Any]) -> Spend:
+    amount, limit = row["micro_usd"], row["limit_micro_usd"]
+    if type(amount) is not int or type(limit) is not int or amount < 0:
+        raise ValueError
+    return Spend(
+        budget=str(row["budget"]),
+        key=str(row["key"]),
+        period=str(row["period"]),
+        micro_usd=amount,
+        limit_micro_usd=limit,
+    )
 
 
 @dataclass(slots=True)

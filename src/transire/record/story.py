@@ -3,10 +3,11 @@
 The rules (audit/FORMAT.md, "Rules across entries"): a log is founded once, with a lost log's bundle
 and mode where it continues one; an activation names the bundle active before it; a decision's id is
 its own; a permit has its decision, is numbered 1, 2, 3 …, and was recorded under the bundle active
-and the quarantine in force at its place; a review releases once, with all its approvals (`rules`);
-an outcome names one earlier permit, its deployment, and is its only one; an erasure names what was
-disclosed. Blobs and disclosures that entries name are collected, for whoever can look them up, and
-so is what every permit needs: its pair permitted in each evaluation its request has stood on.
+and the quarantine in force at its place, within what budgets had left; a review releases once, with
+all its approvals (`rules`); an outcome names one earlier permit, its deployment, and is its only
+one; an erasure names what was disclosed. Blobs and disclosures that entries name are collected, for
+whoever can look them up, and so is what every permit needs: its pair permitted in each evaluation
+its request has stood on.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,7 +16,7 @@ from typing import Any, Final
 from transire.errors import IntegrityError
 from transire.record.checkpoint import Checkpoint
 from transire.record.note import VerifierKey
-from transire.record.rules import Blocked, Released
+from transire.record.rules import Blocked, Budgeted, Released
 from transire.record.standing import check_continuation
 
 __all__ = ["Story"]
@@ -53,6 +54,7 @@ class Story:
         self._active: str | None = None
         self._blocked = Blocked()
         self._released = Released()
+        self._budgeted = Budgeted()
 
     def tell(self, index: int, entry: Mapping[str, Any]) -> None:
         """Hear one entry.
@@ -127,6 +129,7 @@ class Story:
         self._blocked.judge(index, permit, self._tenants.get(decision))
         self._released.spend(index, decision, entry)
         self._stand_on(index, decision, entry, permit)
+        self._budgeted.reserve(index, (decision, before + 1), permit)
         self._attempts[decision] = before + 1
         self.open_permits[decision, before + 1] = str(permit.get("deployment"))
 
@@ -158,3 +161,4 @@ class Story:
             raise IntegrityError(f"entry {index} is the outcome of no open permit")
         if entry.get("deployment") != deployment:
             raise IntegrityError(f"entry {index} is the outcome of another deployment")
+        self._budgeted.settle(index, named, entry)
