@@ -21,6 +21,7 @@ from transire.classify.names.finder import NameFinder
 from transire.classify.note import Notes
 from transire.classify.pool import ScanPool
 from transire.clock import SystemClock
+from transire.dispatch import Dispatch
 from transire.domain.bundle import Quarantine
 from transire.domain.ids import PersonId
 from transire.domain.ports import Clock, Governed
@@ -252,6 +253,18 @@ async def _wire(
         ),
     )
     doorkeeper = PreAuthLimiter(clock, Rate(per_s=settings.limits.failures_per_s, burst=20))
+    dispatch = Dispatch(
+        governed=steering.current,
+        recorder=recorder,
+        forwarder=OpenAIForwarder(
+            outbound, keyed=keyed, secret=secrets.get, vouch=recorder.vouch, clock=clock
+        ),
+        validator=validator,
+        health=health,
+        observer=metrics,
+        contradicts=region_contradicts,
+        clock=clock,
+    )
     installation = Installation(
         settings=settings,
         clock=clock,
@@ -267,15 +280,11 @@ async def _wire(
             governed=steering.current,
             recorder=recorder,
             reviews=reviews,
-            forwarder=OpenAIForwarder(
-                outbound, keyed=keyed, secret=secrets.get, vouch=recorder.vouch, clock=clock
-            ),
+            dispatch=dispatch,
             validator=validator,
             attempts=AttemptPlan(),
             notes=Notes(keyed),
-            health=health,
             observer=metrics,
-            contradicts=region_contradicts,
             clock=clock,
         ),
         metrics=metrics,

@@ -4,7 +4,7 @@ Every request, streaming or not, takes these steps in this order (I7). What keep
 is the types: `Forwarder.send` takes a `Recorded[Permit]`, which only the record stage makes, for a
 candidate, which only the scorer makes, of a permitted verdict, which only policy makes.
 
-INVARIANT (I1): the only call of `Forwarder.send` stands in `_open`, behind `Recorder.permit`.
+INVARIANT (I1): nothing here forwards; `Dispatch.attempt` does, behind a recorded permit.
 INVARIANT (I2): the scorer is handed an `Authorization` and draws from its `permitted` alone.
 INVARIANT (I3): each later attempt is drawn from the request's set narrowed by the set of now.
 INVARIANT (I4): any error on the way is recorded as a refusal and raised; nothing turns that off.
@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from typing import Final, TypeVar
 
 from transire.account import Account
-from transire.domain.answer import Completion
+from transire.dispatch import Dispatch, Routed
 from transire.domain.decision import (
     Case,
     Choice,
@@ -25,24 +25,19 @@ from transire.domain.decision import (
     Pair,
     Redaction,
 )
-from transire.domain.deployment import Deployment
-from transire.domain.permit import Outcome, OutcomeStatus, Permit, Recorded, Tried
+from transire.domain.permit import Tried
 from transire.domain.ports import (
     Attempts,
     Clock,
-    Forwarder,
     Governed,
-    Health,
     Notes,
     Observer,
     Recorder,
     Release,
     Reviews,
     Validator,
-    Wire,
 )
 from transire.domain.request import RoutingRequest
-from transire.domain.taxonomy import Taxonomy
 from transire.errors import (
     BudgetExceeded,
     ContractViolated,
@@ -52,41 +47,19 @@ from transire.errors import (
     TransireError,
     UpstreamError,
 )
-from transire.picks import confirm, free, may_note, mend_of, redeclared, restorer_of, seed_of
+from transire.picks import free, may_note, redeclared, seed_of
 from transire.refusals import (
-    refuse_answer,
     refuse_empty,
     refuse_late,
-    refuse_moved,
     refuse_too_long,
     refuse_tried,
 )
-from transire.relay import Relay
 
-__all__ = ["Advice", "Routed", "Router"]
+__all__ = ["Advice", "Router"]
 
 T = TypeVar("T")
-_ATTEMPT_SHARE: Final = 0.75
-"""Of the time that is left, what one attempt may take: a deployment that hangs is then known to
-hang, and something is left for the next one."""
 _STALE_TRIES: Final = 3
 """How often a request is authorized anew when governed state moves before its commit."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Routed:
-    """An answer on its way to the caller; exactly one of `completion` and `relay` is set.
-
-    Attributes:
-        deployment: What answers, as the bundle of the permit describes it.
-    """
-
-    case: Case
-    deployment: Deployment
-    permit: Recorded[Permit]
-    account: Account
-    completion: Completion | None = None
-    relay: Relay | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,19 +78,16 @@ class Router:
 
     Args:
         governed: Returns the governed state of this moment; a stage keeps what it started with.
-        contradicts: Whether a place that an answer names is none of the deployment's regions.
     """
 
     governed: Callable[[], Governed]
     recorder: Recorder
     reviews: Reviews
-    forwarder: Forwarder
+    dispatch: Dispatch
     validator: Validator
     attempts: Attempts
     notes: Notes
-    health: Health
     observer: Observer
-    contradicts: Callable[[str, Deployment, Taxonomy], bool]
     clock: Clock
 
     async def route(self, request: RoutingRequest) -> Routed:
@@ -298,7 +268,7 @@ class Router:
         cause = "first"
         while True:
             account.trying = choice.candidate.pair.deployment
-            result = await self._attempt(case, choice, governed, release, account, cause)
+            result = await self.dispatch.attempt(case, choice, governed, release, account, cause)
             if isinstance(result, Routed):
                 return result
             failed = result if isinstance(result, UpstreamError) else None
@@ -355,146 +325,6 @@ class Router:
             case, request=request, authorization=narrowed, ranking=ranking, reclassified=newer
         )
 
-    async def _attempt(
-        self,
-        case: Case,
-        choice: Choice,
-        governed: Governed,
-        release: Release | None,
-        account: Account,
-        cause: str,
-    ) -> Routed | UpstreamError | ContractViolated:
-        opened = await self._open(case, choice, governed, release, account, cause)
-        if isinstance(opened, UpstreamError):
-            return opened
-        recorded, relay = opened
-        routed = Routed(
-            case=case,
-            deployment=governed.bundle.catalog.deployments[choice.candidate.pair.deployment],
-            permit=recorded,
-            account=account,
-        )
-        try:
-            if _is_relayed(case.request):
-                await relay.start()
-                return replace(routed, relay=relay)
-            completion = await relay.whole()
-            violations = await self.validator.violations(case.request, completion)
-            if violations:
-                raise refuse_answer(violations)
-        except UpstreamError as error:
-            await relay.fail(error)
-            return error
-        except ContractViolated as error:
-            kind = str(error.facts["failure"])
-            await relay.finish(OutcomeStatus.CONTRACT_VIOLATED, failure=kind)
-            return error
-        except BaseException:
-            await relay.cancel()
-            raise
-        await relay.finish(OutcomeStatus.OK)
-        return replace(routed, completion=completion)
-
-    async def _open(
-        self,
-        case: Case,
-        choice: Choice,
-        governed: Governed,
-        release: Release | None,
-        account: Account,
-        cause: str,
-    ) -> tuple[Recorded[Permit], Relay] | UpstreamError:
-        """Record a permit and spend it at once: no record, no route (I1)."""
-        confirm(case, choice, release)
-        pair = choice.candidate.pair
-        body, _ = case.body(pair.form)
-        deployment = governed.bundle.catalog.deployments[pair.deployment]
-        is_stream = _is_relayed(case.request)
-        wire = self.forwarder.prepare(body, deployment, is_stream=is_stream)
-        recorded = await self._permitted(case, choice, wire, release, account, cause)
-        sent = self.clock.monotonic()
-        attempt_s = account.remaining_s(sent) * _ATTEMPT_SHARE
-        account.permits += 1
-        account.ignored = (*case.request.body.ignored, *wire.ignored)
-        self.health.started(pair.deployment)
-        try:
-            exchange = await self.forwarder.send(
-                recorded, wire, is_stream=is_stream, timeout_s=attempt_s
-            )
-        except (UpstreamError, StaleError) as raised:
-            account.upstream_s += self.clock.monotonic() - sent
-            error = raised if isinstance(raised, UpstreamError) else refuse_moved()
-            self._settle(recorded, Outcome.unopened(error, self._ms_since(sent)), error)
-            return error
-        except BaseException:
-            self._settle(recorded, Outcome.unopened(None, self._ms_since(sent)), None)
-            raise
-        account.upstream_s += self.clock.monotonic() - sent
-        return recorded, Relay(
-            exchange=exchange,
-            account=account,
-            price=deployment.price,
-            clock=self.clock,
-            settle=lambda outcome, retry: self._settle(recorded, outcome, retry),
-            is_stopped=lambda: self.governed().quarantine.blocks(
-                deployment, case.request.principal.tenant
-            ),
-            judge=lambda answer: self.validator.violations(case.request, answer),
-            is_elsewhere=lambda place: self.contradicts(
-                place, deployment, governed.bundle.taxonomy
-            ),
-            sent=sent,
-            until=sent + attempt_s,
-            expected_model=deployment.upstream_model,
-            restorer=restorer_of(case, choice),
-            mend=mend_of(case, governed.bundle, self.validator),
-        )
-
-    async def _permitted(
-        self,
-        case: Case,
-        choice: Choice,
-        wire: Wire,
-        release: Release | None,
-        account: Account,
-        cause: str,
-    ) -> Recorded[Permit]:
-        started = self.clock.monotonic()
-        with account.recording():
-            recorded = await self.recorder.permit(
-                case,
-                choice,
-                wire,
-                attempt=account.permits + 1,
-                cause=cause,
-                release=release,
-                budgets=self.governed().bundle.catalog.budgets,
-            )
-        self.observer.stage("record", self.clock.monotonic() - started)
-        return recorded
-
-    def _settle(
-        self,
-        recorded: Recorded[Permit],
-        outcome: Outcome,
-        cause: UpstreamError | float | None,
-    ) -> None:
-        """Queue the outcome entry, and tell health and metrics; runs once per permit."""
-        retry = cause.facts.get("retry_after_s") if isinstance(cause, UpstreamError) else cause
-        self.recorder.outcome(recorded, outcome)
-        deployment = recorded.value.pair.deployment
-        self.health.finished(
-            deployment,
-            failure=outcome.failure,
-            latency_ms=outcome.latency_ms,
-            first_byte_ms=outcome.first_byte_ms,
-            retry_after_s=retry if isinstance(retry, float) else None,
-        )
-        self.observer.attempted(deployment, outcome)
-
-    def _ms_since(self, moment: float) -> int:
-        return round((self.clock.monotonic() - moment) * 1_000)
-
     async def _refuse(
         self, request: RoutingRequest, account: Account, error: TransireError
     ) -> None:
@@ -508,9 +338,3 @@ class Router:
         if not account.is_said:
             account.is_recorded = True
             await self.recorder.refusal(account.case, request, error)
-
-
-def _is_relayed(request: RoutingRequest) -> bool:
-    """A stream that can only be judged whole is fetched whole; text beside tools is not."""
-    held = request.body.is_held or bool(request.assertions.required_tools)
-    return request.is_stream and not held

@@ -106,7 +106,9 @@ async def _permit_of(log: RemoteLog, recorder: LogRecorder) -> Any:
     }
     changes = tuple(Change(key=key, value=value) for key, value in values.items())
     await log.append(item(0, changes=changes))
-    return await recorder.permit(made, CHOICE, WIRE, attempt=1, cause="first", release=None)
+    return await recorder.permit(
+        made, CHOICE, WIRE, attempt=1, cause="first", release=None, budgets={}
+    )
 
 
 async def test_no_permit_is_vouched_for_while_the_writer_is_away(place: Path) -> None:

@@ -92,8 +92,7 @@ class History(Path):
         self.forwarder = Failing(self.events, history=self)
         self.at = -1
         self.go_on()
-        self.router = replace(
-            self.router,
+        self.rewire(
             recorder=LogRecorder(log, self.clock),
             forwarder=self.forwarder,
             health=self.measured,

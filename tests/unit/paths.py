@@ -1,7 +1,7 @@
 """The path over fakes that implement its ports faithfully; no patches."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,6 +10,7 @@ from tests.unit.bundle.bundles import pack_files
 
 from transire.authorize.cedar import CedarAuthorizer
 from transire.bundle.compile import compile_bundle
+from transire.dispatch import Dispatch
 from transire.domain.answer import (
     AnswerChoice,
     Chunk,
@@ -344,15 +345,31 @@ class Path:
             governed=self.governed,
             recorder=self.recorder,
             reviews=self.reviews,
-            forwarder=self.forwarder,
+            dispatch=Dispatch(
+                governed=self.governed,
+                recorder=self.recorder,
+                forwarder=self.forwarder,
+                validator=self.validator,
+                health=self.health,
+                observer=self.observer,
+                contradicts=lambda place, *_: place == "elsewhere",
+                clock=self.clock,
+            ),
             validator=self.validator,
             attempts=AttemptPlan(),
             notes=self.notes,
-            health=self.health,
             observer=self.observer,
-            contradicts=lambda place, *_: place == "elsewhere",
             clock=self.clock,
         )
+
+    def rewire(self, **parts: Any) -> None:
+        """Other collaborators, wherever the path has them."""
+        dispatch, router = (
+            {name: part for name, part in parts.items() if name in {f.name for f in fields(kind)}}
+            for kind in (Dispatch, Router)
+        )
+        made = replace(self.router.dispatch, **dispatch)
+        self.router = replace(self.router, **router, dispatch=made)
 
     def governed(self) -> Governed:
         return Governed(

@@ -162,7 +162,7 @@ async def test_a_caller_who_leaves_while_the_content_is_read_leaves_an_entry(
 
 
 async def test_a_caller_who_leaves_while_the_log_writes_leaves_no_second_entry(path: Path) -> None:
-    path.router = replace(path.router, recorder=Endless(path.events))
+    path.rewire(recorder=Endless(path.events))
     asking = asyncio.ensure_future(path.router.route(request()))
     while not path.events:
         await asyncio.sleep(0)
@@ -250,7 +250,7 @@ async def test_a_quarantine_between_attempts_narrows_the_fallback(path: Path) ->
             return await super().send(permit, wire, **more)
 
     path.forwarder = Quarantining(path.events, {"eu-economy": failing})
-    path.router = replace(path.router, forwarder=path.forwarder)
+    path.rewire(forwarder=path.forwarder)
     await path.router.route(request())
 
     assert path.events[2:] == ["recorded eu-premium fallback", "sent eu-premium"]
@@ -427,7 +427,7 @@ async def test_nothing_is_noted_once_another_bundle_is_active(path: Path) -> Non
             path.bundle = replace(first)
             return await super().send(permit, wire, **more)
 
-    path.router = replace(path.router, forwarder=Activating(path.events))
+    path.rewire(forwarder=Activating(path.events))
     with pytest.raises(ContractViolated):
         await path.router.route(request())
 
@@ -627,7 +627,7 @@ async def test_each_attempt_is_recorded_with_its_own_usage(path: Path) -> None:
             return next(exchanges)
 
     path.validator.wrong = [Violation(kind="schema")]
-    path.router = replace(path.router, forwarder=Changing(path.events))
+    path.rewire(forwarder=Changing(path.events))
     with pytest.raises(UpstreamError):
         await path.router.route(request())
     violated, *cut = path.recorder.outcomes

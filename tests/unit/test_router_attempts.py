@@ -33,7 +33,7 @@ def while_sending(path: Path, act: Callable[[], None]) -> None:
             return await super().send(permit, wire, **more)
 
     path.forwarder = Eventful(path.events, {"eu-economy": DOWN})
-    path.router = replace(path.router, forwarder=path.forwarder)
+    path.rewire(forwarder=path.forwarder)
 
 
 async def test_what_was_forbidden_at_first_stays_so_when_it_is_permitted_meanwhile(

@@ -159,7 +159,7 @@ async def test_a_deployment_that_moved_elsewhere_meanwhile_is_no_fallback(path: 
             return await super().send(permit, wire, **more)
 
     path.forwarder = Activating(path.events, {ECONOMY: down()})
-    path.router = replace(path.router, forwarder=path.forwarder)
+    path.rewire(forwarder=path.forwarder)
     await path.router.route(request())
 
     assert path.events[2:] == ["recorded eu-premium fallback", "sent eu-premium"]
@@ -238,7 +238,7 @@ async def test_time_upstream_is_not_ours(path: Path, clock: FakeClock) -> None:
             return await super().send(permit, wire, **more)
 
     path.forwarder = Slow(path.events, {ECONOMY: down()})
-    path.router = replace(path.router, forwarder=path.forwarder)
+    path.rewire(forwarder=path.forwarder)
     routed = await path.router.route(request())
     clock.advance(0.5)
     path.router.answered(routed)
@@ -260,7 +260,7 @@ async def test_what_is_left_out_is_named_to_the_caller(path: Path) -> None:
             made = super().prepare(body, deployment, is_stream=is_stream)
             return replace(made, ignored=("top_k",))
 
-    path.router = replace(path.router, forwarder=Omitting(path.events))
+    path.rewire(forwarder=Omitting(path.events))
     body = replace(request().body, ignored=("metadata",))
     routed = await path.router.route(request(body=body))
 
@@ -285,7 +285,7 @@ async def test_a_caller_who_goes_away_leaves_one_cancelled_outcome(path: Path, w
             await asyncio.Event().wait()
 
     path.forwarder = Stalling(path.events, exchange=Stalled(ANSWER))
-    path.router = replace(path.router, forwarder=path.forwarder)
+    path.rewire(forwarder=path.forwarder)
     asking = asyncio.ensure_future(path.router.route(request()))
     await reached.wait()
     asking.cancel()

@@ -17,11 +17,11 @@ from starlette.types import Receive, Scope, Send
 from transire.api.errors import MAX_IGNORED, openai_body, openai_error
 from transire.api.intake import Intake, as_refusal
 from transire.bootstrap import Installation
+from transire.dispatch import Routed
 from transire.domain.permit import Tried
 from transire.errors import TransireError
 from transire.forward.encode import DONE, as_chunks, completion_json, event, rules_used
 from transire.refusals import refuse_tried
-from transire.router import Routed
 
 __all__ = [
     "ChatEndpoint",

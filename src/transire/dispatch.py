@@ -1,0 +1,229 @@
+"""One attempt: recorded, forwarded, validated, recorded.
+
+INVARIANT (I1): the only call of `Forwarder.send` stands in `_open`, behind `Recorder.permit`. What
+it takes, a `Recorded[Permit]`, only the record stage makes, for a candidate, which only the scorer
+makes, of a permitted verdict, which only policy makes.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Final
+
+from transire.account import Account
+from transire.domain.answer import Completion
+from transire.domain.decision import Case, Choice
+from transire.domain.deployment import Deployment
+from transire.domain.permit import Outcome, OutcomeStatus, Permit, Recorded
+from transire.domain.ports import (
+    Clock,
+    Forwarder,
+    Governed,
+    Health,
+    Observer,
+    Recorder,
+    Release,
+    Validator,
+    Wire,
+)
+from transire.domain.request import RoutingRequest
+from transire.domain.taxonomy import Taxonomy
+from transire.errors import ContractViolated, StaleError, UpstreamError
+from transire.picks import confirm, mend_of, restorer_of
+from transire.refusals import refuse_answer, refuse_moved
+from transire.relay import Relay
+
+__all__ = ["Dispatch", "Routed"]
+
+_ATTEMPT_SHARE: Final = 0.75
+"""Of the time that is left, what one attempt may take: a deployment that hangs is then known to
+hang, and something is left for the next one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Routed:
+    """An answer on its way to the caller; exactly one of `completion` and `relay` is set.
+
+    Attributes:
+        deployment: What answers, as the bundle of the permit describes it.
+    """
+
+    case: Case
+    deployment: Deployment
+    permit: Recorded[Permit]
+    account: Account
+    completion: Completion | None = None
+    relay: Relay | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dispatch:
+    """Makes attempts; every collaborator is a port.
+
+    Args:
+        governed: Returns the governed state of this moment.
+        contradicts: Whether a place that an answer names is none of the deployment's regions.
+    """
+
+    governed: Callable[[], Governed]
+    recorder: Recorder
+    forwarder: Forwarder
+    validator: Validator
+    health: Health
+    observer: Observer
+    contradicts: Callable[[str, Deployment, Taxonomy], bool]
+    clock: Clock
+
+    async def attempt(
+        self,
+        case: Case,
+        choice: Choice,
+        governed: Governed,
+        release: Release | None,
+        account: Account,
+        cause: str,
+    ) -> Routed | UpstreamError | ContractViolated:
+        """One attempt, to its answer or to the failure that the next one may follow.
+
+        Args:
+            governed: What the request was decided under.
+            cause: Why it is made; see `Permit.cause`.
+
+        Raises:
+            LogUnavailable, StaleError, BudgetExceeded: nothing was permitted, and nothing left.
+        """
+        opened = await self._open(case, choice, governed, release, account, cause)
+        if isinstance(opened, UpstreamError):
+            return opened
+        recorded, relay = opened
+        routed = Routed(
+            case=case,
+            deployment=governed.bundle.catalog.deployments[choice.candidate.pair.deployment],
+            permit=recorded,
+            account=account,
+        )
+        try:
+            if _is_relayed(case.request):
+                await relay.start()
+                return replace(routed, relay=relay)
+            completion = await relay.whole()
+            violations = await self.validator.violations(case.request, completion)
+            if violations:
+                raise refuse_answer(violations)
+        except UpstreamError as error:
+            await relay.fail(error)
+            return error
+        except ContractViolated as error:
+            kind = str(error.facts["failure"])
+            await relay.finish(OutcomeStatus.CONTRACT_VIOLATED, failure=kind)
+            return error
+        except BaseException:
+            await relay.cancel()
+            raise
+        await relay.finish(OutcomeStatus.OK)
+        return replace(routed, completion=completion)
+
+    async def _open(
+        self,
+        case: Case,
+        choice: Choice,
+        governed: Governed,
+        release: Release | None,
+        account: Account,
+        cause: str,
+    ) -> tuple[Recorded[Permit], Relay] | UpstreamError:
+        """Record a permit and spend it at once: no record, no route (I1)."""
+        confirm(case, choice, release)
+        pair = choice.candidate.pair
+        body, _ = case.body(pair.form)
+        deployment = governed.bundle.catalog.deployments[pair.deployment]
+        is_stream = _is_relayed(case.request)
+        wire = self.forwarder.prepare(body, deployment, is_stream=is_stream)
+        recorded = await self._permitted(case, choice, wire, release, account, cause)
+        sent = self.clock.monotonic()
+        attempt_s = account.remaining_s(sent) * _ATTEMPT_SHARE
+        account.permits += 1
+        account.ignored = (*case.request.body.ignored, *wire.ignored)
+        self.health.started(pair.deployment)
+        try:
+            exchange = await self.forwarder.send(
+                recorded, wire, is_stream=is_stream, timeout_s=attempt_s
+            )
+        except (UpstreamError, StaleError) as raised:
+            account.upstream_s += self.clock.monotonic() - sent
+            error = raised if isinstance(raised, UpstreamError) else refuse_moved()
+            self._settle(recorded, Outcome.unopened(error, self._ms_since(sent)), error)
+            return error
+        except BaseException:
+            self._settle(recorded, Outcome.unopened(None, self._ms_since(sent)), None)
+            raise
+        account.upstream_s += self.clock.monotonic() - sent
+        return recorded, Relay(
+            exchange=exchange,
+            account=account,
+            price=deployment.price,
+            clock=self.clock,
+            settle=lambda outcome, retry: self._settle(recorded, outcome, retry),
+            is_stopped=lambda: self.governed().quarantine.blocks(
+                deployment, case.request.principal.tenant
+            ),
+            judge=lambda answer: self.validator.violations(case.request, answer),
+            is_elsewhere=lambda place: self.contradicts(
+                place, deployment, governed.bundle.taxonomy
+            ),
+            sent=sent,
+            until=sent + attempt_s,
+            expected_model=deployment.upstream_model,
+            restorer=restorer_of(case, choice),
+            mend=mend_of(case, governed.bundle, self.validator),
+        )
+
+    async def _permitted(
+        self,
+        case: Case,
+        choice: Choice,
+        wire: Wire,
+        release: Release | None,
+        account: Account,
+        cause: str,
+    ) -> Recorded[Permit]:
+        started = self.clock.monotonic()
+        with account.recording():
+            recorded = await self.recorder.permit(
+                case,
+                choice,
+                wire,
+                attempt=account.permits + 1,
+                cause=cause,
+                release=release,
+                budgets=self.governed().bundle.catalog.budgets,
+            )
+        self.observer.stage("record", self.clock.monotonic() - started)
+        return recorded
+
+    def _settle(
+        self,
+        recorded: Recorded[Permit],
+        outcome: Outcome,
+        cause: UpstreamError | float | None,
+    ) -> None:
+        """Queue the outcome entry, and tell health and metrics; runs once per permit."""
+        retry = cause.facts.get("retry_after_s") if isinstance(cause, UpstreamError) else cause
+        self.recorder.outcome(recorded, outcome)
+        deployment = recorded.value.pair.deployment
+        self.health.finished(
+            deployment,
+            failure=outcome.failure,
+            latency_ms=outcome.latency_ms,
+            first_byte_ms=outcome.first_byte_ms,
+            retry_after_s=retry if isinstance(retry, float) else None,
+        )
+        self.observer.attempted(deployment, outcome)
+
+    def _ms_since(self, moment: float) -> int:
+        return round((self.clock.monotonic() - moment) * 1_000)
+
+
+def _is_relayed(request: RoutingRequest) -> bool:
+    """A stream that can only be judged whole is fetched whole; text beside tools is not."""
+    held = request.body.is_held or bool(request.assertions.required_tools)
+    return request.is_stream and not held
