@@ -134,7 +134,7 @@ def test_every_public_name_is_listed_and_exists(name: str) -> None:
     assert defined <= listed
 
 
-def test_only_the_router_sends_and_only_the_record_stage_makes_permits() -> None:
+def test_only_dispatch_sends_and_only_the_record_stage_makes_permits() -> None:
     senders = {
         path.name
         for path in MODULES
@@ -156,7 +156,7 @@ def test_only_the_router_sends_and_only_the_record_stage_makes_permits() -> None
         )
     }
 
-    assert {"router.py"} == senders
+    assert {"dispatch.py"} == senders
     assert {"recorder.py"} == makers
 
 

@@ -99,7 +99,7 @@ class Reviewing:
 
 
 def reviewing(path: Path, name: DeploymentId = MEDICAL) -> None:
-    path.router = replace(path.router, governed=Reviewing(path, name))
+    path.rewire(governed=Reviewing(path, name))
 
 
 async def test_a_pick_that_needs_review_is_held_although_the_next_best_needs_none(
