@@ -26,15 +26,22 @@ _BOOST_PCT: Final = 35
 _FLOOR_PCT: Final = 40
 """What a context word adds, and what a hit with one has at least: Presidio's own figures."""
 _DROPPED: Final = -1
+_DIGIT: Final = r"\d"
+_GROUPED: Final = r"\d(?:[\s:-]?\d){%d}"
 
 
 def structured() -> list[Recognizer]:
     """Presidio's checksummed and shaped identifiers, each behind its necessary condition."""
-    grouped = r"\d(?:[\s:-]?\d){%d}"
+    return [*_of_everywhere(), *_of_america_and_britain(), *_of_other_countries()]
+
+
+def _of_everywhere() -> list[Recognizer]:
     return [
-        _wrapped(presidio.CreditCardRecognizer(), shaped(12, grouped % 11)),
+        _wrapped(presidio.CreditCardRecognizer(), shaped(12, _GROUPED % 11), first=_DIGIT),
         _wrapped(
-            presidio.IbanRecognizer(), shaped(8, r"(?i)\b[a-z]{2}\d{2}[ -]?[a-z0-9]{4}", "aa00")
+            presidio.IbanRecognizer(),
+            shaped(8, r"(?i)\b[a-z]{2}\d{2}[ -]?[a-z0-9]{4}", "aa00"),
+            first="[A-Z]",
         ),
         _wrapped(
             presidio.CryptoRecognizer(),
@@ -46,18 +53,30 @@ def structured() -> list[Recognizer]:
         ),
         _address(),
         _wrapped(presidio.MacAddressRecognizer(), Gate(longest=14, check=_mac_gate)),
-        _wrapped(presidio.UsSsnRecognizer(), shaped(9, r"\d{3}[- .]?\d{2}[- .]?\d{4}")),
+    ]
+
+
+def _of_america_and_britain() -> list[Recognizer]:
+    return [
+        _wrapped(
+            presidio.UsSsnRecognizer(), shaped(9, r"\d{3}[- .]?\d{2}[- .]?\d{4}"), first=_DIGIT
+        ),
         _wrapped(presidio.UsItinRecognizer(), shaped(9, r"9\d{2}[- .]?\d{2}[- .]?\d{4}")),
-        _wrapped(presidio.UsPassportRecognizer(), shaped(8, r"\d{8}")),
-        _wrapped(presidio.UsBankRecognizer(), shaped(8, r"\d{8}")),
+        _wrapped(presidio.UsPassportRecognizer(), shaped(8, r"\d{8}"), first=r"[A-Za-z]?\d"),
+        _wrapped(presidio.UsBankRecognizer(), shaped(8, r"\d{8}"), first=_DIGIT),
         # Without one of its context words this recognizer is noise: it matches `A1` (issue 1063 of
         # Presidio), and stays below every sensible threshold.
         _wrapped(presidio.UsLicenseRecognizer(), Gate(digits=1, words=LICENSE_WORDS)),
-        _wrapped(presidio.NhsRecognizer(), shaped(10, grouped % 9)),
+        _wrapped(presidio.NhsRecognizer(), shaped(10, _GROUPED % 9), first=_DIGIT),
         _wrapped(
             presidio.UkNinoRecognizer(),
             shaped(6, r"(?i)[a-z]{2} ?\d{2} ?\d{2} ?\d{2} ?[a-d]", "aa000000a"),
         ),
+    ]
+
+
+def _of_other_countries() -> list[Recognizer]:
+    return [
         _wrapped(presidio.EsNifRecognizer(), shaped(7, r"(?i)\d{7}-?[a-z]", "0000000a")),
         _wrapped(presidio.EsNieRecognizer(), shaped(7, r"(?i)[xyz]-?\d{7}", "a0000000")),
         # Two people with one code get letters in place of digits (omocodia), of all seven if need
@@ -69,7 +88,7 @@ def structured() -> list[Recognizer]:
                 check=lambda t: _has_run(t, 16) and _FISCAL_CODE.search(t.text) is not None,
             ),
         ),
-        _wrapped(presidio.PlPeselRecognizer(), shaped(11, r"\d{11}")),
+        _wrapped(presidio.PlPeselRecognizer(), shaped(11, r"\d{11}"), first=_DIGIT),
         _wrapped(presidio.AuTfnRecognizer(), shaped(8, r"\d{3}\s?\d{3}\s?\d{2}")),
         # The lowest pattern takes every word of ten letters before four digits.
         _wrapped(
@@ -77,7 +96,7 @@ def structured() -> list[Recognizer]:
             shaped(4, r"(?i)[a-z]{5}\d{4}[a-z]", "aaaaa0000a"),
             left_out="PAN (Low)",
         ),
-        _wrapped(presidio.InAadhaarRecognizer(), shaped(12, grouped % 11)),
+        _wrapped(presidio.InAadhaarRecognizer(), shaped(12, _GROUPED % 11), first=_DIGIT),
         _wrapped(presidio.SgFinRecognizer(), shaped(7, r"(?i)[a-z]\d{7}[a-z]", "a0000000a")),
         _wrapped(
             presidio.FiPersonalIdentityCodeRecognizer(),
@@ -101,16 +120,31 @@ def shaped(least_digits: int, pattern: str, shape: str = "") -> Gate:
     )
 
 
-def _wrapped(stock: Any, gate: Gate, *, left_out: str = "") -> Recognizer:
+def _wrapped(
+    stock: Any,
+    gate: Gate,
+    *,
+    left_out: str = "",
+    first: str = "",
+    can_match: Callable[[str, str], bool] = lambda *_: True,
+) -> Recognizer:
     """Presidio's patterns, validators and context words under our loop; one deadline for all.
 
     Args:
         left_out: The name of a pattern that is not used.
+        first: A pattern with which every match begins. Asking for it up front makes a search three
+            to ten times as fast: what `regex` would try at every word, it skips.
+        can_match: A necessary condition of one pattern; takes its name and the text.
     """
     entity = str(stock.supported_entities[0])
     words = _ContextWords(stock.context) if stock.context else None
+    ahead = f"(?={first})" if first else ""
     patterns = [
-        (regex.compile(p.regex, stock.global_regex_flags), round(p.score * 100))
+        (
+            p.name,
+            regex.compile(f"{ahead}(?:{p.regex})", stock.global_regex_flags),
+            round(p.score * 100),
+        )
         for p in stock.patterns
         if p.name != left_out
     ]
@@ -119,7 +153,9 @@ def _wrapped(stock: Any, gate: Gate, *, left_out: str = "") -> Recognizer:
         deadline = time.monotonic() + seconds
         is_near: Callable[[int, int], bool] | None = None
         scores: dict[tuple[str, int], int] = {}
-        for pattern, base in patterns:
+        for name, pattern, base in patterns:
+            if not can_match(name, text):
+                continue
             for match in pattern.finditer(text, timeout=_left(deadline)):
                 value = match.group()
                 score = scores.get((value, base))
@@ -191,7 +227,12 @@ def stands_alone(text: str, start: int, end: int) -> bool:
 def _address() -> Recognizer:
     # A text without a digit names no host in either version.
     return _only_where(
-        _wrapped(presidio.IpRecognizer(), Gate(digits=1, check=_address_gate)),
+        _wrapped(
+            presidio.IpRecognizer(),
+            Gate(digits=1, check=_address_gate),
+            # Every other pattern of it is about version six, which has two colons at least.
+            can_match=lambda name, text: name == "IPv4" or text.count(":") >= 2,
+        ),
         lambda text, start, end: names_a_host(text[start:end]),
     )
 

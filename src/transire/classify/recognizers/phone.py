@@ -33,7 +33,8 @@ _OTHERS: Final = frozenset(
 """Whose `number` is no telephone's."""
 _EXTENSION: Final = r" ?(?:x|ext\.?|extension) ?\d{1,7}"
 _CANDIDATE: Final = regex.compile(
-    r"(?<![\w.,:/-])(?:\+\d|\(?0\d|\(?[2-9]\d|1[ .-]\(?[2-9])(?:[ ().\-/]{0,3}\d){5,14}"
+    # What it begins with stands in front: `regex` would look behind at every character otherwise.
+    r"(?=[+(\d])(?<![\w.,:/-])(?:\+\d|\(?0\d|\(?[2-9]\d|1[ .-]\(?[2-9])(?:[ ().\-/]{0,3}\d){5,14}"
     rf"(?:{_EXTENSION})?(?![\w:-]|\.\d)"
 )
 _NORTH_AMERICAN: Final = regex.compile(
