@@ -14,7 +14,7 @@ class Case:
         situation: The heading it stands under.
         shows: What it shows, for the table.
         expects: `ok`, `denied` or `held`.
-        faults: Deployment → how it misbehaves while this is asked (`fleet.MODES`).
+        faults: Deployment → how it misbehaves while this is asked (`upstream.MODES`).
         told: Headers that the answer must have.
     """
 
