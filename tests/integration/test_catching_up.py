@@ -14,7 +14,7 @@ import pytest
 from transire.bootstrap import Installation, open_installation
 from transire.bundle import lifecycle
 from transire.bundle.limits import pack_folder
-from transire.bundle.quarantine import impose
+from transire.bundle.quarantine_acts import impose
 from transire.bundle.source import read_folder
 from transire.domain.ids import BundleDigest, DeploymentId, PersonId
 from transire.errors import LogUncertain

@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 
 from transire.bootstrap import Installation, open_installation
 from transire.bundle.limits import pack_folder
-from transire.bundle.quarantine import impose
+from transire.bundle.quarantine_acts import impose
 from transire.cli.main import app
 from transire.domain.ids import DeploymentId, PersonId
 from transire.errors import BundleError, ConflictError, IntegrityError

@@ -10,7 +10,8 @@ from transire.authorize.cedar import CedarAuthorizer
 from transire.bundle.acts import Act
 from transire.bundle.compiled import CompiledBundle
 from transire.bundle.lifecycle import activate, active_digest, approve, genesis, propose
-from transire.bundle.quarantine import impose, lift, ratify, read_quarantine
+from transire.bundle.quarantine import read_quarantine
+from transire.bundle.quarantine_acts import impose, lift, ratify
 from transire.domain.ids import PersonId
 from transire.errors import AccessError, BundleError
 

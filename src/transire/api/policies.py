@@ -11,7 +11,7 @@ from pydantic import Field
 from transire.api.intake import StrictBody, person_of
 from transire.authorize.cedar import CedarAuthorizer
 from transire.bootstrap import Installation
-from transire.bundle import lifecycle, mode, quarantine
+from transire.bundle import lifecycle, mode, quarantine, quarantine_acts
 from transire.bundle.acts import Act, format_moment, is_solo
 from transire.bundle.compiled import CompiledBundle
 from transire.bundle.proposal import Proposal
@@ -144,20 +144,20 @@ def add_quarantine(router: APIRouter, it: Installation) -> None:
     @router.post("/v1/policies/quarantine", tags=["policies"])
     async def impose(body: QuarantineBody, request: Request) -> dict[str, Any]:
         """Quarantine at once: one person, narrows only."""
-        await quarantine.impose(it.log, _act(it, request), body.kind, body.id, body.reason)
+        await quarantine_acts.impose(it.log, _act(it, request), body.kind, body.id, body.reason)
         await it.steering.follow()
         return await shown()
 
     @router.post("/v1/policies/quarantine/{kind}/{name}/ratify", tags=["policies"])
     async def ratify(kind: Kind, name: str, request: Request) -> dict[str, Any]:
         """Confirm somebody else's quarantine."""
-        await quarantine.ratify(it.log, _act(it, request), kind, name)
+        await quarantine_acts.ratify(it.log, _act(it, request), kind, name)
         return await shown()
 
     @router.delete("/v1/policies/quarantine/{kind}/{name}", tags=["policies"])
     async def lift(kind: Kind, name: str, request: Request) -> dict[str, Any]:
         """Ask to lift, or, as the second person, lift."""
-        is_lifted = await quarantine.lift(it.log, _act(it, request), kind, name)
+        is_lifted = await quarantine_acts.lift(it.log, _act(it, request), kind, name)
         await it.steering.follow()
         return {**await shown(), "lifted": is_lifted}
 

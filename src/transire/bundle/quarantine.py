@@ -1,44 +1,40 @@
-"""Quarantine: a conjunct beside the bundle that only narrows, at once, by one person on call.
+"""Quarantine: a conjunct beside the bundle that only narrows, and survives activations.
 
-It survives activations. Unratified it stays and alarms; a second person ratifies. Lifting needs two
-people: the first asks, the second lifts (alone in a solo installation). `version` grows with each
-change of what is blocked; every permit names it, so a permit that raced a quarantine is stale.
+Here is what the log's state says of it; who may change it, and how: `quarantine_acts`. `version`
+grows with each change of what is blocked; every permit names it, so a permit that raced a
+quarantine is stale.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, Literal
 
 import orjson
 
 from transire.bundle.acts import (
-    Act,
     format_moment,
-    installation,
-    is_solo,
     parse_moment,
-    still_active,
 )
 from transire.domain.bundle import Quarantine
 from transire.domain.ids import DeploymentId, PersonId, ProviderId, TenantId
-from transire.domain.log import Change, Condition, DecisionLog, Item
-from transire.errors import AccessError, ConflictError, IntegrityError, NotFoundError, RequestError
+from transire.domain.log import Change, DecisionLog
+from transire.errors import ConflictError, IntegrityError, NotFoundError
 
 __all__ = [
     "QUARANTINE_KEY",
     "VERSION_KEY",
     "Kind",
+    "QuarantineState",
     "Quarantined",
     "blocked_in",
+    "changes_to",
     "fresh_quarantine",
-    "impose",
     "kept_quarantine",
-    "lift",
     "list_quarantined",
     "quarantine_at",
-    "ratify",
     "read_quarantine",
+    "read_state",
 ]
 
 QUARANTINE_KEY: Final = "quarantine"
@@ -47,7 +43,6 @@ VERSION_KEY: Final = "quarantine/version"
 """State key: the version alone; permits are conditional on it."""
 _ASK_LIFETIME: Final = timedelta(days=7)
 """How long a first person's wish to lift waits for a second (as an approval does)."""
-_MAX_REASON_CHARS: Final = 500
 
 Kind = Literal["deployment", "provider", "tenant"]
 
@@ -83,7 +78,7 @@ class Quarantined:
 
 
 @dataclass(frozen=True, slots=True)
-class _State:
+class QuarantineState:
     """The stored value; `text` is its exact spelling, for the compare in the log."""
 
     version: int
@@ -93,7 +88,7 @@ class _State:
 
 def fresh_quarantine() -> tuple[Change, ...]:
     """What genesis writes: nothing blocked, version 0."""
-    return _changes(0, {})
+    return changes_to(0, {})
 
 
 def kept_quarantine(text: str) -> tuple[Change, ...]:
@@ -103,7 +98,7 @@ def kept_quarantine(text: str) -> tuple[Change, ...]:
         IntegrityError: the text is no quarantine.
     """
     state = _parse(text)
-    return _changes(state.version, state.items)
+    return changes_to(state.version, state.items)
 
 
 def blocked_in(text: str) -> dict[str, Any]:
@@ -122,7 +117,7 @@ async def read_quarantine(log: DecisionLog) -> Quarantine:
     Raises:
         IntegrityError: the state cannot be read; nothing may be permitted.
     """
-    state = await _read(log)
+    state = await read_state(log)
     return _blocked(state.version, state.items)
 
 
@@ -154,144 +149,11 @@ def _blocked(version: int, items: Mapping[str, Quarantined]) -> Quarantine:
 
 async def list_quarantined(log: DecisionLog) -> list[Quarantined]:
     """Everything blocked, sorted by name; what has no `ratified_by` alarms."""
-    return [item for _, item in sorted((await _read(log)).items.items())]
+    return [item for _, item in sorted((await read_state(log)).items.items())]
 
 
-async def impose(log: DecisionLog, act: Act, kind: Kind, identifier: str, reason: str) -> int:
-    """Block something at once; one person suffices. Returns the new version.
-
-    Raises:
-        AccessError: the active bundle does not let this person.
-        NotFoundError: the active catalog has no such thing (a typo would protect nothing).
-        ConflictError: it is quarantined already, or something moved meanwhile.
-    """
-    if not reason.strip() or len(reason) > _MAX_REASON_CHARS:
-        raise RequestError(f"a quarantine needs a reason of at most {_MAX_REASON_CHARS} characters")
-    solo = await is_solo(log)
-    act.require("quarantine", installation(), solo=solo)
-    _must_exist(act, kind, identifier)
-    state = await _read(log)
-    item = Quarantined(kind=kind, id=identifier, by=act.person, at=act.now, reason=reason)
-    if item.name in state.items:
-        raise ConflictError(f"this {kind} is quarantined already")
-    items = {**state.items, item.name: item}
-    await _write(log, act, "quarantine.imposed", state, items, item, solo=solo, moves=True)
-    return state.version + 1
-
-
-async def ratify(log: DecisionLog, act: Act, kind: Kind, identifier: str) -> None:
-    """Confirm what another person imposed; ends its alarm.
-
-    Raises:
-        AccessError: this person imposed it, or may not quarantine.
-        NotFoundError, ConflictError: it is not quarantined; it is ratified already.
-    """
-    solo = await is_solo(log)
-    act.require("quarantine", installation(), solo=solo)
-    state = await _read(log)
-    item = _item(state, kind, identifier)
-    if item.ratified_by is not None:
-        raise ConflictError("this quarantine is ratified already")
-    if item.by == act.person and not solo:
-        raise AccessError("a quarantine is ratified by another person than the one who imposed it")
-    items = {**state.items, item.name: replace(item, ratified_by=act.person)}
-    await _write(log, act, "quarantine.ratified", state, items, item, solo=solo, moves=False)
-
-
-async def lift(log: DecisionLog, act: Act, kind: Kind, identifier: str) -> bool:
-    """Ask to lift a quarantine, or lift what another person asked to lift.
-
-    Returns:
-        True where it is lifted now; False where it waits for a second person.
-
-    Raises:
-        AccessError: the active bundle does not let this person.
-        NotFoundError: it is not quarantined.
-        ConflictError: this person asked already; something moved meanwhile.
-    """
-    solo = await is_solo(log)
-    act.require("lift_quarantine", installation(), solo=solo)
-    state = await _read(log)
-    item = _item(state, kind, identifier)
-    asker = item.lift_asker(act.now)
-    if solo or _is_second(act, asker):
-        items = {name: kept for name, kept in state.items.items() if name != item.name}
-        await _write(log, act, "quarantine.lifted", state, items, item, solo=solo, moves=True)
-        return True
-    if asker == act.person:
-        raise ConflictError("you asked to lift it already; a second person must lift it")
-    asked = replace(item, lift_asked_by=act.person, lift_asked_at=act.now)
-    items = {**state.items, item.name: asked}
-    await _write(log, act, "quarantine.lift_asked", state, items, item, solo=solo, moves=False)
-    return False
-
-
-def _is_second(act: Act, asker: PersonId | None) -> bool:
-    """Another person asked, and may still do so now."""
-    return (
-        asker is not None
-        and asker != act.person
-        and act.allows(asker, "lift_quarantine", installation(), solo=False)
-    )
-
-
-def _must_exist(act: Act, kind: Kind, identifier: str) -> None:
-    catalog = act.active.bundle.catalog
-    known: Mapping[str, Mapping[Any, object]] = {
-        "deployment": catalog.deployments,
-        "provider": catalog.providers,
-        "tenant": catalog.tenants,
-    }
-    if kind not in known:
-        raise RequestError("only a deployment, a provider or a tenant can be quarantined")
-    if identifier not in known[kind]:
-        raise NotFoundError(f"the active catalog has no such {kind}")
-
-
-def _item(state: _State, kind: Kind, identifier: str) -> Quarantined:
-    item = state.items.get(f"{kind}/{identifier}")
-    if item is None:
-        raise NotFoundError(f"this {kind} is not quarantined")
-    return item
-
-
-async def _write(
-    log: DecisionLog,
-    act: Act,
-    entry: str,
-    state: _State,
-    items: Mapping[str, Quarantined],
-    item: Quarantined,
-    *,
-    solo: bool,
-    moves: bool,
-) -> None:
-    version = state.version + moves
-    fields: dict[str, Any] = {
-        "subject": item.kind,
-        "subject_id": item.id,
-        "by": act.person,
-        "version": version,
-        "bundle_digest": act.active.digest,
-    }
-    if entry == "quarantine.imposed":
-        fields["reason"] = item.reason
-    if entry == "quarantine.lifted" and item.lift_asked_by is not None:
-        fields["asked_by"] = item.lift_asked_by
-    await log.append(
-        Item(
-            kind=entry,
-            fields=fields,
-            conditions=(
-                *still_active(act, solo=solo),
-                Condition(key=QUARANTINE_KEY, equals=state.text),
-            ),
-            changes=_changes(version, items),
-        )
-    )
-
-
-def _changes(version: int, items: Mapping[str, Quarantined]) -> tuple[Change, ...]:
+def changes_to(version: int, items: Mapping[str, Quarantined]) -> tuple[Change, ...]:
+    """What writes this version, by `kind/id`, to the state."""
     return (
         Change(key=QUARANTINE_KEY, value=_text(version, items)),
         Change(key=VERSION_KEY, value=str(version)),
@@ -320,7 +182,13 @@ def _row(item: Quarantined) -> dict[str, str | None]:
     }
 
 
-async def _read(log: DecisionLog) -> _State:
+async def read_state(log: DecisionLog) -> QuarantineState:
+    """What is blocked now, by whom and why.
+
+    Raises:
+        ConflictError: there has been no genesis yet.
+        IntegrityError: the state cannot be read.
+    """
     text = await log.get(QUARANTINE_KEY)
     if text is None:
         raise ConflictError("no bundle was ever activated; `transire init` founds an installation")
@@ -330,11 +198,11 @@ async def _read(log: DecisionLog) -> _State:
     return state
 
 
-def _parse(text: str) -> _State:
+def _parse(text: str) -> QuarantineState:
     try:
         value = orjson.loads(text)
         items = [_read_row(row) for row in value["items"]]
-        state = _State(value["version"], {item.name: item for item in items}, text)
+        state = QuarantineState(value["version"], {item.name: item for item in items}, text)
     except (orjson.JSONDecodeError, KeyError, TypeError, ValueError):
         raise IntegrityError("the stored quarantine cannot be read") from None
     if _text(state.version, state.items) != text:

@@ -10,13 +10,11 @@ from transire.bundle.compiled import CompiledBundle
 from transire.bundle.lifecycle import genesis
 from transire.bundle.quarantine import (
     Quarantined,
-    impose,
-    lift,
     list_quarantined,
     quarantine_at,
-    ratify,
     read_quarantine,
 )
+from transire.bundle.quarantine_acts import impose, lift, ratify
 from transire.domain.bundle import Quarantine
 from transire.domain.ids import DeploymentId, PersonId, ProviderId, TenantId
 from transire.errors import AccessError, ConflictError, IntegrityError, NotFoundError, RequestError

@@ -14,7 +14,7 @@ from transire.bundle.compiled import CompiledBundle
 from transire.bundle.lifecycle import activate, approve, genesis, propose
 from transire.bundle.mode import ask_solo, grant_solo, make_team, solo_asker
 from transire.bundle.proposal import proposal_key
-from transire.bundle.quarantine import impose, lift, ratify
+from transire.bundle.quarantine_acts import impose, lift, ratify
 from transire.bundle.source import bundle_digest
 from transire.domain.ids import BundleDigest, PersonId
 from transire.domain.log import Continuation
