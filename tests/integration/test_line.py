@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.integration.logs import item, options_for
+from tests.integration.logs import item, options_for, until
 
-from transire.errors import LogUnavailable
+from transire.errors import IntegrityError, LogUnavailable
 from transire.record.line import Greeting, Line
-from transire.record.message import encode_item
+from transire.record.message import encode_item, message
 from transire.record.opening import create_log, hold
 
 
@@ -67,6 +67,43 @@ async def test_what_is_on_the_line_is_written_and_told_before_the_writer_leaves(
     assert await line.finish(20)
     rows = [row for each in told for _, _, rows in each["commits"] for row in rows]
     assert sorted(row[0] for row in rows) == list(range(1, 1_000))
+
+
+async def test_a_router_that_is_slow_to_read_is_told_everything_all_the_same(place: Path) -> None:
+    told: list[Any] = []
+    line = await Line.spawn(Ends())
+    await line.open(options_for(place, linger_s=30.0), None)
+    line.listen(told.append)
+    assert line._transport is not None
+    line._transport.pause_reading()
+    many = [encode_item(n + 1, item(n), linger=True, entry_id=None, blobs={}) for n in range(6_000)]
+    line.write(b"".join(many))
+    leaving = asyncio.ensure_future(line.finish(20))
+    await until(lambda: _is_free(place))
+    line._transport.resume_reading()
+
+    assert await leaving
+    assert sum(len(rows) for each in told for _, _, rows in each["commits"]) == 6_000
+
+
+def _is_free(place: Path) -> bool:
+    try:
+        hold(place).close()
+    except IntegrityError:
+        return False
+    return True
+
+
+async def test_what_is_told_before_anybody_listens_is_heard_first(place: Path) -> None:
+    heard: list[Any] = []
+    line = await Line.spawn(Ends())
+    await line.open(options_for(place), None)
+    line.data_received(message({"n": 1}) + message({"n": 2}))
+    line.listen(heard.append)
+    line.data_received(message({"n": 3}))
+    await line.finish(20)
+
+    assert heard[:3] == [{"n": 1}, {"n": 2}, {"n": 3}]
 
 
 async def test_a_greeting_lists_what_was_written_since(place: Path) -> None:

@@ -370,7 +370,7 @@ class Recorder(Protocol):
 
         Raises:
             IntegrityError: the log never issued it.
-            StaleError: the active bundle or the quarantine moved since.
+            StaleError: the active bundle or the quarantine moved since, or nobody can tell.
         """
 
 
