@@ -12,8 +12,10 @@ import pytest
 from tests.integration.logs import entries, item, options_for, verified
 
 from transire.clock import SystemClock
+from transire.domain.budget import Spend
 from transire.domain.log import Change, Condition, Item, Receipt
 from transire.errors import (
+    BudgetExceeded,
     ConflictError,
     IntegrityError,
     LogUnavailable,
@@ -144,6 +146,19 @@ async def test_state_is_told_as_soon_as_whoever_changed_it_is(place: Path, opene
             await log.append(_set("a/k", value))
 
             assert log.peek("a/k") == value
+
+
+async def test_a_budget_is_never_overspent_and_its_sum_is_told(place: Path, opened: Opened) -> None:
+    spend = Spend(budget="b", key="budget/b", period="2026-11", micro_usd=40, limit_micro_usd=100)
+    async with opened(place) as log:
+        ends = await asyncio.gather(
+            *(log.append(item(n, spends=(spend,))) for n in range(20)), return_exceptions=True
+        )
+
+        assert [type(end) for end in ends if not isinstance(end, BudgetExceeded)] == [Receipt] * 2
+        assert log.peek("budget/b") == "2026-11 80"
+    async with opened(place) as log:
+        assert log.peek("budget/b") == "2026-11 80"
 
 
 async def test_state_of_an_earlier_start_is_known_at_once(place: Path, opened: Opened) -> None:

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from transire.domain.budget import Spend
 from transire.domain.log import Change, Condition, Item
 from transire.errors import (
     ConflictError,
@@ -37,6 +38,10 @@ ITEM = Item(
     blobs={"aa": b"\x00one", "bb": b"", "cc": b"three"},
     disclosures={"name": "Ana"},
     erases=frozenset({"y", "x"}),
+    spends=(
+        Spend(budget="b", key="budget/b", period="2026-11", micro_usd=7, limit_micro_usd=9),
+        Spend(budget="c", key="budget/c", period="2026-11", micro_usd=-7, limit_micro_usd=None),
+    ),
 )
 
 
