@@ -15,6 +15,7 @@ from starlette.types import Receive, Scope, Send
 
 from transire import __version__
 from transire.api.audit import add_audit, add_decisions
+from transire.api.budgets import add_budgets
 from transire.api.chat import ChatEndpoint
 from transire.api.decisions import AdviceEndpoint
 from transire.api.errors import openai_error, problem
@@ -129,6 +130,7 @@ def _build_rest(installation: Installation) -> FastAPI:
     for add in (
         add_people,
         add_keys,
+        add_budgets,
         add_bundles,
         add_mode,
         add_quarantine,

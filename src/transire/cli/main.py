@@ -9,6 +9,7 @@ import typer
 
 from transire.cli import (
     audit,
+    budgets,
     bundle,
     decision,
     detect,
@@ -51,6 +52,7 @@ app.add_typer(audit.app, name="audit")
 app.add_typer(detect.app, name="detect")
 app.add_typer(quality.app, name="quality")
 app.add_typer(report.app, name="report")
+app.command("budgets")(budgets.list_budgets)
 app.command("simulate")(simulate.simulate)
 app.command("init")(founding.init)
 app.command("renew")(founding.renew)
