@@ -13,7 +13,7 @@ from transire.authorize.cedar import CedarAuthorizer
 from transire.bundle.acts import ACTIVE_KEY
 from transire.bundle.compile import compile_bundle
 from transire.bundle.compiled import CompiledBundle
-from transire.bundle.lifecycle import genesis
+from transire.bundle.genesis import genesis
 from transire.bundle.source import read_folder
 from transire.domain.ids import PersonId
 from transire.domain.log import Item

@@ -9,7 +9,8 @@ from tests.unit.bundle.bundles import pack_files, untested
 from transire.authorize.cedar import CedarAuthorizer
 from transire.bundle.acts import Act
 from transire.bundle.compiled import CompiledBundle
-from transire.bundle.lifecycle import activate, active_digest, approve, genesis, propose
+from transire.bundle.genesis import genesis
+from transire.bundle.lifecycle import activate, active_digest, approve, propose
 from transire.bundle.quarantine import read_quarantine
 from transire.bundle.quarantine_acts import impose, lift, ratify
 from transire.domain.ids import PersonId

@@ -13,7 +13,7 @@ from transire.authorize.cedar import CedarAuthorizer
 from transire.bundle.acts import ACTIVE_KEY, Act
 from transire.bundle.compile import compile_bundle
 from transire.bundle.compiled import CompiledBundle
-from transire.bundle.lifecycle import genesis
+from transire.bundle.genesis import genesis
 from transire.bundle.quarantine import QUARANTINE_KEY, VERSION_KEY
 from transire.bundle.quarantine_acts import impose
 from transire.bundle.source import archive

@@ -5,18 +5,17 @@ is one entry; what it was based on are that entry's conditions, judged by the lo
 Sources travel in the log as a blob under the digest, so every digest that was ever proposed can be
 compiled again from the log alone.
 
-    genesis(log, files, ...)                once, on an empty log
-    propose → approve → activate            ever after; roll-back is a proposal like any other
+    propose → approve → activate            roll-back is a proposal like any other
+
+The first activation has no active bundle to be judged by: `genesis`.
 """
 
 import asyncio
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Any, Literal
 
 from transire.bundle.acts import (
     ACTIVE_KEY,
-    MODE_KEY,
     Act,
     Entries,
     is_solo,
@@ -32,84 +31,22 @@ from transire.bundle.proposal import (
     demand_evidence,
     proposal_key,
 )
-from transire.bundle.quarantine import blocked_in, fresh_quarantine, kept_quarantine
 from transire.bundle.source import archive, unarchive
 from transire.bundle.sweep import demand_sound
-from transire.domain.ids import BundleDigest, PersonId
-from transire.domain.log import Change, Condition, Continuation, DecisionLog, Item
-from transire.errors import AccessError, BundleError, ConflictError, NotFoundError
+from transire.domain.ids import BundleDigest
+from transire.domain.log import Change, Condition, DecisionLog, Item
+from transire.errors import AccessError, ConflictError, NotFoundError
 
 __all__ = [
     "activate",
     "active_digest",
     "approve",
-    "genesis",
     "list_proposals",
     "load_bundle",
     "propose",
     "show_proposal",
+    "vet",
 ]
-
-Mode = Literal["solo", "team"]
-
-
-async def genesis(
-    log: DecisionLog,
-    files: Mapping[str, bytes],
-    *,
-    mode: Mode,
-    by: PersonId,
-    now: datetime,
-    continues: Continuation | None = None,
-) -> CompiledBundle:
-    """The first activation, on a log that has none; it fixes the mode.
-
-    Args:
-        continues: The log replaces a lost one: only its bundle and its mode may be founded, and
-            what it had blocked stays blocked.
-
-    Raises:
-        BundleError: the bundle is not sound, does not know the founder, or is not the lost log's.
-        ConflictError: some bundle is active already.
-    """
-    compiled = await _vet(files, now, solo=mode == "solo")
-    if by not in compiled.bundle.catalog.people:
-        raise BundleError([f"catalog: the founder `{by}` must stand under `people`"])
-    if continues is not None and (compiled.digest, mode) != (
-        continues.bundle_digest,
-        continues.mode,
-    ):
-        raise BundleError(
-            [
-                f"policies: this log continues one that ended under bundle "
-                f"{continues.bundle_digest} in {continues.mode} mode, and may start with nothing "
-                f"else; these files are {compiled.digest}: put the earlier ones back"
-            ]
-        )
-    continued: dict[str, Any] = {}
-    if continues is not None:
-        continued["continues"] = {"key": continues.key, "note": continues.note}
-        continued["quarantine"] = blocked_in(continues.quarantine)
-    nothing = (Condition(key=ACTIVE_KEY, equals=None), Condition(key=MODE_KEY, equals=None))
-    await log.append(
-        Item(
-            kind="policy.genesis",
-            fields={
-                "bundle_digest": compiled.digest,
-                "mode": mode,
-                "by": by,
-                **continued,
-            },
-            conditions=nothing,
-            changes=(
-                Change(key=ACTIVE_KEY, value=compiled.digest),
-                Change(key=MODE_KEY, value=mode),
-                *(kept_quarantine(continues.quarantine) if continues else fresh_quarantine()),
-            ),
-            blobs={compiled.digest: archive(files)},
-        )
-    )
-    return compiled
 
 
 async def propose(
@@ -131,7 +68,7 @@ async def propose(
     """
     solo = await is_solo(log)
     act.require("propose", policy_bundle(BundleDigest("candidate"), act.person), solo=solo)
-    compiled = await _vet(files, act.now, solo=solo)
+    compiled = await vet(files, act.now, solo=solo)
     await asyncio.to_thread(prove, compiled)
     digest = compiled.digest
     if digest == act.active.digest:
@@ -223,7 +160,7 @@ async def activate(
         )
     found = await entries.read_entries(frozenset({"policy.proposed", "policy.approved"}))
     demand_evidence(proposal, approvers, found)
-    compiled = await _vet(await _files(log, digest), act.now, solo=solo)
+    compiled = await vet(await _files(log, digest), act.now, solo=solo)
     await log.append(
         Item(
             kind="policy.activated",
@@ -287,8 +224,12 @@ async def load_bundle(
     return await asyncio.to_thread(compile_bundle, files, must_hold_limits=must_hold_limits)
 
 
-async def _vet(files: Mapping[str, bytes], now: datetime, *, solo: bool) -> CompiledBundle:
-    """Compile and sweep off the event loop."""
+async def vet(files: Mapping[str, bytes], now: datetime, *, solo: bool) -> CompiledBundle:
+    """Compile and sweep off the event loop.
+
+    Raises:
+        BundleError: it is not sound, with every located problem.
+    """
     return await asyncio.to_thread(_vet_now, files, now, solo)
 
 

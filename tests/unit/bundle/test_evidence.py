@@ -11,7 +11,8 @@ from tests.unit.bundle.bundles import small_files, untested
 
 from transire.bundle.acts import Act
 from transire.bundle.compiled import CompiledBundle
-from transire.bundle.lifecycle import activate, active_digest, approve, genesis, propose
+from transire.bundle.genesis import genesis
+from transire.bundle.lifecycle import activate, active_digest, approve, propose
 from transire.bundle.proposal import Approval, proposal_key
 from transire.clock import SystemClock
 from transire.domain.ids import PersonId

@@ -7,11 +7,11 @@ from tests.unit.bundle.bundles import small_files, untested
 
 from transire.bundle.acts import Act
 from transire.bundle.compiled import CompiledBundle
+from transire.bundle.genesis import genesis
 from transire.bundle.lifecycle import (
     activate,
     active_digest,
     approve,
-    genesis,
     list_proposals,
     load_bundle,
     propose,

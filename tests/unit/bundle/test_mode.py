@@ -6,7 +6,7 @@ from tests.unit.bundle.bundles import CATALOG, small_files
 
 from transire.bundle.acts import Act
 from transire.bundle.compiled import CompiledBundle
-from transire.bundle.lifecycle import genesis
+from transire.bundle.genesis import genesis
 from transire.bundle.mode import ask_solo, grant_solo, make_team
 from transire.domain.ids import PersonId
 from transire.errors import AccessError, BundleError, ConflictError

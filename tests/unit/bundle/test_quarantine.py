@@ -7,7 +7,7 @@ from tests.unit.bundle.bundles import small_files
 
 from transire.bundle.acts import Act
 from transire.bundle.compiled import CompiledBundle
-from transire.bundle.lifecycle import genesis
+from transire.bundle.genesis import genesis
 from transire.bundle.quarantine import (
     Quarantined,
     list_quarantined,

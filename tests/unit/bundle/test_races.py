@@ -11,7 +11,8 @@ from tests.unit.bundle.bundles import small_files, untested
 
 from transire.bundle.acts import Act
 from transire.bundle.compiled import CompiledBundle
-from transire.bundle.lifecycle import activate, approve, genesis, propose
+from transire.bundle.genesis import genesis
+from transire.bundle.lifecycle import activate, approve, propose
 from transire.bundle.mode import ask_solo, grant_solo, make_team, solo_asker
 from transire.bundle.proposal import proposal_key
 from transire.bundle.quarantine_acts import impose, lift, ratify
