@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from tests.api.conftest import World
+from tests.api.test_openai_sdk import SCHEMA
 
 FAQ = "What are your opening hours?"
 """Goes to us-economy first, then eu-economy: both are cheap and permitted."""
@@ -111,3 +112,19 @@ def test_a_fallback_under_an_unmoved_state_names_the_decisions_own_evaluation(
     assert attempt["evaluation"] == decision["evaluation"]
     assert attempt["facts"] == decision["facts"]
     assert attempt["memo"] is True
+
+
+def test_an_attempt_that_was_told_what_was_wrong_replays_from_facts_of_its_own_content(
+    world: World,
+) -> None:
+    for name in world.fleet:
+        world.behave(name, "wrong_type")  # until a note says what was wrong
+    reply = world.chat("make a ticket", response_format=SCHEMA)
+    decision_id = reply.headers["x-transire-decision-id"]
+    decision, attempt = (e for e in world.entries(decision_id) if "permit" in e)
+    told = _replayed(world, decision_id)
+
+    assert attempt["noted"]
+    assert attempt["permit"]["content"] != decision["permit"]["content"]
+    assert told["agrees"] is told["attempts"][0]["agrees"] is True, told
+    assert told["attempts"][0]["cause"] == "contract"

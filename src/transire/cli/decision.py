@@ -13,7 +13,7 @@ __all__ = ["app", "explain", "proof", "replay", "show"]
 app = typer.Typer(help="Why a decision came out as it did.", no_args_is_help=True)
 Id = Annotated[str, typer.Argument(help="A decision id, `dec_…`.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Everything, as JSON.")]
-_TOLD: Final = ("outcome", "status", "failure", "code", "deployment")
+_TOLD: Final = ("outcome", "cause", "status", "failure", "code", "deployment")
 """What says most about an entry, in this order."""
 
 
@@ -75,10 +75,13 @@ def replay(router: RemoteRouter, decision_id: Id) -> None:
 
 
 def _line(entry: Mapping[str, Any]) -> str:
-    fields = {**entry, "deployment": entry.get("deployment") or _chosen(entry)}
+    later = entry["permit"] if entry["kind"] == "attempt" else {}
+    fields = {**later, **entry}
+    fields["deployment"] = fields.get("deployment") or _chosen(entry)
     words = [str(fields[name]) for name in _TOLD if fields.get(name)]
-    attempt = f" attempt {entry['attempt']}" if "attempt" in entry else ""
-    return f"{entry['index']:>6}  {entry['ts']}  {entry['kind']}{attempt}: {', '.join(words)}"
+    number = f" {fields['attempt']}" if "attempt" in fields else ""
+    what = entry["kind"] if later else f"{entry['kind']}{' attempt' if number else ''}"
+    return f"{entry['index']:>6}  {entry['ts']}  {what}{number}: {', '.join(words)}"
 
 
 def _chosen(entry: Mapping[str, Any]) -> Any:
