@@ -56,6 +56,7 @@ class Notes:
             request.body,
             fields={**request.body.fields, "messages": [*messages, message]},
             parts=(*request.body.parts, part),
+            size_bytes=request.body.size_bytes + len(text.encode()),
         )
         is_large = body.size_bytes > _INLINE_BYTES
         digest = (

@@ -126,6 +126,27 @@ class Deployment:
     quota_group: str
     state: DeploymentState = DeploymentState.ACTIVE
 
+    def worst_cost_micro_usd(
+        self, input_bound: int | None, output_bound: int | None, choices: int
+    ) -> int | None:
+        """The most one answer can cost, or None where the price is unknown.
+
+        Args:
+            input_bound: The request is no more tokens than this; None is as many as the context
+                window takes. The bytes of text are such a bound, because byte-level BPE makes no
+                token of less than a byte; those of an image are not.
+            output_bound: The caller's bound per choice, or None.
+        """
+        if self.price is None:
+            return None
+        bound = self.max_output_tokens
+        if output_bound is not None and output_bound < bound:
+            bound = output_bound
+        window = self.context_tokens
+        if input_bound is None or input_bound > window:
+            input_bound = window
+        return self.price.cost_micro_usd(input_bound, bound * choices)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contract:

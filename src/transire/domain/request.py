@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from transire.domain.ids import (
     ApplicationId,
@@ -127,6 +127,14 @@ class Body:
     has_contract: bool = False
     is_held: bool = False
     carried: tuple[tuple[Pointer, str], ...] = ()
+
+    @property
+    def is_all_text(self) -> bool:
+        """No image, audio or file: then it is no more tokens than bytes."""
+        return all(part.kind not in _NO_TEXT for part in self.parts)
+
+
+_NO_TEXT: Final = frozenset({PartKind.IMAGE, PartKind.AUDIO, PartKind.FILE})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,7 +13,7 @@ from typing import Final
 from transire.bundle.acts import ACTIVE_KEY
 from transire.bundle.quarantine import VERSION_KEY
 from transire.domain.budget import Budget, Spend, applying, spend_of
-from transire.domain.decision import Case, Choice, Hold
+from transire.domain.decision import Case, Choice, Form, Hold
 from transire.domain.log import Change, Condition, Item, Receipt
 from transire.domain.permit import Outcome, OutcomeStatus, Permit, Recorded
 from transire.domain.ports import Clock, Release, Wire
@@ -76,7 +76,7 @@ class LogRecorder:
             bundle_digest=authorization.bundle_digest,
             quarantine_version=authorization.quarantine_version,
             expires_at=now + timedelta(seconds=PERMIT_S),
-            spends=_reserved(case, choice, budgets, now),
+            spends=_reserved(case, pair.form, wire, budgets, now),
         )
         is_first = attempt == 1
         fields, blobs = decision_fields(case) if is_first else attempt_fields(case)
@@ -232,17 +232,22 @@ def _refusal(case: Case | None, request: RoutingRequest, code: str) -> Item:
 
 
 def _reserved(
-    case: Case, choice: Choice, budgets: Mapping[str, Budget], now: datetime
+    case: Case, form: Form, wire: Wire, budgets: Mapping[str, Budget], now: datetime
 ) -> tuple[Spend, ...]:
     """The most this attempt can cost, of every budget that counts its principal.
+
+    By the bytes that leave: a placeholder is longer than many a value, and a note is more to read.
 
     Raises:
         BudgetExceeded: nobody knows what it can cost.
     """
-    principal, most = case.request.principal, choice.candidate.terms.worst_cost_micro_usd
+    principal, (body, _) = case.request.principal, case.body(form)
     counting = applying(budgets, principal)
     if not counting:
         return ()
+    bound, choices = body.max_output_tokens, max(1, body.n)
+    size = len(wire.body) if body.is_all_text else None
+    most = wire.deployment.worst_cost_micro_usd(size, bound, choices)
     if most is None:
         raise BudgetExceeded("a budget counts this request, and the deployment has no known price")
     return tuple(spend_of(budget, principal, now, most) for budget in counting)

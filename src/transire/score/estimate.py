@@ -1,7 +1,7 @@
 """What one answer of one deployment would cost, take and be worth; pure, integers only.
 
 Costs: expected = estimated input tokens and the bundle's expected output; worst case = one token
-per byte of the request (the strict bound for byte-level BPE) and the full
+per byte of the request, or the whole context window where it holds more than text, and the full
 output bound. Latency: the catalog's value and the observed average, blended by how much is known,
 stretched by the load, divided by the success rate.
 """
@@ -39,7 +39,7 @@ class Question:
 
     Attributes:
         input_tokens: Estimate, for expected cost and context.
-        input_bound: Strict upper bound, for the worst case.
+        input_bound: Strict upper bound, for the worst case; None where only the window bounds it.
         output_bound: The caller's bound per choice, or None.
         expected_output: Tokens an answer usually takes.
         choices: `n`.
@@ -50,7 +50,7 @@ class Question:
 
     needs: frozenset[str]
     input_tokens: int
-    input_bound: int
+    input_bound: int | None
     output_bound: int | None
     expected_output: int
     choices: int
@@ -72,7 +72,7 @@ def ask(
     return Question(
         needs=body.needs | signals.needs,
         input_tokens=body.tokens_estimate,
-        input_bound=max(body.size_bytes, body.tokens_estimate),
+        input_bound=max(body.size_bytes, body.tokens_estimate) if body.is_all_text else None,
         output_bound=body.max_output_tokens,
         expected_output=rules.expected_output_tokens,
         choices=max(1, body.n),
@@ -91,18 +91,15 @@ def ask(
 def estimator(question: Question) -> Callable[[Deployment, Observed], Terms]:
     """Every term of one candidate's score, the question's own part worked out once."""
     tokens, strict, choices = question.input_tokens, question.input_bound, question.choices
-    limit, expected, task = question.output_bound, question.expected_output, question.task
+    limit, task = question.output_bound, question.task
+    likely = question.expected_output if limit is None else min(limit, question.expected_output)
 
     def estimate(deployment: Deployment, observed: Observed) -> Terms:
-        bound = deployment.max_output_tokens
-        if limit is not None and limit < bound:
-            bound = limit
-        price = deployment.price
-        cost = worst = None
+        price, cost = deployment.price, None
         if price is not None:
-            usual = min(bound, expected)
+            usual = min(deployment.max_output_tokens, likely)
             cost = price.cost_micro_usd(tokens, usual * choices)
-            worst = price.cost_micro_usd(strict, bound * choices)
+        worst = deployment.worst_cost_micro_usd(strict, limit, choices)
         success, latency, in_flight = 1000, deployment.latency_ms, observed.in_flight
         if observed.weight_permille:
             success = blend(1000, observed.success_permille, observed.weight_permille)

@@ -11,7 +11,7 @@ import pytest
 from tests.conftest import FakeClock
 from tests.fakes import MemoryLog
 from tests.unit.record.cases import CANARY, CHOICE, DIGEST, EVALUATION, TERMS, WIRE, case
-from tests.unit.score.fleets import verdict
+from tests.unit.score.fleets import deployment, price, verdict
 
 from transire.bundle.acts import ACTIVE_KEY
 from transire.bundle.quarantine import VERSION_KEY
@@ -21,13 +21,12 @@ from transire.domain.decision import (
     Choice,
     Form,
     Hold,
-    Terms,
 )
 from transire.domain.ids import DeploymentId, ReviewId, TenantId
 from transire.domain.log import Change, Condition
 from transire.domain.permit import Outcome, OutcomeStatus, Permit, Recorded
 from transire.domain.ports import Release, Wire
-from transire.domain.request import Assertions
+from transire.domain.request import Assertions, Part, PartKind
 from transire.errors import (
     BudgetExceeded,
     ConflictError,
@@ -59,11 +58,10 @@ class Desk:
         release: Release | None = None,
         wire: Wire = WIRE,
         budgets: Sequence[Budget] = (),
-        terms: Terms = TERMS,
     ) -> Recorded[Permit]:
         return await self.recorder.permit(
             self.case,
-            Choice(candidate=Candidate(verdict("a", form), terms)),
+            Choice(candidate=Candidate(verdict("a", form), TERMS)),
             wire,
             attempt=attempt,
             cause="first" if attempt == 1 else "fallback",
@@ -405,11 +403,16 @@ BUDGET = Budget(
     limit_micro_usd=100,
     tenant=TenantId("t"),
 )
-DEAR = TERMS._replace(worst_cost_micro_usd=60)
+PRICED = replace(
+    WIRE,
+    body=b"x" * 40,
+    deployment=deployment("a", price=price(1_000_000), max_output_tokens=20, context_tokens=90),
+)
+"""Forty bytes and twenty tokens out, a micro-USD each: 60."""
 
 
 async def test_a_permit_reserves_the_most_it_can_cost(desk: Desk) -> None:
-    await desk.permit(budgets=[BUDGET], terms=DEAR)
+    await desk.permit(budgets=[BUDGET], wire=PRICED)
 
     assert desk.log.state["budget/daily"] == "2026-11-25 60"
     assert desk.last["permit"]["reserved"] == [
@@ -424,17 +427,29 @@ async def test_a_permit_reserves_the_most_it_can_cost(desk: Desk) -> None:
 
 
 async def test_a_permit_that_a_budget_has_not_enough_left_for_is_no_permit(desk: Desk) -> None:
-    await desk.permit(budgets=[BUDGET], terms=DEAR)
+    await desk.permit(budgets=[BUDGET], wire=PRICED)
 
     with pytest.raises(BudgetExceeded, match="`daily`"):
-        await desk.permit(budgets=[BUDGET], terms=DEAR)
+        await desk.permit(budgets=[BUDGET], wire=PRICED)
 
     assert len(desk.log.entries) == 1
 
 
+async def test_an_image_may_be_as_many_tokens_as_the_window_takes(desk: Desk) -> None:
+    image = Part(pointer=(), kind=PartKind.IMAGE, text="image/png", role="user")
+    body = replace(desk.case.request.body, parts=(image,))
+    desk.case = replace(desk.case, request=replace(desk.case.request, body=body))
+
+    with pytest.raises(BudgetExceeded):
+        await desk.permit(budgets=[BUDGET], wire=PRICED)
+
+    await desk.permit(budgets=[replace(BUDGET, limit_micro_usd=110)], wire=PRICED)
+    assert desk.log.state["budget/daily"] == "2026-11-25 110"
+
+
 async def test_what_has_no_known_price_is_not_permitted_under_a_budget(desk: Desk) -> None:
     with pytest.raises(BudgetExceeded, match="no known price"):
-        await desk.permit(budgets=[BUDGET], terms=TERMS._replace(worst_cost_micro_usd=None))
+        await desk.permit(budgets=[BUDGET], wire=replace(WIRE, deployment=deployment(price=None)))
 
     assert desk.log.entries == []
 
@@ -452,7 +467,7 @@ ENDINGS = {
 async def test_an_outcome_gives_back_what_was_surely_not_spent(
     desk: Desk, outcome: Outcome, charged: int | None, left: int
 ) -> None:
-    recorded = await desk.permit(budgets=[BUDGET], terms=DEAR)
+    recorded = await desk.permit(budgets=[BUDGET], wire=PRICED)
     desk.recorder.outcome(recorded, outcome)
 
     assert desk.last["charged_micro_usd"] == charged
