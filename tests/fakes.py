@@ -25,7 +25,7 @@ from transire.record.entry import encode_entry
 from transire.record.merkle import leaf_hash, root_of
 from transire.record.pending import Job
 
-__all__ = ["FakeJudge", "MemoryLog"]
+__all__ = ["FakeJudge", "MemoryLog", "nothing_to_prepare"]
 
 
 class MemoryLog:
@@ -163,6 +163,10 @@ class MemoryLog:
         for digest, data in item.blobs.items():
             if hashlib.sha256(data).hexdigest() != digest:
                 raise IntegrityError("a blob does not have the digest it is stored under")
+
+
+async def nothing_to_prepare(_: object) -> None:
+    """Nobody runs the bundle that is activated."""
 
 
 @dataclass

@@ -52,6 +52,7 @@ class Steering:
         self._log = log
         self._warm_up = warm_up
         self._current: Governed | None = None
+        self._prepared: Governed | None = None
         self._one_at_a_time = asyncio.Lock()
         self.compiled: CompiledBundle | None = None
 
@@ -64,6 +65,14 @@ class Steering:
         if self._current is None:
             raise GovernanceUnavailable("no bundle is active")
         return self._current
+
+    async def prepare(self, compiled: CompiledBundle) -> None:
+        """Build a bundle that is about to be activated, beside the one that runs.
+
+        Between the entry and its following no permit is given, so what takes time is done before.
+        A bundle that cannot be built is not activated: what this raises, the act raises.
+        """
+        self._prepared = await self._built(compiled)
 
     async def follow(self, compiled: CompiledBundle | None = None) -> None:
         """Rebind to what the log says is active; a failed load keeps the last valid state.
@@ -111,15 +120,20 @@ class Steering:
             loaded = self.compiled
         if loaded is None:
             loaded = await load_bundle(self._log, digest)
-        if self.compiled is None or loaded.digest != self.compiled.digest:
-            # Building loads models and compiles patterns: not on the event loop.
-            built = await asyncio.to_thread(self._build, loaded)
-            if self._current is not None:  # the workers serve already
-                await self._warm_up(loaded.bundle.recognizers)
-        else:
-            built = self.current()
+        built = await self._built(loaded)
         # Read after the build, which takes long: a quarantine that came meanwhile counts.
         quarantine = await read_quarantine(self._log)
-        self._current = replace(built, quarantine=quarantine)
+        self._current, self._prepared = replace(built, quarantine=quarantine), None
         self.compiled = loaded
         _log.info("policy.bundle_followed", bundle_digest=loaded.digest)
+
+    async def _built(self, loaded: CompiledBundle) -> Governed:
+        """The stages of a bundle: those that run, those that were prepared, or new ones."""
+        for made in (self._current, self._prepared):
+            if made is not None and made.bundle.digest == loaded.digest:
+                return made
+        # Building loads models and compiles patterns: not on the event loop.
+        built = await asyncio.to_thread(self._build, loaded)
+        if self._current is not None:  # the workers serve already
+            await self._warm_up(loaded.bundle.recognizers)
+        return built

@@ -1,6 +1,9 @@
 """People, bundles, quarantine and the audit trail through the real server."""
 
 import base64
+import threading
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from tests.api.conftest import World
@@ -171,3 +174,26 @@ def test_the_log_verifies_after_all_of_this(world: World) -> None:
     done = world.verify()
 
     assert done.returncode == 0, done.stderr
+
+
+def test_nobody_is_refused_while_a_bundle_takes_over(world: World) -> None:
+    digest = _proposed(world, "takes over")
+    assert world.act("ben", "POST", f"/v1/policies/bundles/{digest}/approve").status_code == 200
+    over = threading.Event()
+
+    def keep_asking() -> Counter[int]:
+        codes: Counter[int] = Counter()
+        while not over.is_set():
+            codes[world.chat("hello").status_code] += 1
+        return codes
+
+    with ThreadPoolExecutor(4) as pool:
+        asking = [pool.submit(keep_asking) for _ in range(4)]
+        try:
+            done = world.act("ben", "POST", f"/v1/policies/bundles/{digest}/activate")
+        finally:
+            over.set()
+    codes = sum((each.result() for each in asking), Counter())
+
+    assert done.status_code == 200
+    assert set(codes) == {200}

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.fakes import nothing_to_prepare
 
 from transire.bootstrap import Installation, open_installation
 from transire.bundle import lifecycle
@@ -94,7 +95,11 @@ async def test_an_activation_whose_writer_died_is_followed_within_ten_seconds(
         async with answers_lost(log):
             with pytest.raises(LogUncertain):
                 await lifecycle.activate(
-                    log, installation.act(BEN), digest, entries=LogEntries(log)
+                    log,
+                    installation.act(BEN),
+                    digest,
+                    entries=LogEntries(log),
+                    prepare=nothing_to_prepare,
                 )
         assert installation.governed.bundle.digest != digest
 

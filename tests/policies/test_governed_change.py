@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 
 import pytest
-from tests.fakes import MemoryLog
+from tests.fakes import MemoryLog, nothing_to_prepare
 from tests.unit.bundle.bundles import pack_files, untested
 
 from transire.authorize.cedar import CedarAuthorizer
@@ -41,7 +41,7 @@ async def test_two_people_of_the_pack_change_it_and_no_others() -> None:
         with pytest.raises(AccessError):
             await approve(log, act(pack, person), digest)
     await approve(log, act(pack, "ben"), digest)
-    changed = await activate(log, act(pack, "ana"), digest, entries=log)
+    changed = await activate(log, act(pack, "ana"), digest, entries=log, prepare=nothing_to_prepare)
 
     assert await active_digest(log) == changed.digest
     assert "grant.acme.us-fleet" not in changed.bundle.annotations
@@ -80,6 +80,6 @@ async def test_the_operator_alone_changes_a_solo_installation() -> None:
         await propose(log, act(pack, "omar"), without_american_fleet(), prove=untested)
     ).digest
     await approve(log, act(pack, "omar"), digest)
-    await activate(log, act(pack, "omar"), digest, entries=log)
+    await activate(log, act(pack, "omar"), digest, entries=log, prepare=nothing_to_prepare)
 
     assert await active_digest(log) == digest

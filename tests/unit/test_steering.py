@@ -76,6 +76,41 @@ async def test_workers_know_a_new_bundles_recognizers_before_it_takes_over() -> 
     assert steering.current().bundle.digest == second.digest
 
 
+async def test_a_bundle_that_was_made_ready_takes_over_without_being_built_again() -> None:
+    log: Any = MemoryLog()
+    files = pack_files()
+    first = await genesis(log, files, mode="team", by=PersonId("omar"), now=NOW)
+    second = compile_bundle({**files, "recognizers.yaml": RECOGNIZERS})
+    built: list[str] = []
+
+    def build(compiled: CompiledBundle) -> Governed:
+        built.append(compiled.digest)
+        return ungoverned(compiled)
+
+    steering = Steering(build, log, no_workers)
+    await steering.follow(first)
+    await steering.prepare(second)
+    assert steering.current().bundle.digest == first.digest
+    log.state[ACTIVE_KEY] = second.digest
+    await steering.follow(second)
+
+    assert steering.current().bundle.digest == second.digest
+    assert built == [first.digest, second.digest]
+
+
+async def test_what_was_made_ready_and_not_activated_never_runs() -> None:
+    log: Any = MemoryLog()
+    files = pack_files()
+    first = await genesis(log, files, mode="team", by=PersonId("omar"), now=NOW)
+    steering = Steering(ungoverned, log, no_workers)
+    await steering.follow(first)
+
+    await steering.prepare(compile_bundle({**files, "recognizers.yaml": RECOGNIZERS}))
+    await steering.follow()
+
+    assert steering.current().bundle.digest == first.digest
+
+
 def ungoverned(built: CompiledBundle) -> Governed:
     """A state of this bundle, as far as these tests look at it."""
     nothing: Any = None

@@ -87,7 +87,11 @@ def add_bundles(router: APIRouter, it: Installation) -> None:
         """Make an approved proposal active."""
         act = _act(it, request)
         compiled = await lifecycle.activate(
-            it.log, act, await _meant(it, digest), entries=LogEntries(it.log)
+            it.log,
+            act,
+            await _meant(it, digest),
+            entries=LogEntries(it.log),
+            prepare=it.steering.prepare,
         )
         await it.steering.follow(compiled)
         return {"active": compiled.digest}

@@ -11,7 +11,7 @@ The first activation has no active bundle to be judged by: `genesis`.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
 
 from transire.bundle.acts import (
@@ -127,7 +127,12 @@ async def approve(log: DecisionLog, act: Act, digest: BundleDigest) -> Proposal:
 
 
 async def activate(
-    log: DecisionLog, act: Act, digest: BundleDigest, *, entries: Entries
+    log: DecisionLog,
+    act: Act,
+    digest: BundleDigest,
+    *,
+    entries: Entries,
+    prepare: Callable[[CompiledBundle], Awaitable[None]],
 ) -> CompiledBundle:
     """Make an approved proposal the active bundle, recompiled from the log's own copy.
 
@@ -136,6 +141,10 @@ async def activate(
 
     The approver's right is judged again now, under the bundle that is still active: whoever lost
     the role since has approved nothing.
+
+    Args:
+        prepare: Awaited right before the entry is written, from which on no permit is given under
+            the earlier bundle: whoever runs the new one makes it ready here.
 
     Raises:
         AccessError: the active bundle does not let this person activate.
@@ -161,6 +170,7 @@ async def activate(
     found = await entries.read_entries(frozenset({"policy.proposed", "policy.approved"}))
     demand_evidence(proposal, approvers, found)
     compiled = await vet(await _files(log, digest), act.now, solo=solo)
+    await prepare(compiled)
     await log.append(
         Item(
             kind="policy.activated",

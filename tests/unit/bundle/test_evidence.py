@@ -6,7 +6,7 @@ from pathlib import Path
 
 import orjson
 import pytest
-from tests.fakes import FakeJudge
+from tests.fakes import FakeJudge, nothing_to_prepare
 from tests.unit.bundle.bundles import small_files, untested
 
 from transire.bundle.acts import Act
@@ -70,11 +70,23 @@ async def test_only_an_approval_in_the_log_activates(tmp_path: Path, is_forged: 
                 "UPDATE state SET value=? WHERE key=?", (forged, key)
             )
             with pytest.raises(IntegrityError, match="the state names"):
-                await activate(log, act(first, "ana"), proposal.digest, entries=LogEntries(log))
+                await activate(
+                    log,
+                    act(first, "ana"),
+                    proposal.digest,
+                    entries=LogEntries(log),
+                    prepare=nothing_to_prepare,
+                )
             assert await active_digest(log) == first.digest
         else:
             await approve(log, act(first, "ben"), proposal.digest)
-            await activate(log, act(first, "ana"), proposal.digest, entries=LogEntries(log))
+            await activate(
+                log,
+                act(first, "ana"),
+                proposal.digest,
+                entries=LogEntries(log),
+                prepare=nothing_to_prepare,
+            )
             assert await active_digest(log) == proposal.digest
     finally:
         await log.close()

@@ -2,7 +2,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from tests.fakes import FakeJudge, MemoryLog
+from tests.fakes import FakeJudge, MemoryLog, nothing_to_prepare
 from tests.unit.bundle.bundles import small_files, untested
 
 from transire.bundle.acts import Act
@@ -93,12 +93,41 @@ async def test_a_bundle_becomes_active_once_another_person_approved_it() -> None
     office = await founded()
     digest = await office.approved(1)
 
-    compiled = await activate(office.log, office.by("ana"), digest, entries=office.log)
+    compiled = await activate(
+        office.log, office.by("ana"), digest, entries=office.log, prepare=nothing_to_prepare
+    )
 
     assert await active_digest(office.log) == digest == compiled.digest
     assert office.log.kinds[1:] == ["policy.proposed", "policy.approved", "policy.activated"]
     assert office.log.entries[-1]["approved_by"] == ["ben"]
     assert (await show_proposal(office.log, digest)).is_activated
+
+
+async def test_a_bundle_is_made_ready_before_the_entry_from_which_on_it_counts() -> None:
+    office = await founded()
+    digest = await office.approved(1)
+    seen: list[object] = []
+
+    async def prepare(compiled: CompiledBundle) -> None:
+        seen.append((compiled.digest, await active_digest(office.log)))
+
+    await activate(office.log, office.by("ana"), digest, entries=office.log, prepare=prepare)
+
+    assert seen == [(digest, office.active.digest)]
+
+
+async def test_a_bundle_that_cannot_be_made_ready_is_not_activated() -> None:
+    office = await founded()
+    digest = await office.approved(1)
+
+    async def prepare(_: CompiledBundle) -> None:
+        raise IntegrityError("no room for its models")
+
+    with pytest.raises(IntegrityError, match="no room"):
+        await activate(office.log, office.by("ana"), digest, entries=office.log, prepare=prepare)
+
+    assert await active_digest(office.log) == office.active.digest
+    assert "policy.activated" not in office.log.kinds
 
 
 async def test_nothing_is_active_before_the_activation() -> None:
@@ -113,7 +142,13 @@ async def test_without_an_approval_nothing_is_activated() -> None:
     proposal = await propose(office.log, office.by("ana"), edition(1), prove=untested)
 
     with pytest.raises(ConflictError, match="no approval counts"):
-        await activate(office.log, office.by("ben"), proposal.digest, entries=office.log)
+        await activate(
+            office.log,
+            office.by("ben"),
+            proposal.digest,
+            entries=office.log,
+            prepare=nothing_to_prepare,
+        )
 
 
 async def test_a_refused_self_approval_names_the_command_that_adds_a_second_person() -> None:
@@ -129,7 +164,13 @@ async def test_one_person_may_do_all_of_it_in_a_solo_installation() -> None:
     proposal = await propose(office.log, office.by("carl"), edition(1), prove=untested)
     await approve(office.log, office.by("carl"), proposal.digest)
 
-    await activate(office.log, office.by("carl"), proposal.digest, entries=office.log)
+    await activate(
+        office.log,
+        office.by("carl"),
+        proposal.digest,
+        entries=office.log,
+        prepare=nothing_to_prepare,
+    )
 
     assert await active_digest(office.log) == proposal.digest
 
@@ -141,7 +182,13 @@ async def test_a_self_approval_from_solo_times_does_not_count_in_a_team() -> Non
     office.log.state["bundle/mode"] = "team"
 
     with pytest.raises(ConflictError, match="no approval counts"):
-        await activate(office.log, office.by("carl"), proposal.digest, entries=office.log)
+        await activate(
+            office.log,
+            office.by("carl"),
+            proposal.digest,
+            entries=office.log,
+            prepare=nothing_to_prepare,
+        )
 
 
 @pytest.mark.parametrize("person", ["ben", "mallory"])
@@ -161,7 +208,13 @@ async def test_only_those_whom_the_active_bundle_lets_may_approve_or_activate() 
         await approve(office.log, office.by("ana"), proposal.digest)
     await approve(office.log, office.by("ben"), proposal.digest)
     with pytest.raises(AccessError):
-        await activate(office.log, office.by("mallory"), proposal.digest, entries=office.log)
+        await activate(
+            office.log,
+            office.by("mallory"),
+            proposal.digest,
+            entries=office.log,
+            prepare=nothing_to_prepare,
+        )
 
 
 async def test_an_unsound_bundle_is_not_even_proposed() -> None:
@@ -180,10 +233,14 @@ async def test_an_unsound_bundle_is_not_even_proposed() -> None:
 async def test_an_approval_lapses_when_another_bundle_becomes_active() -> None:
     office = await founded()
     first, second = await office.approved(1), await office.approved(2)
-    office.active = await activate(office.log, office.by("ben"), first, entries=office.log)
+    office.active = await activate(
+        office.log, office.by("ben"), first, entries=office.log, prepare=nothing_to_prepare
+    )
 
     with pytest.raises(ConflictError, match="another bundle became active since"):
-        await activate(office.log, office.by("ben"), second, entries=office.log)
+        await activate(
+            office.log, office.by("ben"), second, entries=office.log, prepare=nothing_to_prepare
+        )
     with pytest.raises(ConflictError, match="another bundle became active since"):
         await approve(office.log, office.by("carl"), second)
 
@@ -191,10 +248,14 @@ async def test_an_approval_lapses_when_another_bundle_becomes_active() -> None:
 async def test_a_stale_process_cannot_activate_against_an_older_parent() -> None:
     office = await founded()
     first, second = await office.approved(1), await office.approved(2)
-    await activate(office.log, office.by("ben"), first, entries=office.log)
+    await activate(
+        office.log, office.by("ben"), first, entries=office.log, prepare=nothing_to_prepare
+    )
 
     with pytest.raises(ConflictError) as lost:  # `office.active` still names the old bundle
-        await activate(office.log, office.by("ben"), second, entries=office.log)
+        await activate(
+            office.log, office.by("ben"), second, entries=office.log, prepare=nothing_to_prepare
+        )
     assert lost.value.facts == {"key": "bundle/active"}
     assert await active_digest(office.log) == first
 
@@ -209,10 +270,14 @@ async def test_an_approval_counts_for_seven_days(age: timedelta, counts: bool) -
     office.now = START + age
 
     if counts:
-        await activate(office.log, office.by("ben"), digest, entries=office.log)
+        await activate(
+            office.log, office.by("ben"), digest, entries=office.log, prepare=nothing_to_prepare
+        )
     else:
         with pytest.raises(ConflictError, match="no approval counts"):
-            await activate(office.log, office.by("ben"), digest, entries=office.log)
+            await activate(
+                office.log, office.by("ben"), digest, entries=office.log, prepare=nothing_to_prepare
+            )
 
 
 async def test_a_lapsed_approval_can_be_given_again() -> None:
@@ -221,7 +286,9 @@ async def test_a_lapsed_approval_can_be_given_again() -> None:
     office.now = START + timedelta(days=8)
     await approve(office.log, office.by("ben"), digest)
 
-    await activate(office.log, office.by("ben"), digest, entries=office.log)
+    await activate(
+        office.log, office.by("ben"), digest, entries=office.log, prepare=nothing_to_prepare
+    )
 
     assert await active_digest(office.log) == digest
 
@@ -232,20 +299,32 @@ async def test_an_approvers_right_is_judged_again_at_activation() -> None:
     office.judge.rights.discard(("ben", "approve"))
 
     with pytest.raises(ConflictError, match="no approval counts"):
-        await activate(office.log, office.by("ana"), digest, entries=office.log)
+        await activate(
+            office.log, office.by("ana"), digest, entries=office.log, prepare=nothing_to_prepare
+        )
 
 
 async def test_a_roll_back_is_a_proposal_like_any_other() -> None:
     office = await founded()
     original = office.active.digest
     office.active = await activate(
-        office.log, office.by("ben"), await office.approved(1), entries=office.log
+        office.log,
+        office.by("ben"),
+        await office.approved(1),
+        entries=office.log,
+        prepare=nothing_to_prepare,
     )
 
     with pytest.raises(NotFoundError):
-        await activate(office.log, office.by("ben"), original, entries=office.log)
+        await activate(
+            office.log, office.by("ben"), original, entries=office.log, prepare=nothing_to_prepare
+        )
     office.active = await activate(
-        office.log, office.by("ben"), await office.approved(0), entries=office.log
+        office.log,
+        office.by("ben"),
+        await office.approved(0),
+        entries=office.log,
+        prepare=nothing_to_prepare,
     )
     assert await active_digest(office.log) == original
 
@@ -253,10 +332,14 @@ async def test_a_roll_back_is_a_proposal_like_any_other() -> None:
 async def test_an_activated_proposal_cannot_be_activated_again() -> None:
     office = await founded()
     digest = await office.approved(1)
-    office.active = await activate(office.log, office.by("ben"), digest, entries=office.log)
+    office.active = await activate(
+        office.log, office.by("ben"), digest, entries=office.log, prepare=nothing_to_prepare
+    )
 
     with pytest.raises(ConflictError, match="a roll-back is a new proposal"):
-        await activate(office.log, office.by("ben"), digest, entries=office.log)
+        await activate(
+            office.log, office.by("ben"), digest, entries=office.log, prepare=nothing_to_prepare
+        )
 
 
 async def test_proposing_what_is_active_or_proposed_is_refused() -> None:
@@ -293,7 +376,9 @@ async def test_a_log_that_cannot_be_written_changes_nothing() -> None:
     office.log.break_down()
 
     with pytest.raises(LogUnavailable):
-        await activate(office.log, office.by("ben"), digest, entries=office.log)
+        await activate(
+            office.log, office.by("ben"), digest, entries=office.log, prepare=nothing_to_prepare
+        )
     assert await active_digest(office.log) == office.active.digest
 
 
@@ -320,7 +405,9 @@ async def test_proposals_are_listed_newest_first_with_their_state() -> None:
     first = await office.approved(1)
     office.now += timedelta(hours=1)
     second = await office.approved(2)
-    office.active = await activate(office.log, office.by("ben"), first, entries=office.log)
+    office.active = await activate(
+        office.log, office.by("ben"), first, entries=office.log, prepare=nothing_to_prepare
+    )
 
     listed = await list_proposals(office.log)
 
@@ -337,7 +424,9 @@ async def test_a_proposal_that_cannot_be_read_stops_the_act(text: str) -> None:
     office.log.state[f"bundle/proposal/{digest}"] = text
 
     with pytest.raises(IntegrityError):
-        await activate(office.log, office.by("ben"), digest, entries=office.log)
+        await activate(
+            office.log, office.by("ben"), digest, entries=office.log, prepare=nothing_to_prepare
+        )
 
 
 async def test_before_genesis_nothing_can_be_proposed() -> None:
@@ -354,7 +443,13 @@ async def test_an_approval_written_into_the_state_is_none() -> None:
     office.log.state[f"bundle/proposal/{proposal.digest}"] = forged.to_text()
 
     with pytest.raises(IntegrityError, match=r"`policy\.approved` that the log's entries"):
-        await activate(office.log, office.by("ana"), proposal.digest, entries=office.log)
+        await activate(
+            office.log,
+            office.by("ana"),
+            proposal.digest,
+            entries=office.log,
+            prepare=nothing_to_prepare,
+        )
     assert await active_digest(office.log) == office.active.digest
 
 
@@ -366,7 +461,9 @@ async def test_an_authorship_written_into_the_state_is_none() -> None:
     office.log.state[f"bundle/proposal/{digest}"] = forged.to_text()
 
     with pytest.raises(IntegrityError):
-        await activate(office.log, office.by("ben"), digest, entries=office.log)
+        await activate(
+            office.log, office.by("ben"), digest, entries=office.log, prepare=nothing_to_prepare
+        )
 
 
 async def test_a_bundle_whose_own_tests_fail_is_not_even_proposed() -> None:
@@ -407,12 +504,16 @@ async def test_a_bundle_that_no_two_people_could_replace_governs_no_team() -> No
 async def test_what_lapsed_can_be_proposed_again_and_needs_a_new_approval() -> None:
     office = await founded()
     first, second = await office.approved(1), await office.approved(2)
-    office.active = await activate(office.log, office.by("ben"), first, entries=office.log)
+    office.active = await activate(
+        office.log, office.by("ben"), first, entries=office.log, prepare=nothing_to_prepare
+    )
     again = await propose(office.log, office.by("ana"), edition(2), prove=untested)
 
     assert (again.digest, again.parent, again.approvals) == (second, first, ())
     with pytest.raises(ConflictError, match="no approval counts"):
-        await activate(office.log, office.by("ben"), second, entries=office.log)
+        await activate(
+            office.log, office.by("ben"), second, entries=office.log, prepare=nothing_to_prepare
+        )
 
 
 async def test_a_digest_the_log_never_held_is_not_loaded() -> None:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from tests.fakes import FakeJudge, MemoryLog
+from tests.fakes import FakeJudge, MemoryLog, nothing_to_prepare
 from tests.unit.bundle.bundles import small_files, untested
 
 from transire.bundle.acts import Act
@@ -65,7 +65,9 @@ async def _approve(office: Office) -> object:
 
 
 async def _activate(office: Office) -> object:
-    return await activate(office.log, office.by("carl"), DIGEST, entries=office.log)
+    return await activate(
+        office.log, office.by("carl"), DIGEST, entries=office.log, prepare=nothing_to_prepare
+    )
 
 
 async def _impose(office: Office) -> object:
