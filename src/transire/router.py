@@ -265,16 +265,23 @@ class Router:
     ) -> Routed:
         release = release if choice.released_by else None
         history: list[tuple[Pair, UpstreamError | None]] = []
-        cause = "first"
+        cause, moves = "first", 0
         while True:
             account.trying = choice.candidate.pair.deployment
-            result = await self.dispatch.attempt(case, choice, governed, release, account, cause)
-            if isinstance(result, Routed):
-                return result
-            failed = result if isinstance(result, UpstreamError) else None
-            history.append((choice.candidate.pair, failed))
-            account.tried.append(Tried.of(account.trying, result))
-            case = account.case = await self._again(case, governed, result, release)
+            try:
+                made = await self.dispatch.attempt(case, choice, governed, release, account, cause)
+            except StaleError:
+                moves += 1
+                if not account.permits or moves == _STALE_TRIES:
+                    raise
+            else:
+                if isinstance(made, Routed):
+                    return made
+                failed = made
+                broken = failed if isinstance(failed, UpstreamError) else None
+                history.append((choice.candidate.pair, broken))
+                account.tried.append(Tried.of(account.trying, failed))
+            case = account.case = await self._again(case, governed, failed, release)
             following = self.attempts.next_attempt(
                 free(case.ranking.candidates, release),
                 history,
@@ -282,7 +289,7 @@ class Router:
                 remaining_s=account.remaining_s(self.clock.monotonic()),
             )
             if following is None:
-                raise refuse_tried(result, account.tried)
+                raise refuse_tried(failed, account.tried)
             candidate, cause = following
             choice = replace(choice, candidate=candidate)
 

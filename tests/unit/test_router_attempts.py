@@ -71,18 +71,34 @@ async def test_a_deployment_that_needs_review_by_now_is_no_fallback(path: Path) 
     assert not any("eu-medical" in event for event in path.events)
 
 
-async def test_state_that_moves_before_a_later_attempt_ends_the_request(path: Path) -> None:
-    path.forwarder.failing = {"eu-economy": DOWN}
+def move_from_the_second_permit_on(path: Path, times: int) -> None:
+    """The state moves before a later attempt's entry, so many times."""
     permit, calls = path.recorder.permit, 0
 
     async def moving(*arguments: Any, **named: Any) -> Any:
         nonlocal calls
         calls += 1
-        if calls == 2:
+        if 1 < calls <= 1 + times:
             raise StaleError("moved")
         return await permit(*arguments, **named)
 
     path.recorder.permit = moving  # type: ignore[method-assign] # the state moves just then
+
+
+async def test_state_that_moves_before_a_later_attempt_is_asked_once_more(path: Path) -> None:
+    path.forwarder.failing = {"eu-economy": DOWN}
+    move_from_the_second_permit_on(path, 2)
+
+    await path.router.route(request())
+
+    assert path.events[2:] == ["recorded eu-medical fallback", "sent eu-medical"]
+    assert len(path.scorer.seen) == 1 + 3
+
+
+async def test_state_that_keeps_moving_before_a_later_attempt_ends_the_request(path: Path) -> None:
+    path.forwarder.failing = {"eu-economy": DOWN}
+    move_from_the_second_permit_on(path, 3)
+
     with pytest.raises(StaleError):
         await path.router.route(request())
 
