@@ -11,7 +11,7 @@ The first activation has no active bundle to be judged by: `genesis`.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 
 from transire.bundle.acts import (
@@ -171,27 +171,36 @@ async def activate(
     demand_evidence(proposal, approvers, found)
     compiled = await vet(await _files(log, digest), act.now, solo=solo)
     await prepare(compiled)
-    await log.append(
-        Item(
-            kind="policy.activated",
-            fields={
-                "bundle_digest": digest,
-                "parent": proposal.parent,
-                "author": proposal.author,
-                "approved_by": sorted(approval.by for approval in approvers),
-                "by": act.person,
-            },
-            conditions=(
-                *still_active(act, solo=solo),
-                Condition(key=proposal_key(digest), equals=stored),
-            ),
-            changes=(
-                Change(key=ACTIVE_KEY, value=digest),
-                Change(key=proposal_key(digest), value=proposal.to_activated().to_text()),
-            ),
-        )
+    conditions = (
+        *still_active(act, solo=solo),
+        Condition(key=proposal_key(digest), equals=stored),
     )
+    await log.append(_activation(act, proposal, approvers, conditions))
     return compiled
+
+
+def _activation(
+    act: Act,
+    proposal: Proposal,
+    approvers: Sequence[Approval],
+    conditions: tuple[Condition, ...],
+) -> Item:
+    digest = proposal.digest
+    return Item(
+        kind="policy.activated",
+        fields={
+            "bundle_digest": digest,
+            "parent": proposal.parent,
+            "author": proposal.author,
+            "approved_by": sorted(approval.by for approval in approvers),
+            "by": act.person,
+        },
+        conditions=conditions,
+        changes=(
+            Change(key=ACTIVE_KEY, value=digest),
+            Change(key=proposal_key(digest), value=proposal.to_activated().to_text()),
+        ),
+    )
 
 
 async def active_digest(log: DecisionLog) -> BundleDigest | None:

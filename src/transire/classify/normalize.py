@@ -43,6 +43,7 @@ _SAMPLING: Final = (
 )
 
 
+_CAPABILITY_NAMES: Final = tuple(n for n, row in BODY.items() if row.kind is Kind.CAPABILITY)
 _FREE_FORM: Final = ("web_search_options", "audio")
 """Of these, the ones that may hold words."""
 
@@ -329,8 +330,8 @@ def _reasoning(known: Mapping[str, Any], fields: dict[str, Any]) -> None:
 def _capability_fields(
     known: Mapping[str, Any], fields: dict[str, Any], collector: Collector
 ) -> None:
-    for name, row in BODY.items():
-        if row.kind is not Kind.CAPABILITY or name not in known:
+    for name in _CAPABILITY_NAMES:
+        if name not in known:
             continue
         fields[name] = known[name]
         if isinstance(known[name], dict):

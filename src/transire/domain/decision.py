@@ -317,7 +317,8 @@ class Authorization:
     @property
     def permitted(self) -> tuple[Verdict, ...]:
         """The permitted set. INVARIANT: nothing outside it reaches scorer or forwarder (I2)."""
-        return tuple(v for v in self.verdicts if v.effect is Effect.PERMIT)
+        permit = Effect.PERMIT
+        return tuple([v for v in self.verdicts if v.effect is permit])
 
     def verdict(self, pair: Pair) -> Verdict | None:
         """The verdict on one pair, or None if it was not put to Cedar."""

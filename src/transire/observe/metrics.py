@@ -7,13 +7,14 @@ Labels hold ids, codes and classes, never a caller's words, and each label keeps
 from contextvars import ContextVar
 from typing import Final
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
 
 from transire.domain.decision import Case, Effect
 from transire.domain.ids import DeploymentId
 from transire.domain.permit import Outcome
 from transire.observe import names
 from transire.observe.names import Metric
+from transire.observe.timings import Timings
 
 __all__ = ["MAX_LABEL_VALUES", "Metrics", "is_only_unscanned"]
 
@@ -49,12 +50,11 @@ class Metrics:
         self._registry = CollectorRegistry()
         self._values: dict[tuple[str, str], set[str]] = {}
         self._requests = self._counter(names.REQUESTS)
-        self._stages = self._histogram(names.STAGE_SECONDS)
-        self._stage_of: dict[str, Histogram] = {}
-        self._overhead = self._histogram(names.OVERHEAD_SECONDS)
-        self._unclassified = self._histogram(names.OVERHEAD_UNCLASSIFIED_SECONDS)
+        self._stages = self._timings(names.STAGE_SECONDS)
+        self._overhead = self._timings(names.OVERHEAD_SECONDS)
+        self._unclassified = self._timings(names.OVERHEAD_UNCLASSIFIED_SECONDS)
         self._attempts = self._counter(names.ATTEMPTS)
-        self._attempt_seconds = self._histogram(names.ATTEMPT_SECONDS)
+        self._attempt_seconds = self._timings(names.ATTEMPT_SECONDS)
         self._unscanned = self._counter(names.DENIALS_ONLY_UNSCANNED)
         self._scans = self._counter(names.SCANS)
         self._refusals = self._counter(names.REFUSALS)
@@ -70,11 +70,9 @@ class Metrics:
         if name == "classify":
             # Remembered for this request alone: each request runs in a context of its own.
             _classify_s.set(_classify_s.get() + max(0.0, seconds))
-        stage = self._stage_of.get(name)
-        if stage is None:
-            stage = self._stages.labels(self._known(names.STAGE_SECONDS, name))
-            self._stage_of[name] = stage
-        stage.observe(max(0.0, seconds))
+        if not self._stages.knows(name):
+            name = self._known(names.STAGE_SECONDS, name)
+        self._stages.observe(max(0.0, seconds), name)
 
     def decided(self, case: Case | None, code: str) -> None:
         """A request ended with this code (`ok` or an error's code)."""
@@ -139,10 +137,10 @@ class Metrics:
     def _gauge(self, metric: Metric) -> Gauge:
         return Gauge(metric.name, metric.help, metric.labels, registry=self._registry)
 
-    def _histogram(self, metric: Metric) -> Histogram:
-        return Histogram(
-            metric.name, metric.help, metric.labels, registry=self._registry, buckets=_SECONDS
-        )
+    def _timings(self, metric: Metric) -> Timings:
+        timings = Timings(metric, _SECONDS)
+        self._registry.register(timings)
+        return timings
 
 
 def is_only_unscanned(case: Case) -> bool:

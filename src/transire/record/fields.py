@@ -8,11 +8,12 @@ the verdicts and the facts, is side data that the entry names by digest.
 import hashlib
 from collections.abc import Iterable
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 import orjson
 
-from transire.domain.decision import MOST_RECORDED, Case, Form, Pair
+from transire.domain.decision import MOST_RECORDED, Case, Facts, Form, Pair
 from transire.domain.ids import DeploymentId
 from transire.domain.permit import Outcome, Permit
 from transire.domain.request import JsonValue, RoutingRequest
@@ -97,9 +98,10 @@ def _judged(case: Case) -> tuple[dict[str, JsonValue], dict[str, bytes]]:
 
     The side data are the verdicts of all candidates and the facts Cedar saw; both are stored once.
     """
-    authorization, facts = case.authorization, _facts_blob(case)
+    authorization = case.authorization
+    forms = tuple((form, *both) for form, both in authorization.facts.items())
+    facts_digest, facts = _facts_blob(forms)
     classification = case.reclassified or case.classification
-    facts_digest = hashlib.sha256(facts).hexdigest()
     fields: dict[str, JsonValue] = {
         "bundle": authorization.bundle_digest,
         "quarantine": authorization.quarantine_version,
@@ -189,16 +191,21 @@ def evaluation_rows(data: bytes) -> list[dict[str, Any]]:
     return rows
 
 
-def _facts_blob(case: Case) -> bytes:
-    """Per form, the facts without and, where they differ, with the caller's assertions."""
-    forms = {
+@lru_cache(maxsize=1_024)
+def _facts_blob(forms: tuple[tuple[Form, Facts, Facts], ...]) -> tuple[str, bytes]:
+    """Per form, the facts without and, where they differ, with the caller's assertions.
+
+    Remembered with their digest, because most requests of an application have the same.
+    """
+    told = {
         form.value: {
             "base": base.to_json(),
             "asserted": None if asserted == base else asserted.to_json(),
         }
-        for form, (base, asserted) in case.authorization.facts.items()
+        for form, base, asserted in forms
     }
-    return orjson.dumps(forms, option=orjson.OPT_SORT_KEYS)
+    data = orjson.dumps(told, option=orjson.OPT_SORT_KEYS)
+    return hashlib.sha256(data).hexdigest(), data
 
 
 def _counted(names: Iterable[str]) -> dict[str, JsonValue]:

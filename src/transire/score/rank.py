@@ -85,6 +85,7 @@ def rank(
     question: Question, contenders: Iterable[Contender], preference: Preference, digest: str
 ) -> Ranking:
     """Filter and order permitted pairs. O(n log n); the input's order does not matter."""
+    new = tuple.__new__  # as in `estimator`
     survivors: list[Candidate] = []
     filtered: list[tuple[int, Pair]] = []
     estimate = estimator(question)
@@ -97,7 +98,7 @@ def rank(
             terms = estimate(contender.deployment, contender.observed)
             failed = _first_exceeded(question, contender, terms) if has_bounds else None
             if failed is None and terms.quality_permille >= least_quality:
-                survivors.append(Candidate(contender.verdict, terms))
+                survivors.append(new(Candidate, (contender.verdict, terms)))
                 continue
             failed = _QUALITY if failed is None else failed
         filtered.append((failed, contender.verdict.pair))

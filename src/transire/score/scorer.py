@@ -72,6 +72,7 @@ class BundleScorer:
     ) -> list[Contender]:
         now = self._health.monotonic()
         resting = self._resting_groups(now)
+        new = tuple.__new__  # as in `estimate.estimator`
         contenders: list[Contender] = []
         for verdict in permitted.permitted:
             # A verdict on a deployment this catalog does not hold (an older bundle's) is dropped.
@@ -80,7 +81,7 @@ class BundleScorer:
                 continue
             observed = self._health.seen(deployment.id, now, seed)
             in_quota = not resting or deployment.quota_group not in resting
-            contenders.append(Contender(verdict, deployment, observed, in_quota))
+            contenders.append(new(Contender, (verdict, deployment, observed, in_quota)))
         return contenders
 
     def _resting_groups(self, now: float) -> frozenset[str]:
