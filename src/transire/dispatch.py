@@ -13,6 +13,7 @@ from transire.account import Account
 from transire.domain.answer import Completion
 from transire.domain.decision import Case, Choice
 from transire.domain.deployment import Deployment
+from transire.domain.failures import retry_after_of
 from transire.domain.permit import Outcome, OutcomeStatus, Permit, Recorded
 from transire.domain.ports import (
     Clock,
@@ -113,10 +114,12 @@ class Dispatch:
             await relay.fail(error)
             return error
         except ContractViolated as error:
-            kind = str(error.facts["failure"])
-            await relay.finish(OutcomeStatus.CONTRACT_VIOLATED, failure=kind)
+            await relay.fail(error, status=OutcomeStatus.CONTRACT_VIOLATED)
             return error
-        except BaseException:
+        except Exception as error:
+            await relay.fail(error)
+            raise
+        except BaseException:  # the caller left
             await relay.cancel()
             raise
         await relay.finish(OutcomeStatus.OK)
@@ -151,10 +154,13 @@ class Dispatch:
         except (UpstreamError, StaleError) as raised:
             account.upstream_s += self.clock.monotonic() - sent
             error = raised if isinstance(raised, UpstreamError) else refuse_moved()
-            self._settle(recorded, Outcome.unopened(error, self._ms_since(sent)), error)
+            self._unopened(recorded, error, sent)
             return error
-        except BaseException:
-            self._settle(recorded, Outcome.unopened(None, self._ms_since(sent)), None)
+        except Exception as error:
+            self._unopened(recorded, error, sent)
+            raise
+        except BaseException:  # the caller left
+            self._unopened(recorded, None, sent)
             raise
         account.upstream_s += self.clock.monotonic() - sent
         return recorded, Relay(
@@ -200,14 +206,14 @@ class Dispatch:
         self.observer.stage("record", self.clock.monotonic() - started)
         return recorded
 
+    def _unopened(self, recorded: Recorded[Permit], error: Exception | None, sent: float) -> None:
+        ended = Outcome.unopened(error, round((self.clock.monotonic() - sent) * 1_000))
+        self._settle(recorded, ended, None if error is None else retry_after_of(error))
+
     def _settle(
-        self,
-        recorded: Recorded[Permit],
-        outcome: Outcome,
-        cause: UpstreamError | float | None,
+        self, recorded: Recorded[Permit], outcome: Outcome, retry_after_s: float | None
     ) -> None:
         """Queue the outcome entry, and tell health and metrics; runs once per permit."""
-        retry = cause.facts.get("retry_after_s") if isinstance(cause, UpstreamError) else cause
         self.recorder.outcome(recorded, outcome)
         deployment = recorded.value.pair.deployment
         self.health.finished(
@@ -215,12 +221,9 @@ class Dispatch:
             failure=outcome.failure,
             latency_ms=outcome.latency_ms,
             first_byte_ms=outcome.first_byte_ms,
-            retry_after_s=retry if isinstance(retry, float) else None,
+            retry_after_s=retry_after_s,
         )
         self.observer.attempted(deployment, outcome)
-
-    def _ms_since(self, moment: float) -> int:
-        return round((self.clock.monotonic() - moment) * 1_000)
 
 
 def _is_relayed(request: RoutingRequest) -> bool:

@@ -14,11 +14,12 @@ from typing import Final, TypeVar
 from transire.account import Account
 from transire.domain.answer import AnswerChoice, Chunk, ChunkChoice, Completion, Usage
 from transire.domain.deployment import Price
+from transire.domain.failures import failure_of, retry_after_of
 from transire.domain.permit import Outcome, OutcomeStatus
 from transire.domain.ports import Clock, Exchange, Mend
 from transire.domain.request import JsonValue
 from transire.domain.restoring import Restorer
-from transire.errors import ContractViolated, UpstreamError
+from transire.errors import UpstreamError
 from transire.toolgate import Judge, released
 
 __all__ = ["Relay"]
@@ -114,31 +115,21 @@ class Relay:
                 yield chunk
                 chunk = await self._next()
                 self._refuse_if_stopped()
-        except UpstreamError as error:
+        except Exception as error:
             await self.fail(error, status=OutcomeStatus.PARTIAL)
             raise
-        except ContractViolated as error:
-            await self.finish(OutcomeStatus.PARTIAL, failure=str(error.facts["failure"]))
-            raise
-        except BaseException:
+        except BaseException:  # the caller left
             await self.cancel()
             raise
         await self.finish(OutcomeStatus.OK)
 
     async def finish(self, status: OutcomeStatus, *, failure: str = "") -> None:
-        """Settle an answer that was read to its end."""
+        """Settle an answer that was read to its end, whatever became of it."""
         await self._end(status, failure, None)
 
-    async def fail(
-        self, error: UpstreamError, *, status: OutcomeStatus = OutcomeStatus.FAILED
-    ) -> None:
-        """Settle an answer that broke."""
-        retry_after = error.facts.get("retry_after_s")
-        await self._end(
-            status,
-            str(error.facts.get("failure", "unknown")),
-            retry_after if isinstance(retry_after, float) else None,
-        )
+    async def fail(self, error: Exception, *, status: OutcomeStatus = OutcomeStatus.FAILED) -> None:
+        """Settle an answer that broke, or that an error of ours stopped."""
+        await self._end(status, failure_of(error), retry_after_of(error))
 
     async def cancel(self) -> None:
         """Settle an answer nobody waits for any more; safe after any other ending."""

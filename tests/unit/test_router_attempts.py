@@ -14,7 +14,13 @@ from transire.domain.ids import DataClass, ProviderId, TenantId
 from transire.domain.permit import OutcomeStatus
 from transire.domain.ports import Wire
 from transire.domain.request import Assertions
-from transire.errors import StaleError, UpstreamError
+from transire.errors import (
+    GovernanceUnavailable,
+    IntegrityError,
+    StaleError,
+    TransireError,
+    UpstreamError,
+)
 
 DOWN = UpstreamError("down", facts={"failure": "status_5xx"})
 
@@ -117,6 +123,54 @@ async def test_a_permit_that_is_stale_before_the_first_byte_has_an_outcome_and_a
         (OutcomeStatus.OK, ""),
     ]
     assert path.events[2:] == ["recorded eu-medical fallback", "sent eu-medical"]
+
+
+@pytest.mark.parametrize(
+    ("error", "failure"), [(IntegrityError("spent"), "integrity_failed"), (OSError(), "internal")]
+)
+async def test_an_error_of_ours_before_the_answer_is_no_caller_who_left(
+    path: Path, error: Exception, failure: str
+) -> None:
+    path.forwarder.failing = {"eu-economy": error}
+    with pytest.raises(TransireError):
+        await path.router.route(request())
+
+    assert [(o.status, o.failure) for o in path.recorder.outcomes] == [
+        (OutcomeStatus.FAILED, failure)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("error", "failure"),
+    [(GovernanceUnavailable("no child"), "governance_unavailable"), (OSError(), "internal")],
+)
+async def test_an_error_of_ours_while_an_answer_is_judged_is_no_caller_who_left(
+    path: Path, error: Exception, failure: str
+) -> None:
+    async def broken(*_: Any) -> Any:
+        raise error
+
+    path.validator.violations = broken  # type: ignore[method-assign,assignment] # judging breaks
+    with pytest.raises(GovernanceUnavailable):
+        await path.router.route(request())
+
+    assert [(o.status, o.failure, o.released_bytes) for o in path.recorder.outcomes] == [
+        (OutcomeStatus.FAILED, failure, 0)
+    ]
+    assert path.forwarder.exchange.closed == 1
+
+
+async def test_an_error_of_ours_in_a_stream_leaves_a_partial_answer(path: Path) -> None:
+    path.forwarder.exchange = FakeExchange(ANSWER, [CHUNK, OSError("broken")])
+    routed = await path.router.route(request(is_stream=True))
+    assert routed.relay is not None
+    with pytest.raises(OSError, match="broken"):
+        async for _ in routed.relay.chunks():
+            pass
+
+    assert [(o.status, o.failure, o.released_bytes) for o in path.recorder.outcomes] == [
+        (OutcomeStatus.PARTIAL, "internal", 2)
+    ]
 
 
 class Blocking(FakeExchange):

@@ -8,6 +8,7 @@ from typing import Final, Generic, Self, TypeVar
 
 from transire.domain.budget import Spend
 from transire.domain.decision import Pair
+from transire.domain.failures import failure_of
 from transire.domain.ids import BundleDigest, DecisionId, DeploymentId
 from transire.domain.log import Receipt
 from transire.domain.request import JsonValue
@@ -106,14 +107,14 @@ class Outcome:
         return 0 if is_error or self.failure in _NOT_SENT else None
 
     @classmethod
-    def unopened(cls, error: TransireError | None, latency_ms: int) -> Self:
+    def unopened(cls, error: Exception | None, latency_ms: int) -> Self:
         """Of an attempt whose answer never began: it failed, or (None) nobody waits any more."""
         if error is None:
             return cls(status=OutcomeStatus.CANCELLED, failure="cancelled", latency_ms=latency_ms)
-        status = error.facts.get("status")
+        status = error.facts.get("status") if isinstance(error, TransireError) else None
         return cls(
             status=OutcomeStatus.FAILED,
-            failure=str(error.facts.get("failure", "unknown")),
+            failure=failure_of(error),
             http_status=status if isinstance(status, int) else None,
             latency_ms=latency_ms,
         )
@@ -133,6 +134,6 @@ class Tried:
         status = error.facts.get("status")
         return cls(
             deployment=deployment,
-            failure=str(error.facts.get("failure", "unknown")),
+            failure=failure_of(error),
             http_status=status if isinstance(status, int) else None,
         )
