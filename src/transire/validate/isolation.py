@@ -116,6 +116,10 @@ class Isolation:
             if child.returncode is None:
                 return child
             self._all.discard(child)
+        return await self._started()
+
+    async def _started(self) -> Process:
+        child: Process | None = None
         try:
             async with asyncio.timeout(_START_S):
                 child = await asyncio.create_subprocess_exec(
@@ -125,10 +129,12 @@ class Isolation:
                 self._all.add(child)
                 # The first exchange waits for imports, so that job time is job time.
                 await _exchange(child, HEADER.pack(4, ONLY_COMPILE) + b"true")
-        except (TimeoutError, OSError, EOFError):
-            for started in [c for c in self._all if c not in self._idle]:
-                await self._kill(started)
-            raise GovernanceUnavailable("the schema checker could not be started") from None
+        except BaseException as error:
+            if child is not None:
+                await self._kill(child)
+            if isinstance(error, TimeoutError | OSError | EOFError | ValueError):
+                raise GovernanceUnavailable("the schema checker could not be started") from None
+            raise
         return child
 
     async def _kill(self, child: Process) -> None:

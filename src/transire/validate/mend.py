@@ -85,7 +85,10 @@ class Mender:
             wanted = self._plans.of(schema, "tools")
         except RequestError:
             return False  # a schema we would not compile vouches for nothing
-        judged = await self._judge.judge(wanted, text)
+        try:
+            judged = await self._judge.judge(wanted, text)
+        except GovernanceUnavailable:
+            return False  # as in `_text`
         return judged.state == "valid" and judged.is_object
 
     async def _text(self, text: str) -> tuple[str, tuple[str, ...]] | None:

@@ -197,6 +197,18 @@ async def test_without_a_child_nothing_is_repaired_and_the_answer_is_judged_as_i
     assert await validator.repaired(request_of(with_schema({})), answer) is answer
 
 
+async def test_arguments_that_no_child_can_judge_are_left_as_they_are(
+    validator: ContractValidator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def unable(*_: Any, **__: Any) -> None:
+        raise OSError
+
+    monkeypatch.setattr(asyncio, "create_subprocess_exec", unable)
+    answer = answer_of(None, ("weather", '{"town": "Bonn"'), finish="tool_calls")
+
+    assert await validator.repaired(request_of(with_tools("weather")), answer) is answer
+
+
 async def test_no_more_texts_are_looked_at_than_the_bound(validator: ContractValidator) -> None:
     calls = [("weather", '{"city": "Bonn"')] * (mend.MAX_TEXTS + 1)
 

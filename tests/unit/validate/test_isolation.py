@@ -1,0 +1,67 @@
+"""Children start, fail and end each for itself."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from transire.errors import GovernanceUnavailable
+from transire.validate import isolation
+from transire.validate.isolation import Isolation
+
+BROKEN = "[1,"
+
+
+@pytest_asyncio.fixture(name="children")
+async def _children() -> AsyncIterator[Isolation]:
+    made = Isolation(children=2, deadline_s=60.0)
+    yield made
+    await made.close()
+
+
+class Gate:
+    """Holds every exchange up until it is opened."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.reached, self.opened = asyncio.Event(), asyncio.Event()
+        self._exchange = isolation._exchange
+        monkeypatch.setattr(isolation, "_exchange", self)
+
+    async def __call__(self, child: Any, frame: bytes) -> Mapping[str, Any]:
+        self.reached.set()
+        await self.opened.wait()
+        return await self._exchange(child, frame)
+
+
+async def test_a_child_that_cannot_start_takes_no_busy_one_with_it(
+    children: Isolation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def unable(*_: Any, **__: Any) -> None:
+        raise OSError
+
+    expected = await children.repair(BROKEN)
+    gate = Gate(monkeypatch)
+    busy = asyncio.ensure_future(children.repair(BROKEN))
+    await gate.reached.wait()
+    monkeypatch.setattr(asyncio, "create_subprocess_exec", unable)
+    with pytest.raises(GovernanceUnavailable):
+        await children.repair(BROKEN)
+    gate.opened.set()
+
+    assert await busy == expected
+    assert len(children._all) == 1
+
+
+async def test_a_job_that_is_cancelled_while_its_child_starts_leaves_no_child(
+    children: Isolation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate = Gate(monkeypatch)
+    job = asyncio.ensure_future(children.repair(BROKEN))
+    await gate.reached.wait()
+    job.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await job
+
+    assert children._all == set()
