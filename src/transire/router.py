@@ -41,7 +41,6 @@ from transire.domain.request import RoutingRequest
 from transire.errors import (
     BudgetExceeded,
     ContractViolated,
-    GovernanceUnavailable,
     ReviewRequired,
     StaleError,
     TransireError,
@@ -54,6 +53,7 @@ from transire.refusals import (
     refuse_too_long,
     refuse_tried,
 )
+from transire.unforeseen import as_refusal
 
 __all__ = ["Advice", "Router"]
 
@@ -135,10 +135,8 @@ class Router:
                 return await work
         except TimeoutError:
             error = refuse_late(account)
-        except TransireError as raised:
-            error = raised
-        except Exception:  # noqa: BLE001 - a bug on the path is a refusal, never a way through
-            error = GovernanceUnavailable("an unexpected error stopped the request")
+        except Exception as raised:  # noqa: BLE001 - a bug is a refusal, never a way through
+            error = as_refusal(raised)
         except BaseException:  # the caller left
             if not account.is_said:
                 self.observer.decided(account.case, "cancelled")

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 from tests.conftest import FakeClock
 from tests.swift import run_swiftly
 from tests.unit.paths import (
@@ -127,22 +128,23 @@ async def test_a_hostile_scorer_cannot_send_outside_the_permitted_set(path: Path
 
 
 @pytest.mark.parametrize(
-    ("error", "code"),
+    ("error", "code", "logged"),
     [
-        (GovernanceUnavailable("x"), "governance_unavailable"),
-        (RuntimeError("CANARY"), "governance_unavailable"),
+        (GovernanceUnavailable("x"), "governance_unavailable", []),
+        (RuntimeError("CANARY"), "governance_unavailable", ["RuntimeError"]),
     ],
 )
 async def test_a_detector_that_fails_refuses_and_is_recorded(
-    path: Path, error: Exception, code: str
+    path: Path, error: Exception, code: str, logged: list[str]
 ) -> None:
     path.detector.error = error
-    with pytest.raises(GovernanceUnavailable) as caught:
+    with capture_logs() as lines, pytest.raises(GovernanceUnavailable) as caught:
         await path.router.route(request())
 
     assert "CANARY" not in str(caught.value)
     assert path.recorder.refusals == [code]
     assert path.events == []
+    assert [line["error_type"] for line in lines] == logged
 
 
 @pytest.mark.parametrize("way", ["route", "advise"])

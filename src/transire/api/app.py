@@ -4,7 +4,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, Final, TypeAlias
 
-import structlog
 from fastapi import APIRouter, Depends, FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
@@ -26,19 +25,13 @@ from transire.api.people import add_keys, add_people
 from transire.api.policies import add_bundles, add_mode, add_quarantine
 from transire.api.reviews import add_reviews
 from transire.bootstrap import Installation
-from transire.errors import (
-    GovernanceUnavailable,
-    NotFoundError,
-    RequestError,
-    TooLargeError,
-    TransireError,
-)
+from transire.errors import NotFoundError, RequestError, TooLargeError, TransireError
+from transire.unforeseen import as_refusal
 
 __all__ = ["FrontDoor", "build_admin", "build_app"]
 
 Endpoint: TypeAlias = Callable[[Request], Awaitable[Response]]
 
-_log = structlog.get_logger()
 _MAX_ACT_BYTES: Final = 64 * 1024
 _MAX_BUNDLE_BYTES: Final = 16 * 1024 * 1024
 _OPENAI_SHAPED: Final = ("/v1/chat/", "/v1/models", "/v1/completions", "/v1/embeddings")
@@ -237,6 +230,4 @@ async def _on_http(request: Request, error: Exception) -> Response:
 
 
 async def _on_unexpected(request: Request, error: Exception) -> Response:
-    # The type's name alone: an exception's text may quote content.
-    _log.error("api.unexpected_error", kind=type(error).__name__)
-    return _shaped(request, GovernanceUnavailable("an unexpected error stopped the request"))
+    return _shaped(request, as_refusal(error))

@@ -9,26 +9,25 @@ from contextlib import ExitStack
 from typing import Final
 
 import orjson
-import structlog
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from transire.api.errors import MAX_IGNORED, openai_body, openai_error
-from transire.api.intake import Intake, as_refusal
+from transire.api.intake import Intake
 from transire.bootstrap import Installation
 from transire.dispatch import Routed
 from transire.domain.permit import Tried
 from transire.errors import TransireError
 from transire.forward.encode import DONE, as_chunks, completion_json, event, rules_used
 from transire.refusals import refuse_tried
+from transire.unforeseen import as_refusal
 
 __all__ = [
     "ChatEndpoint",
     "answer_headers",
 ]
 
-_log = structlog.get_logger()
 _LAST_EVENT_S: Final = 5.0
 """Seconds past the deadline in which a stream's error event may still leave."""
 _ASYNC_PREFERENCE: Final = "respond-async"
@@ -57,13 +56,9 @@ class ChatEndpoint:
             error.decision_id = decision_id
             return openai_error(error)
         try:
-            try:
-                routing = await self._intake.read(request, principal, decision_id, scope="chat")
-            except Exception as raised:  # noqa: BLE001 - see `as_refusal`
-                refusal = as_refusal(raised)
-                blank = self._intake.blank(principal, decision_id)
-                await installation.router.refuse(blank, refusal)
-                raise refusal from None
+            routing = await self._intake.read_or_refuse(
+                request, principal, decision_id, scope="chat"
+            )
             self._intake.reconsider(routing)
             routed = await _unless_gone(request, installation.router.route(routing))
         except TransireError as error:
@@ -186,8 +181,6 @@ class _RelayResponse(Response):
                     yield data
         except Exception as raised:  # noqa: BLE001 - a bug must not look like the stream's end
             error = as_refusal(raised)
-            if error is not raised:
-                _log.error("api.unexpected_error", error_type=type(raised).__name__)
             error.decision_id = request.id
             error.facts.pop("upstream", None)
             if "failure" in error.facts:

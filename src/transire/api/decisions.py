@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from transire.api.errors import MAX_IGNORED, openai_error
-from transire.api.intake import Intake, as_refusal, guarded
+from transire.api.intake import Intake, guarded
 from transire.api.replay import LogArchive, replay
 from transire.authorize.cedar import CedarAuthorizer
 from transire.bootstrap import Installation
@@ -42,15 +42,9 @@ class AdviceEndpoint:
         try:
             principal = self._intake.principal(request)
             with installation.admission.enter(principal.key_id, priority=principal.priority):
-                try:
-                    routing = await self._intake.read(
-                        request, principal, decision_id, scope="decisions"
-                    )
-                except Exception as raised:  # noqa: BLE001 - see `as_refusal`
-                    refusal = as_refusal(raised)
-                    blank = self._intake.blank(principal, decision_id)
-                    await installation.router.refuse(blank, refusal)
-                    raise refusal from None
+                routing = await self._intake.read_or_refuse(
+                    request, principal, decision_id, scope="decisions"
+                )
                 self._intake.reconsider(routing)
                 advice = await installation.router.advise(routing)
         except TransireError as error:

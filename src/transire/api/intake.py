@@ -25,16 +25,14 @@ from transire.entropy import BlockEntropy
 from transire.errors import (
     AccessError,
     AuthenticationError,
-    GovernanceUnavailable,
     RequestError,
     TooLargeError,
-    TransireError,
 )
+from transire.unforeseen import as_refusal
 
 __all__ = [
     "Intake",
     "StrictBody",
-    "as_refusal",
     "bearer_of",
     "declared_size",
     "guarded",
@@ -138,10 +136,10 @@ class Intake:
         if asserted is not None and asserted < principal.priority:
             self._installation.admission.reconsider(principal.key_id, asserted)
 
-    async def read(
+    async def read_or_refuse(
         self, request: Request, principal: Principal, decision_id: DecisionId, *, scope: str
     ) -> RoutingRequest:
-        """Read and normalise the body.
+        """Read and normalise the body; what cannot be read is recorded as refused.
 
         Args:
             scope: What the key must be for.
@@ -149,7 +147,18 @@ class Intake:
         Raises:
             AccessError: it is for something else.
             RequestError, TooLargeError, UnknownModelError: with what to change.
+            GovernanceUnavailable: an error nobody foresaw, or the refusal could not be recorded.
         """
+        try:
+            return await self._read(request, principal, decision_id, scope)
+        except Exception as raised:  # noqa: BLE001 - a bug in reading refuses as well (I4)
+            refusal = as_refusal(raised)
+            await self._installation.router.refuse(self.blank(principal, decision_id), refusal)
+            raise refusal from None
+
+    async def _read(
+        self, request: Request, principal: Principal, decision_id: DecisionId, scope: str
+    ) -> RoutingRequest:
         installation = self._installation
         if scope not in principal.scopes:
             raise AccessError(f"this key is not for `{scope}`; ask an operator for one that is")
@@ -282,10 +291,3 @@ async def known_query(request: Request) -> None:
         if name not in known:
             there = ", ".join(f"`{k}`" for k in sorted(known)) or "none"
             raise RequestError(f"no such parameter; this route takes {there}", param=name[:64])
-
-
-def as_refusal(raised: Exception) -> TransireError:
-    """The answer to a body that could not be read; a bug in reading refuses as well (I4)."""
-    if isinstance(raised, TransireError):
-        return raised
-    return GovernanceUnavailable("an unexpected error stopped the request")

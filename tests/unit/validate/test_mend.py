@@ -22,7 +22,8 @@ JSON_MODE = {"response_format": {"type": "json_object"}}
 
 @pytest_asyncio.fixture(name="validator")
 async def _validator() -> AsyncIterator[ContractValidator]:
-    made = ContractValidator()
+    # Deadlines have tests of their own; here a busy machine must not pass for a slow text.
+    made = ContractValidator(schema_deadline_s=30.0, answer_deadline_s=60.0)
     yield made
     await made.close()
 
