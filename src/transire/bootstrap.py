@@ -34,6 +34,7 @@ from transire.identity.keys import KeyRing
 from transire.identity.people import People
 from transire.limits.admission import Admission, AdmissionLimits, PreAuthLimiter
 from transire.limits.bucket import Rate
+from transire.limits.retries import RetryBudget
 from transire.limits.spending import left_of
 from transire.limits.summaries import Summaries
 from transire.observe.metrics import Metrics
@@ -284,6 +285,12 @@ async def _wire(
             validator=validator,
             attempts=AttemptPlan(),
             notes=Notes(keyed),
+            retries=RetryBudget(
+                clock,
+                share=settings.upstream.retry_share,
+                per_s=settings.upstream.retries_per_s,
+                most=settings.upstream.retries_saved,
+            ),
             observer=metrics,
             clock=clock,
         ),

@@ -34,6 +34,7 @@ from transire.domain.ports import (
     Observer,
     Recorder,
     Release,
+    Retries,
     Reviews,
     Validator,
 )
@@ -87,6 +88,7 @@ class Router:
     validator: Validator
     attempts: Attempts
     notes: Notes
+    retries: Retries
     observer: Observer
     clock: Clock
 
@@ -263,7 +265,8 @@ class Router:
     ) -> Routed:
         release = release if choice.released_by else None
         history: list[tuple[Pair, UpstreamError | None]] = []
-        cause, moves = "first", 0
+        cause, moves, paid = "first", 0, 0
+        self.retries.first()
         while True:
             account.trying = choice.candidate.pair.deployment
             try:
@@ -288,6 +291,10 @@ class Router:
             )
             if following is None:
                 raise refuse_tried(failed, account.tried)
+            if len(history) > paid and not self.retries.again():
+                self.observer.left_untried()
+                raise refuse_tried(failed, account.tried)
+            paid = len(history)
             candidate, cause = following
             choice = replace(choice, candidate=candidate)
 

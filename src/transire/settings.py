@@ -115,6 +115,15 @@ class UpstreamSettings(_Section):
     """What upstreams may do to us, and the secrets they ask for."""
 
     connect_s: float = Field(5.0, gt=0, description="Seconds to connect.")
+    retry_share: float = Field(
+        0.2, ge=0, le=1, description="Share of all requests that may be tried again."
+    )
+    retries_per_s: float = Field(
+        5.0, ge=0, description="Further attempts a second that are allowed in any case."
+    )
+    retries_saved: int = Field(
+        100, ge=1, description="Further attempts that may follow one another at once."
+    )
     idle_s: float = Field(60.0, gt=0, description="Seconds between two pieces of an answer.")
     max_bytes: int = Field(32 * 1024 * 1024, ge=1024, description="Largest answer.")
     secrets: dict[str, SecretStr] = Field(

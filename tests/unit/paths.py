@@ -304,6 +304,7 @@ class FakeObserver:
     codes: list[str] = field(default_factory=list)
     attempts: list[tuple[DeploymentId, Outcome]] = field(default_factory=list)
     overheads_s: list[float] = field(default_factory=list)
+    untried: int = 0
 
     def stage(self, name: str, seconds: float) -> None:
         self.stages[name] = seconds
@@ -314,12 +315,30 @@ class FakeObserver:
     def attempted(self, deployment: DeploymentId, outcome: Outcome) -> None:
         self.attempts.append((deployment, outcome))
 
+    def left_untried(self) -> None:
+        self.untried += 1
+
     def answered(self, overhead_s: float) -> None:
         self.overheads_s.append(overhead_s)
 
 
 CHUNK = Chunk(choices=(ChunkChoice(index=0, content="hi"),))
 LAST = Chunk(choices=(ChunkChoice(index=0, finish_reason="stop"),))
+
+
+@dataclass
+class FakeRetries:
+    """Allows so many later attempts, and counts what was asked."""
+
+    left: int = 100
+    firsts: int = 0
+
+    def first(self) -> None:
+        self.firsts += 1
+
+    def again(self) -> bool:
+        self.left -= 1
+        return self.left >= 0
 
 
 @dataclass
@@ -334,6 +353,7 @@ class Path:
     notes: FakeNotes = field(default_factory=FakeNotes)
     health: FakeHealth = field(default_factory=FakeHealth)
     observer: FakeObserver = field(default_factory=FakeObserver)
+    retries: FakeRetries = field(default_factory=FakeRetries)
     bundle: Bundle = COMPILED.bundle
     events: list[str] = field(default_factory=list)
     quarantine: Quarantine = field(default_factory=Quarantine)
@@ -358,6 +378,7 @@ class Path:
             validator=self.validator,
             attempts=AttemptPlan(),
             notes=self.notes,
+            retries=self.retries,
             observer=self.observer,
             clock=self.clock,
         )

@@ -77,6 +77,24 @@ async def test_a_deployment_that_needs_review_by_now_is_no_fallback(path: Path) 
     assert not any("eu-medical" in event for event in path.events)
 
 
+async def test_a_request_is_not_tried_again_where_too_many_others_are(path: Path) -> None:
+    path.forwarder.failing = {"eu-economy": DOWN}
+    path.retries.left = 0
+
+    with pytest.raises(UpstreamError) as failed:
+        await path.router.route(request())
+
+    assert [row["deployment"] for row in failed.value.facts["attempts"]] == ["eu-economy"]  # type: ignore[attr-defined]
+    assert path.events == ["recorded eu-economy first", "sent eu-economy"]
+    assert (path.retries.firsts, path.observer.untried) == (1, 1)
+
+
+async def test_what_succeeds_at_once_asks_for_no_later_attempt(path: Path) -> None:
+    await path.router.route(request())
+
+    assert (path.retries.firsts, path.retries.left) == (1, 100)
+
+
 def move_from_the_second_permit_on(path: Path, times: int) -> None:
     """The state moves before a later attempt's entry, so many times."""
     permit, calls = path.recorder.permit, 0
@@ -99,6 +117,7 @@ async def test_state_that_moves_before_a_later_attempt_is_asked_once_more(path: 
 
     assert path.events[2:] == ["recorded eu-medical fallback", "sent eu-medical"]
     assert len(path.scorer.seen) == 1 + 3
+    assert path.retries.left == 99
 
 
 async def test_state_that_keeps_moving_before_a_later_attempt_ends_the_request(path: Path) -> None:

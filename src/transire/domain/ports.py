@@ -44,6 +44,7 @@ __all__ = [
     "Observer",
     "Recorder",
     "Release",
+    "Retries",
     "Reviews",
     "Scorer",
     "Validator",
@@ -404,6 +405,16 @@ class Attempts(Protocol):
         """
 
 
+class Retries(Protocol):
+    """Keeps later attempts, of all requests together, a share of first ones."""
+
+    def first(self) -> None:
+        """A request makes its first attempt."""
+
+    def again(self) -> bool:
+        """Whether one more later attempt may be made; asked once for each, and then spent."""
+
+
 class Observer(Protocol):
     """Measurements; never content, never a decision."""
 
@@ -415,6 +426,9 @@ class Observer(Protocol):
 
     def attempted(self, deployment: DeploymentId, outcome: Outcome) -> None:
         """One attempt ended, with its own time, tokens and cost."""
+
+    def left_untried(self) -> None:
+        """A request ends although something was left to try: too many others try again."""
 
     def answered(self, overhead_s: float) -> None:
         """A request was answered; overhead is all time not spent waiting upstream."""

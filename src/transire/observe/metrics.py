@@ -58,6 +58,7 @@ class Metrics:
         self._unscanned = self._counter(names.DENIALS_ONLY_UNSCANNED)
         self._scans = self._counter(names.SCANS)
         self._refusals = self._counter(names.REFUSALS)
+        self._left_untried = self._counter(names.LEFT_UNTRIED)
         self._tokens = self._counter(names.TOKENS)
         self._cost = self._counter(names.COST_MICRO_USD)
         self._repairs = self._counter(names.REPAIRS)
@@ -99,6 +100,10 @@ class Metrics:
         for rule in outcome.repaired:
             known = self._known(names.REPAIRS, deployment)
             self._repairs.labels(known, self._known(names.REPAIRS, rule, "rule")).inc()
+
+    def left_untried(self) -> None:
+        """A request failed although something was left to try."""
+        self._left_untried.inc()
 
     def answered(self, overhead_s: float) -> None:
         """A request was answered; overhead is all time not spent waiting upstream."""

@@ -12,6 +12,7 @@ __all__ = [
     "DENIALS_ONLY_UNSCANNED",
     "HELD_REVIEWS",
     "IN_FLIGHT",
+    "LEFT_UNTRIED",
     "LOG_QUEUE_DEPTH",
     "METRICS",
     "OVERHEAD_SECONDS",
@@ -83,6 +84,11 @@ SCANS: Final = Metric(
     "recognizer that failed and each class that a weaker model read in part (`reduced`).",
     labels=("outcome", "recognizer"),
 )
+LEFT_UNTRIED: Final = Metric(
+    name="transire_left_untried",
+    kind="counter",
+    help="Requests that failed although something was left to try, for want of retry budget.",
+)
 REFUSALS: Final = Metric(
     name="transire_refusals",
     kind="counter",
@@ -130,6 +136,7 @@ METRICS: Final = (
     ATTEMPT_SECONDS,
     DENIALS_ONLY_UNSCANNED,
     SCANS,
+    LEFT_UNTRIED,
     REFUSALS,
     TOKENS,
     COST_MICRO_USD,
