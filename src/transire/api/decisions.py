@@ -8,6 +8,7 @@ from starlette.responses import Response
 
 from transire.api.errors import MAX_IGNORED, openai_error
 from transire.api.intake import Intake, guarded
+from transire.api.reasons import because, filtered_rows
 from transire.api.replay import LogArchive, replay
 from transire.authorize.cedar import CedarAuthorizer
 from transire.bootstrap import Installation
@@ -194,16 +195,19 @@ class Decisions:
             rows = evaluation_rows(blob) if blob is not None else []
         archive = LogArchive(self._installation)
         compiled = await archive.compiled(head["bundle"]) if head.get("bundle") else None
+        bundle = compiled.bundle if compiled else None
         named = sorted({p for row in rows for p in row["policies"]})
         return {
             "decision_id": decision_id,
+            "index": head["index"],
             "outcome": head.get("outcome"),
             "code": head.get("code"),
             "chosen": head.get("chosen"),
             "facts": await archive.facts(head),
             "signals": head.get("signals"),
             "ranking": head.get("ranking"),
-            "candidates": rows,
+            "candidates": [{**row, "because": because(row, bundle)} for row in rows],
+            "filtered": filtered_rows(head, bundle),
             "policies": {p: _described(p, compiled) for p in named},
         }
 

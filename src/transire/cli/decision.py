@@ -1,10 +1,11 @@
 """`transire decision …`: one decision, as its auditor reads it."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Annotated, Any, Final
 
 import typer
 
+from transire.cli.explanation import explained
 from transire.cli.session import RemoteRouter, acting, emit, named
 from transire.record.proof import demand_included
 
@@ -63,7 +64,7 @@ def explain(
     if as_json:
         emit(told)
         return
-    for line in _lines(told):
+    for line in explained(told):
         print(line)
 
 
@@ -86,19 +87,3 @@ def _line(entry: Mapping[str, Any]) -> str:
 
 def _chosen(entry: Mapping[str, Any]) -> Any:
     return (entry.get("chosen") or {}).get("deployment")
-
-
-def _lines(told: Mapping[str, Any]) -> Iterator[str]:
-    chosen = _chosen(told)
-    reason = str((told.get("ranking") or {}).get("reason", "")).replace("_", " ")
-    who = f"{chosen} ({reason})" if chosen else told.get("code") or "nobody"
-    yield f"{told['outcome']}: {who}"
-    forms = told.get("facts") or {}
-    found = {c for form in forms.values() for c in (form.get("base") or {}).get("data_classes", ())}
-    yield f"found: {', '.join(sorted(found)) or 'nothing'}"
-    for row in told["candidates"]:
-        what = f"{row['effect']:7} {row['deployment']:16} {row['form']:9}"
-        yield f"{what} {', '.join(row['policies'])}".rstrip()
-    for policy, notes in sorted(told["policies"].items()):
-        law = f" ({notes['regulation']})" if "regulation" in notes else ""
-        yield f"{policy}: {notes.get('reason', 'no reason given')}{law}"

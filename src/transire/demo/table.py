@@ -1,6 +1,6 @@
 """The demo's table: what was found, who was permitted and who not, who won and why."""
 
-from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -26,7 +26,7 @@ class Row:
     result: str
     overhead: str
     cost: str
-    receipt: str
+    entry: str
 
     @classmethod
     def of(cls, case: Case, answer: Answer, explained: dict[str, Any]) -> Self:
@@ -37,26 +37,29 @@ class Row:
         found = [*facts.get("data_classes", []), *failed, *(f"cue:{c}" for c in cues)]
         raw = [c for c in explained["candidates"] if c["form"] == "raw"]
         permitted = [c["deployment"] for c in raw if c["effect"] == "permit"]
-        blocking = Counter(
-            p
-            for c in raw
-            if c["effect"] == "forbid"
-            for p in (c["policies"] or c["limits"] or ["default deny"])
+        blocking = dict.fromkeys(
+            name for c in raw if c["effect"] == "forbid" for name in c["because"] or ["no grant"]
         )
-        refused = [f"{len(raw) - len(permitted)}: {', '.join(blocking)}"] if blocking else ["none"]
+        refused = [f"{len(raw) - len(permitted)}: {', '.join(blocking)}"] if blocking else []
         cost = answer.headers.get("x-transire-cost-micro-usd")
-        receipt = answer.headers.get("x-transire-receipt", "").split(" ")
         return cls(
             situation=case.situation,
             shows=case.shows,
             found=", ".join(found) or "nothing",
             permitted=", ".join(permitted) or "nobody",
-            refused=refused[0],
+            refused="; ".join([*refused, *_out(explained["filtered"])]) or "none",
             result=_result(answer, explained),
             overhead=answer.headers.get("x-transire-overhead-ms", "–"),
             cost=f"{int(cost) / 1_000_000:.6f}" if cost else "–",
-            receipt=f"#{receipt[1]}" if len(receipt) == 3 else "#" + "–",
+            entry=f"#{explained['index']}",
         )
+
+
+def _out(filtered: list[dict[str, Any]]) -> Iterator[str]:
+    """Permitted deployments that the request needs more than, by what they lack."""
+    for told in dict.fromkeys(row["told"] for row in filtered):
+        names = dict.fromkeys(row["deployment"] for row in filtered if row["told"] == told)
+        yield f"out: {', '.join(names)}: {told}"
 
 
 def _result(answer: Answer, explained: dict[str, Any]) -> str:
@@ -78,7 +81,7 @@ def print_rows(console: Console, rows: list[Row]) -> None:
             ("what it shows", 5),
             ("found, and cues", 4),
             ("permitted", 4),
-            ("refused, by which rules", 5),
+            ("refused, or out, and why", 5),
             ("who won, and why", 4),
         ):
             table.add_column(heading, ratio=ratio, overflow="fold")
@@ -97,6 +100,10 @@ def print_rows(console: Console, rows: list[Row]) -> None:
                 f"[{style}]{escape(row.result)}[/{style}]",
                 row.overhead,
                 row.cost,
-                row.receipt,
+                row.entry,
             )
         console.print(table)
+    console.print(
+        "out: permitted, but below what the request needs; +ms: what routing added; "
+        "entry: the decision's place in the log; –: nothing was sent"
+    )

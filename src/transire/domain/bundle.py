@@ -1,6 +1,6 @@
 """What compliance owns, as one immutable value, and the quarantine that stands beside it."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from transire.domain.deployment import Catalog, Deployment
@@ -72,6 +72,27 @@ class RoutingRules:
     expected_output_tokens: int = 400
     repair_stakes: frozenset[Stakes] | None = None
     retry_with_errors: bool = False
+
+    def quality_floor(
+        self, task: str, cues: Collection[str], asserted: int | None
+    ) -> tuple[int, str]:
+        """The quality floor in permille, and who set it: the bundle, where both ask for as much.
+
+        Args:
+            cues: Names of the cues that fired.
+            asserted: The caller's own floor, or None.
+
+        Returns:
+            The floor, and "cue `…`", "task `…`" or `min_quality`, the caller's.
+        """
+        floors = [
+            (cue.quality_floor_permille, f"cue `{cue.name}`")
+            for cue in self.cues
+            if cue.name in cues
+        ]
+        floors.append((self.task_quality_floor_permille.get(task, 0), f"task `{task}`"))
+        floors.append((asserted or 0, "`min_quality`"))
+        return max(floors, key=lambda floor: floor[0])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -126,6 +126,11 @@ class Deployment:
     quota_group: str
     state: DeploymentState = DeploymentState.ACTIVE
 
+    def quality_for(self, task: str) -> int:
+        """The quality the catalog gives it for a task, or for any, in permille; 0 is unknown."""
+        quality = self.quality_permille.get(task)
+        return self.quality_permille.get("default", 0) if quality is None else quality
+
     def worst_cost_micro_usd(
         self, input_bound: int | None, output_bound: int | None, choices: int
     ) -> int | None:

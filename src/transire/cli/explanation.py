@@ -1,0 +1,51 @@
+"""A decision's explanation as text, from what the API tells an auditor. Pure."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+__all__ = ["explained"]
+
+_LIMITS: Final = {
+    "asserted.model": "the caller asked for other deployments",
+    "asserted.jurisdiction": "the caller asked for jurisdictions it does not lie in",
+    "asserted.redaction": "the caller's `redaction` leaves this form out",
+    "quarantine": "quarantined",
+    "state": "its catalog entry says that it takes no traffic",
+    "not_permitted_now": "an earlier attempt's evaluation no longer permitted it",
+}
+"""What closes a pair besides Cedar: the names of `Verdict.limits`."""
+
+
+def explained(told: Mapping[str, Any]) -> Iterator[str]:
+    """Who was chosen, what was found per form, what closed each pair, and what each name means."""
+    chosen = (told.get("chosen") or {}).get("deployment")
+    reason = str((told.get("ranking") or {}).get("reason", "")).replace("_", " ")
+    who = f"{chosen} ({reason})" if chosen else told.get("code") or "nobody"
+    yield f"{told['outcome']}: {who}"
+    yield from _found(told.get("facts") or {})
+    limits = set[str]()
+    shown = set[str]()
+    for row in told["candidates"]:
+        because = row["because"]
+        limits.update(row["limits"])
+        shown.update(because)
+        what = f"{row['effect']:7} {row['deployment']:16} {row['form']:9}"
+        yield f"{what} {', '.join(because) or 'no grant covers it'}".rstrip()
+    for out in told.get("filtered") or ():
+        form = "" if out["form"] == "raw" else f" ({out['form']})"
+        yield f"out: {out['deployment']}{form}: {out['told']}"
+    for name in sorted(limits):
+        yield f"{name}: {_LIMITS.get(name, 'no reason given')}"
+    for policy, notes in sorted(told["policies"].items()):
+        if policy in shown:
+            law = f" ({notes['regulation']})" if "regulation" in notes else ""
+            yield f"{policy}: {notes.get('reason', 'no reason given')}{law}"
+
+
+def _found(forms: Mapping[str, Any]) -> Iterator[str]:
+    """The classes of each form; a redacted one keeps what redacting it left."""
+    unread: Mapping[str, Any] = {"raw": {}}
+    for form, facts in (forms or unread).items():
+        classes = ", ".join(sorted((facts.get("base") or {}).get("data_classes", ())))
+        where = "" if form == "raw" else f", {form}"
+        yield f"found{where}: {classes or 'nothing'}"

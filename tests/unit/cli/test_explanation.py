@@ -1,0 +1,57 @@
+"""An explanation as text: what closed each pair, never what would have opened it."""
+
+from typing import Any
+
+from transire.cli.explanation import explained
+
+TOLD: dict[str, Any] = {
+    "outcome": "denied",
+    "code": "policy_denied",
+    "facts": {
+        "raw": {"base": {"data_classes": ["HEALTH"]}},
+        "redacted": {"base": {"data_classes": ["PSEUDONYMISED"]}},
+    },
+    "candidates": [
+        {
+            "deployment": "eu-a",
+            "form": "raw",
+            "effect": "forbid",
+            "policies": ["grant.acme"],
+            "limits": ["asserted.model"],
+            "errors": [],
+            "because": ["asserted.model"],
+        }
+    ],
+    "filtered": [
+        {"deployment": "eu-b", "form": "raw", "filter": "quality", "told": "quality 0.7 < 0.75"},
+        {"deployment": "eu-c", "form": "redacted", "filter": "health", "told": "out of order"},
+    ],
+    "policies": {"grant.acme": {"effect": "permit", "reason": "Acme may use all"}},
+}
+
+
+def test_what_only_a_limit_closed_is_not_laid_to_a_grant() -> None:
+    lines = list(explained(TOLD))
+
+    assert "forbid  eu-a             raw       asserted.model" in lines
+    assert "asserted.model: the caller asked for other deployments" in lines
+    assert not any("grant.acme" in line for line in lines)
+
+
+def test_what_was_found_is_told_for_each_form() -> None:
+    lines = list(explained(TOLD))
+
+    assert lines[1:3] == ["found: HEALTH", "found, redacted: PSEUDONYMISED"]
+
+
+def test_a_filtered_deployment_has_a_line_that_says_why() -> None:
+    lines = list(explained(TOLD))
+
+    assert "out: eu-b: quality 0.7 < 0.75" in lines
+    assert "out: eu-c (redacted): out of order" in lines
+
+
+def test_a_request_that_nobody_read_is_explained_by_its_code() -> None:
+    unread = {"outcome": "refused", "code": "bad_request", "candidates": [], "policies": {}}
+
+    assert list(explained(unread)) == ["refused: bad_request", "found: nothing"]
