@@ -180,7 +180,7 @@ class Dispatch:
             until=sent + attempt_s,
             expected_model=deployment.upstream_model,
             restorer=restorer_of(case, choice),
-            mend=mend_of(case, governed.bundle, self.validator),
+            mend=mend_of(case, governed.bundle, self.validator, is_stream=is_stream),
         )
 
     async def _permitted(

@@ -83,9 +83,16 @@ def may_repair(case: Case, bundle: Bundle) -> bool:
     return bool(stakes) and bundle.taxonomy.max_stakes(*stakes) in allowed
 
 
-def mend_of(case: Case, bundle: Bundle, validator: Validator) -> Mend | None:
-    """What repairs the syntax of an answer to this request; None where nothing may be."""
+def mend_of(case: Case, bundle: Bundle, validator: Validator, *, is_stream: bool) -> Mend | None:
+    """What repairs the syntax of an answer to this request; None where nothing may be.
+
+    Args:
+        is_stream: The answer is judged as it arrives. Its tokens are known only at its end, too
+            late to say whether a call was cut at the caller's bound: with a bound, nothing is.
+    """
     request = case.request
+    if is_stream and request.body.max_output_tokens is not None:
+        return None
     if not request.body.has_contract or not may_repair(case, bundle):
         return None
     return lambda answer: validator.repaired(request, answer)

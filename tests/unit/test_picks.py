@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from tests.unit.paths import FakeValidator
 from tests.unit.record.cases import case as recorded_case
 from tests.unit.score.fleets import authorization_of, bundle_of, deployment, request_of, verdict
 
@@ -24,7 +25,16 @@ from transire.domain.ids import DecisionId, DeploymentId, Purpose, ReviewId, Sta
 from transire.domain.ports import Governed, Release
 from transire.domain.request import Assertions
 from transire.errors import IntegrityError
-from transire.picks import confirm, free, may_note, may_repair, redeclared, restorer_of, seed_of
+from transire.picks import (
+    confirm,
+    free,
+    may_note,
+    may_repair,
+    mend_of,
+    redeclared,
+    restorer_of,
+    seed_of,
+)
 
 TERMS = Terms(1, 1, 1, 1_000, 900, 0)
 
@@ -237,6 +247,27 @@ def test_the_bundle_names_the_levels_at_which_answers_are_repaired() -> None:
 def test_the_highest_stakes_count_the_callers_claim_included() -> None:
     assert not repairs("minimal", "high")
     assert not repairs("high", "minimal")
+
+
+@pytest.mark.parametrize("is_stream", [False, True])
+@pytest.mark.parametrize("bound", [None, 100])
+def test_a_stream_with_a_bound_is_not_repaired_for_nobody_knows_in_time_where_it_was_cut(
+    is_stream: bool, bound: int | None
+) -> None:
+    known = recorded_case()
+    body = replace(known.request.body, has_contract=True, max_output_tokens=bound)
+    facts = {Form.RAW: (facts_at("minimal"), facts_at("minimal"))}
+    asked = replace(
+        known,
+        request=replace(known.request, body=body),
+        authorization=replace(known.authorization, facts=facts),
+    )
+    bundle = bundle_of(repair_stakes=None)
+    taxonomy = replace(bundle.taxonomy, stakes=tuple(map(Stakes, STAKES)))
+    bundle = replace(bundle, taxonomy=taxonomy)
+    mend = mend_of(asked, bundle, FakeValidator(), is_stream=is_stream)
+
+    assert (mend is None) == (is_stream and bound is not None)
 
 
 def test_without_facts_nothing_is_repaired() -> None:
