@@ -88,7 +88,7 @@ def refuse_answer(violations: Sequence[Violation]) -> ContractViolated:
 
 
 def refuse_tried(last: TransireError, tried: Sequence[Tried]) -> TransireError:
-    """The newest attempt's error, saying of every attempt where it went and how it failed."""
+    """The error that ends a request, saying of every attempt where it went and how it failed."""
     last.facts["attempts"] = [
         {
             "attempt": number,
@@ -113,10 +113,7 @@ def refuse_moved() -> UpstreamError:
 def refuse_late(account: Account) -> TransireError:
     """The error of a passed deadline: a deployment's fault only where one was asked."""
     if account.permits:
-        late = UpstreamError("the request's deadline passed", facts={"failure": "deadline"})
-        if account.trying is not None and account.permits > len(account.tried):
-            account.tried.append(Tried.of(account.trying, late))
-        return refuse_tried(late, account.tried)
+        return UpstreamError("the request's deadline passed", facts={"failure": "deadline"})
     return GovernanceUnavailable(
         "the request's deadline passed before it was decided", facts={"failure": "deadline"}
     )

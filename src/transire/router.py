@@ -144,6 +144,10 @@ class Router:
                 self.observer.decided(account.case, "cancelled")
                 self.recorder.gave_up(account.case, request)
             raise
+        if account.trying is not None and account.permits > len(account.tried):
+            account.tried.append(Tried.of(account.trying, error))
+        if account.tried:
+            error = refuse_tried(error, account.tried)
         await self._refuse(request, account, error)
         raise error from None
 
@@ -290,10 +294,10 @@ class Router:
                 remaining_s=account.remaining_s(self.clock.monotonic()),
             )
             if following is None:
-                raise refuse_tried(failed, account.tried)
+                raise failed
             if len(history) > paid and not self.retries.again():
                 self.observer.left_untried()
-                raise refuse_tried(failed, account.tried)
+                raise failed
             paid = len(history)
             candidate, cause = following
             choice = replace(choice, candidate=candidate)

@@ -15,6 +15,7 @@ from transire.domain.permit import OutcomeStatus
 from transire.domain.ports import Wire
 from transire.domain.request import Assertions
 from transire.errors import (
+    BudgetExceeded,
     GovernanceUnavailable,
     IntegrityError,
     StaleError,
@@ -23,6 +24,7 @@ from transire.errors import (
 )
 
 DOWN = UpstreamError("down", facts={"failure": "status_5xx"})
+FIRST = {"attempt": 1, "deployment": "eu-economy", "failure": "status_5xx"}
 
 
 @pytest.fixture
@@ -95,7 +97,9 @@ async def test_what_succeeds_at_once_asks_for_no_later_attempt(path: Path) -> No
     assert (path.retries.firsts, path.retries.left) == (1, 100)
 
 
-def move_from_the_second_permit_on(path: Path, times: int) -> None:
+def move_from_the_second_permit_on(
+    path: Path, times: int, error: TransireError | None = None
+) -> None:
     """The state moves before a later attempt's entry, so many times."""
     permit, calls = path.recorder.permit, 0
 
@@ -103,7 +107,7 @@ def move_from_the_second_permit_on(path: Path, times: int) -> None:
         nonlocal calls
         calls += 1
         if 1 < calls <= 1 + times:
-            raise StaleError("moved")
+            raise error or StaleError("moved")
         return await permit(*arguments, **named)
 
     path.recorder.permit = moving  # type: ignore[method-assign] # the state moves just then
@@ -124,11 +128,25 @@ async def test_state_that_keeps_moving_before_a_later_attempt_ends_the_request(p
     path.forwarder.failing = {"eu-economy": DOWN}
     move_from_the_second_permit_on(path, 3)
 
-    with pytest.raises(StaleError):
+    with pytest.raises(StaleError) as caught:
         await path.router.route(request())
 
     assert path.events == ["recorded eu-economy first", "sent eu-economy"]
     assert path.recorder.refusals == []
+    assert caught.value.facts["attempts"] == [FIRST]
+
+
+async def test_a_budget_spent_before_a_later_attempt_leaves_the_earlier_failure_told(
+    path: Path,
+) -> None:
+    path.forwarder.failing = {"eu-economy": DOWN}
+    move_from_the_second_permit_on(path, 1, BudgetExceeded("spent"))
+
+    with pytest.raises(BudgetExceeded) as caught:
+        await path.router.route(request())
+
+    assert caught.value.facts["attempts"] == [FIRST]
+    assert caught.value.message == "spent (tried `eu-economy`: status_5xx)"
 
 
 async def test_a_permit_that_is_stale_before_the_first_byte_has_an_outcome_and_a_successor(
