@@ -101,4 +101,11 @@ def test_each_key_has_a_sum_of_its_own_where_the_budget_says_so() -> None:
 
     spend = spend_of(each, WHO, NOON, 1)
 
-    assert (spend.key, spend.period) == ("budget/b/key_1", "2026-11")
+    assert (spend.key, spend.period) == ("budget/b/month/key_1", "2026-11")
+
+
+def test_a_budget_that_changes_its_period_begins_anew() -> None:
+    value = spend_of(budget(10), WHO, NOON, 10)
+    month = spend_of(budget(10, Period.MONTH), WHO, NOON, 10)
+
+    assert value.key != month.key

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Request
 
 from transire.api.intake import person_of
 from transire.bootstrap import Installation
-from transire.domain.budget import BUDGET_PREFIX, Budget, Scope, period_at, spent
+from transire.domain.budget import Budget, Scope, period_at, spent, sum_key
 from transire.domain.deployment import Catalog
 from transire.domain.ids import TenantId
 
@@ -37,10 +37,10 @@ def _tenant_of(budget: Budget, catalog: Catalog) -> TenantId:
 
 
 async def _told(budget: Budget, it: Installation) -> dict[str, Any]:
-    whole = f"{BUDGET_PREFIX}{budget.id}"
+    whole = sum_key(budget)
     period = period_at(budget.period, it.clock.now())
     if budget.scope is Scope.KEY:
-        rows = await it.log.scan(f"{whole}/")
+        rows = await it.log.scan(whole)
     else:
         value = it.log.peek(whole)
         rows = [] if value is None else [(whole, value)]
@@ -52,7 +52,7 @@ async def _told(budget: Budget, it: Installation) -> dict[str, Any]:
         "limit_micro_usd": budget.limit_micro_usd,
         "spent": [
             {
-                "key_id": key.removeprefix(whole).lstrip("/") or None,
+                "key_id": key.removeprefix(whole) or None,
                 "micro_usd": spent(value, period),
                 "left_micro_usd": max(budget.limit_micro_usd - spent(value, period), 0),
             }

@@ -26,6 +26,7 @@ __all__ = [
     "spend_of",
     "spent",
     "spent_after",
+    "sum_key",
     "sums_after",
 ]
 
@@ -111,12 +112,20 @@ def period_at(period: Period, moment: datetime) -> str:
     return day if period is Period.DAY else day[:7]
 
 
+def sum_key(budget: Budget, key_id: str = "") -> str:
+    """The state key of a sum; of a budget that counts each key, what all of them begin with.
+
+    Days and months are counted apart: their names do not compare.
+    """
+    each = f"/{key_id}" if budget.scope is Scope.KEY else ""
+    return f"{BUDGET_PREFIX}{budget.id}/{budget.period}{each}"
+
+
 def spend_of(budget: Budget, principal: Principal, moment: datetime, micro_usd: int) -> Spend:
     """The reservation of an attempt that costs at most so much."""
-    each = f"/{principal.key_id}" if budget.scope is Scope.KEY else ""
     return Spend(
         budget=budget.id,
-        key=f"{BUDGET_PREFIX}{budget.id}{each}",
+        key=sum_key(budget, principal.key_id),
         period=period_at(budget.period, moment),
         micro_usd=micro_usd,
         limit_micro_usd=budget.limit_micro_usd,

@@ -99,12 +99,14 @@ class Outcome:
     def charged_micro_usd(self) -> int | None:
         """What budgets are charged for it; None where nobody knows, and the reservation stays.
 
-        What never left, or was answered with an HTTP error, costs nothing.
+        What never left, or was answered with an HTTP error, costs nothing. A count of tokens is
+        believed of an answer that came whole: in a stream it may be that of a first piece.
         """
-        if self.cost_micro_usd is not None:
-            return max(self.cost_micro_usd, 0)
         is_error = self.http_status is not None and self.http_status != 200
-        return 0 if is_error or self.failure in _NOT_SENT else None
+        if is_error or self.failure in _NOT_SENT:
+            return 0
+        is_whole = self.status in (OutcomeStatus.OK, OutcomeStatus.CONTRACT_VIOLATED)
+        return self.cost_micro_usd if is_whole and self.tokens_out else None
 
     @classmethod
     def unopened(cls, error: Exception | None, latency_ms: int) -> Self:

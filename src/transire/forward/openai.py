@@ -27,8 +27,15 @@ _MAX_TOKENS: Final = 100_000_000
 _MAX_CHOICES: Final = 64
 _MAX_CALLS: Final = 512
 _FINISH: Final = frozenset({"stop", "length", "tool_calls", "content_filter", "function_call"})
-_CUT: Final = frozenset({"max_tokens", "max_output_tokens", "model_length"})
-"""What others call `length` (Anthropic and Gemini; the Responses API; Mistral)."""
+_STOPPED: Final = frozenset(
+    {"complete", "completed", "end_turn", "eos", "eos_token", "finished", "stop_sequence"}
+)
+"""What others call `stop` (Cohere; Anthropic; TGI). Any other reason unknown here is `length`: with
+`abort`, `error`, `insufficient_system_resource` or `max_tokens` an answer is cut."""
+_DETAILS: Final = (
+    *("cached_tokens", "audio_tokens", "reasoning_tokens", "text_tokens", "image_tokens"),
+    *("accepted_prediction_tokens", "rejected_prediction_tokens"),
+)
 
 
 class BadShapeError(Exception):
@@ -170,7 +177,8 @@ def _usage(value: Any) -> Usage | None:
     for name in ("prompt_tokens_details", "completion_tokens_details"):
         given = value.get(name)
         if isinstance(given, dict):
-            details[name] = {k: v for k, v in given.items() if type(v) is int and v >= 0}
+            counted = {k: given.get(k) for k in _DETAILS}
+            details[name] = {k: v for k, v in counted.items() if type(v) is int and v >= 0}
     prompt, completion = int(counts[0] or 0), int(counts[1] or 0)
     return Usage(
         prompt_tokens=prompt,
@@ -213,7 +221,7 @@ def _finish(value: Any) -> str | None:
     text = _text(value)
     if text is None or text in _FINISH:
         return text
-    return "length" if text.lower() in _CUT else "stop"
+    return "stop" if text.lower() in _STOPPED else "length"
 
 
 def _dict(value: Any) -> dict[str, Any]:

@@ -52,8 +52,9 @@ def is_cut(choice: AnswerChoice) -> bool:
 def is_ended(body: Body, answer: Completion, choice: AnswerChoice) -> bool:
     """Whether the choice ended by itself, as far as anything says: the only kind to be repaired.
 
-    An upstream that says `stop` at the caller's bound has cut the answer all the same.
+    An upstream that says `stop` at the caller's bound has cut the answer all the same; where it
+    does not say how long the answer is, as in the middle of a stream, it may have.
     """
     bound, usage = body.max_output_tokens, answer.usage
-    is_at_bound = bound is not None and usage is not None and usage.completion_tokens >= bound
-    return choice.finish_reason in _ENDED and not is_at_bound
+    may_be_cut = bound is not None and (usage is None or usage.completion_tokens >= bound)
+    return choice.finish_reason in _ENDED and not may_be_cut

@@ -45,6 +45,8 @@ _OPENING: Final = re.compile(r"```[A-Za-z0-9_+.-]*[ \t\r\n]*")
 _TELLING: Final = re.compile(r'[\[\]{}"]|```')
 """In text around the value: it may then not be the only value, or not the whole of it."""
 _ELLIPSIS: Final = re.compile(r"\.\.\.|…")
+_QUOTED: Final = re.compile(r"'[^']*'")
+_OTHER_LINE_END: Final = re.compile(r"[\r\v\f\x1c-\x1e\x85\u2028\u2029](?!\n|$)")
 _NUMBER: Final = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
 _WORD: Final = re.compile(r"[A-Za-z]+")
 _GLUED: Final = re.compile(r"[\w.+\-]")
@@ -135,7 +137,7 @@ class _Reading:
             start, before = bracket.start(), text[: bracket.start()]
         else:
             start, before = 0, ""
-        if _TELLING.search(before) or _is_inside(before.rstrip()):
+        if _TELLING.search(before) or _is_inside(before.rstrip()) or _is_value(before):
             raise _BrokenError
         if opening is not None:
             self._edit(fence, start, "", "fence")
@@ -153,6 +155,8 @@ class _Reading:
         rest = text[at:]
         is_continued = rest[:1] in (",", ":")
         if _TELLING.search(rest) or is_continued or (is_alone and rest.strip(_BLANK)):
+            raise _BrokenError
+        if _is_value(rest):
             raise _BrokenError
         if rest.strip(_BLANK):
             self._edit(at, len(text), "", "prose")
@@ -207,6 +211,8 @@ class _Reading:
             end = text.find("*/" if is_block else "\n", at + (2 if is_block else 1))
             if end < 0 or _ELLIPSIS.search(text, at, end):
                 raise _BrokenError
+            if not is_block and _OTHER_LINE_END.search(text, at, end):
+                raise _BrokenError  # where the comment ends is anybody's guess
             end += 2 if is_block else 0
             self._edit(at, end, "", "comment")
             at = self._skip(end)
@@ -267,6 +273,13 @@ class _Reading:
         if len(self._edits) >= MAX_EDITS:
             raise _BrokenError
         self._edits.append(Edit(start, end, new, rule))
+
+
+def _is_value(around: str) -> bool:
+    """Whether what stands around the value is a value itself: nobody knows which one is meant."""
+    text = around.strip(_BLANK)
+    is_literal = text in _LITERALS or _QUOTED.fullmatch(text) is not None
+    return bool(text) and (is_literal or read(text) is not NOT_JSON)
 
 
 def _is_inside(before: str) -> bool:

@@ -205,13 +205,12 @@ def test_log_probabilities_of_another_shape_are_broken(wrong: Any) -> None:
         *((known, known) for known in ("stop", "length", "tool_calls", "content_filter")),
         ("function_call", "function_call"),
         (None, None),
-        ("eos", "stop"),
+        *((end, "stop") for end in ("eos", "EOS_TOKEN", "end_turn", "COMPLETE")),
         *((cut, "length") for cut in ("max_tokens", "MAX_TOKENS", "model_length")),
+        *((broken, "length") for broken in ("abort", "error", "insufficient_system_resource", "?")),
     ],
 )
-def test_a_reason_nobody_knows_is_a_stop_and_other_names_of_length_are_length(
-    given: str | None, read: str | None
-) -> None:
+def test_a_reason_nobody_knows_is_that_of_a_cut_answer(given: str | None, read: str | None) -> None:
     answer = read_completion(encoded({**ANSWER, "choices": [{**CHOICE, "finish_reason": given}]}))
 
     assert answer.choices[0].finish_reason == read

@@ -28,22 +28,24 @@ DAY = Budget(
 
 
 def left(clock: FakeClock, *budgets: Budget, **state: str) -> int | None:
-    values = {name.replace("_", "/", 1): value for name, value in state.items()}
+    values = {name.replace("_", "/"): value for name, value in state.items()}
     return left_of({b.id: b for b in budgets}, values.get, clock)(WHO)
 
 
 def test_the_tightest_budget_says_what_is_left(clock: FakeClock) -> None:
     assert left(clock, YEAR, DAY) == 30
-    assert left(clock, YEAR, DAY, budget_all="2026-11 80") == 20
-    assert left(clock, YEAR, DAY, budget_all="2026-11 80", budget_sales="2026-11-25 25") == 5
+    assert left(clock, YEAR, DAY, budget_all_month="2026-11 80") == 20
+    assert (
+        left(clock, YEAR, DAY, budget_all_month="2026-11 80", budget_sales_day="2026-11-25 25") == 5
+    )
 
 
 def test_what_another_period_spent_does_not_count(clock: FakeClock) -> None:
-    assert left(clock, DAY, budget_sales="2026-11-24 30") == 30
+    assert left(clock, DAY, budget_sales_day="2026-11-24 30") == 30
 
 
 def test_an_overspent_budget_has_nothing_left(clock: FakeClock) -> None:
-    assert left(clock, DAY, budget_sales="2026-11-25 45") == 0
+    assert left(clock, DAY, budget_sales_day="2026-11-25 45") == 0
 
 
 def test_who_is_counted_by_no_budget_has_no_bound(clock: FakeClock) -> None:

@@ -414,11 +414,11 @@ PRICED = replace(
 async def test_a_permit_reserves_the_most_it_can_cost(desk: Desk) -> None:
     await desk.permit(budgets=[BUDGET], wire=PRICED)
 
-    assert desk.log.state["budget/daily"] == "2026-11-25 60"
+    assert desk.log.state["budget/daily/day"] == "2026-11-25 60"
     assert desk.last["permit"]["reserved"] == [
         {
             "budget": "daily",
-            "key": "budget/daily",
+            "key": "budget/daily/day",
             "period": "2026-11-25",
             "micro_usd": 60,
             "limit_micro_usd": 100,
@@ -444,7 +444,7 @@ async def test_an_image_may_be_as_many_tokens_as_the_window_takes(desk: Desk) ->
         await desk.permit(budgets=[BUDGET], wire=PRICED)
 
     await desk.permit(budgets=[replace(BUDGET, limit_micro_usd=110)], wire=PRICED)
-    assert desk.log.state["budget/daily"] == "2026-11-25 110"
+    assert desk.log.state["budget/daily/day"] == "2026-11-25 110"
 
 
 async def test_what_has_no_known_price_is_not_permitted_under_a_budget(desk: Desk) -> None:
@@ -455,10 +455,30 @@ async def test_what_has_no_known_price_is_not_permitted_under_a_budget(desk: Des
 
 
 ENDINGS = {
-    "with a cost": (Outcome(status=OutcomeStatus.OK, http_status=200, cost_micro_usd=7), 7, 7),
+    "with a cost": (
+        Outcome(status=OutcomeStatus.OK, http_status=200, cost_micro_usd=7, tokens_out=3),
+        7,
+        7,
+    ),
     "never sent": (Outcome(status=OutcomeStatus.FAILED, failure="connect"), 0, 0),
     "refused": (Outcome(status=OutcomeStatus.FAILED, failure="status_4xx", http_status=400), 0, 0),
     "cut": (Outcome(status=OutcomeStatus.PARTIAL, failure="cut", http_status=200), None, 60),
+    "cut after a first count": (
+        Outcome(
+            status=OutcomeStatus.CANCELLED,
+            failure="cancelled",
+            http_status=200,
+            cost_micro_usd=1,
+            tokens_out=1,
+        ),
+        None,
+        60,
+    ),
+    "whole, and of no tokens": (
+        Outcome(status=OutcomeStatus.OK, http_status=200, cost_micro_usd=0, tokens_out=0),
+        None,
+        60,
+    ),
     "late": (Outcome(status=OutcomeStatus.FAILED, failure="timeout"), None, 60),
 }
 
@@ -471,4 +491,4 @@ async def test_an_outcome_gives_back_what_was_surely_not_spent(
     desk.recorder.outcome(recorded, outcome)
 
     assert desk.last["charged_micro_usd"] == charged
-    assert desk.log.state["budget/daily"] == f"2026-11-25 {left}"
+    assert desk.log.state["budget/daily/day"] == f"2026-11-25 {left}"

@@ -26,6 +26,7 @@ def repaired(text: str) -> tuple[str, set[str]] | None:
         ("[True, False, None, true]", "[true, false, null, true]", {"python_literal"}),
         ('{"a": "one\ntwo\tthree\r"}', '{"a": "one\\ntwo\\tthree\\r"}', {"raw_newline"}),
         ('{"a": 1, // why\n "b": 2}', '{"a": 1, \n "b": 2}', {"comment"}),
+        ('{"a": 1, // why\r\n "b": 2}', '{"a": 1, \n "b": 2}', {"comment"}),
         ('{"a": 1, # why\n "b": /* and */ 2}', '{"a": 1, \n "b":  2}', {"comment"}),
         ('{"a": "http://x", "b": 1,}', '{"a": "http://x", "b": 1}', {"trailing_comma"}),
         ('```json\n{"a": 1}\n```', '{"a": 1}\n', {"fence"}),
@@ -73,6 +74,12 @@ def test_syntax_that_can_mean_one_thing_alone_is_put_right(
         '{"a": 1] }',
         '{"a": 1} {"b": 2}',  # which one?
         'Either [1] or {"a": 1}',
+        '42 {"a": 1}',
+        'null {"a": 1}',
+        "{\"a\": 1} 'no'",
+        '{"a": 1}\nfalse',
+        '{"a": 1 // note\r, "b": 2\n}',  # does the comment end there?
+        '{"a": 1 // note\u2028, "b": 2\n}',
         '{"a": 1}, "b": 2}',  # part of the object would be lost
         '{"a": 1}: 2',
         '"a": {"b": 1}',
