@@ -36,6 +36,7 @@ Store = Annotated[
 ]
 Form = Annotated[Literal["text", "json"], typer.Option("--format", help="text or json.")]
 _FOLDER: Final = Path("feedback")
+_MOST_NAME_CHARS: Final = 64
 _MOST_NOTE_CHARS: Final = 500
 
 
@@ -66,6 +67,8 @@ def add(
     text = text_of(bytes_of(file), f"`{file}`")
     wrong = [claim_of("--false", given, len(text)) for given in false or ()]
     lacking = [claim_of("--missed", given, len(text), needs_entity=True) for given in missed or ()]
+    if by is not None and (not by.isprintable() or not 0 < len(by) <= _MOST_NAME_CHARS):
+        raise RequestError(f"`--by` is a name of at most {_MOST_NAME_CHARS} characters")
     _check_note(note, [text[claim.start : claim.end] for claim in (*wrong, *lacking)])
     with closing(BundleReader(policies)) as reader:
         told = reader.read(text)

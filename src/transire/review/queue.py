@@ -113,7 +113,7 @@ class ReviewQueue:
             and review.key_id == principal.key_id
         )
         if not is_theirs:
-            raise NotFoundError("no such review for this key")
+            raise NotFoundError("no such review")
         facts = {"review_id": review.id}
         state = review.state(now)
         if state == "spent":

@@ -99,6 +99,8 @@ def test_without_kept_content_there_is_nothing_to_export_or_show(letter: Path) -
         (["--missed", f"{NAME}:PERSON"], "that is no miss"),
         (["--false", MAIL, "--note", "bob@corp.internal is ours"], "repeats the value"),
         (["--false", MAIL, "--note", "a\nb"], "one line"),
+        (["--false", MAIL, "--by", "ann\nbob"], "`--by`"),
+        (["--false", MAIL, "--by", ""], "`--by`"),
     ],
 )
 def test_what_cannot_be_marked_is_said_and_leaves_nothing_behind(
