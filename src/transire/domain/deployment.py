@@ -242,7 +242,7 @@ class Queue:
 
     Attributes:
         evidence: `facts` (classes, policies, candidates) or `content` (an encrypted hold).
-        sla_minutes: A review not decided by then is denied.
+        sla_minutes: A review not decided and used by then expires.
     """
 
     id: str

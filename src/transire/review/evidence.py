@@ -17,6 +17,8 @@ from transire.errors import IntegrityError
 __all__ = ["MAX_HELD_BYTES", "destroy", "hold_key", "key_key", "open_hold", "seal"]
 
 MAX_HELD_BYTES: Final = 1024 * 1024
+"""What is longer is not kept: its review then says `facts`."""
+
 _NONCE: Final = b"\x00" * 12
 
 

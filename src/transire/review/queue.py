@@ -84,10 +84,12 @@ class ReviewQueue:
         holders = self._holders(case.request.principal.key_id)
         review = opened(review_id, case, hold, governed.bundle, holders=holders, now=now)
         body, _ = case.body(hold.candidate.pair.form)
+        content = orjson.dumps(body.fields) if review.evidence == "content" else b""
+        if len(content) > MAX_HELD_BYTES:
+            review, content = replace(review, evidence="facts"), b""
         changes = [Change(key=f"review/{review_id}", value=review.to_json()), opening(review)]
         with self._places.taken(case.request.principal, await self._openings()):
-            content = orjson.dumps(body.fields) if review.evidence == "content" else b""
-            if content and len(content) <= MAX_HELD_BYTES:
+            if content:
                 changes += seal(review_id, content, self._entropy)
             receipt = await self._recorder.held(
                 case,

@@ -1,8 +1,9 @@
 """A review as a value, and every act on it as a pure function.
 
-States: pending → claimed → approved | denied; from the first two also expired (computed when read)
-and cancelled. Every queue of the hold must release, each by another person; one denial is final.
-Spending is not a state: it marks an approval as used by one decision.
+States: pending → claimed → approved | denied; from the first two also cancelled. Whatever was not
+denied, cancelled or spent expires, an approval as well (computed when read). Every queue of the
+hold must release, each by another person; one denial is final. An approval is spent by the one
+decision that used it.
 """
 
 import json

@@ -132,11 +132,15 @@ async def test_content_is_kept_where_a_queue_asks_for_it_alone(
     assert keeps == (evidence == "content")
 
 
-async def test_content_that_is_too_long_is_not_kept(desk: ReviewDesk) -> None:
+async def test_content_that_is_too_long_is_not_kept_and_the_review_says_so(
+    desk: ReviewDesk,
+) -> None:
     body = replace(sent().body, fields={"messages": ["x" * MAX_HELD_BYTES]})
     review_id = await desk.hold("claims", body=body)
 
     assert hold_key(review_id) not in desk.log.state
+    assert (await desk.stored(review_id)).evidence == "facts"
+    assert desk.last["review"]["evidence"] == "facts"
     with pytest.raises(NotFoundError, match="no content"):
         await desk.queue.content(review_id, "rita")
 
