@@ -7,6 +7,7 @@ import pytest
 from tests.api.conftest import World
 from tests.api.terminal import Terminal, terminal_of
 
+from transire.bundle.acts import format_moment, parse_moment
 from transire.bundle.limits import pack_folder
 from transire.bundle.source import read_folder
 
@@ -147,6 +148,7 @@ def test_a_quarantine_is_imposed_by_one_ratified_by_another_and_lifted_by_two(
     ratified = ben.result("quarantine", "ratify", *quarantined)
     twice = priya.refusal("quarantine", "ratify", *quarantined)
     asked = ben.result("quarantine", "lift", *quarantined)
+    (waiting,) = omar.result("quarantine", "list")["quarantined"]
     again = ben.refusal("quarantine", "lift", *quarantined)
     lifted = priya.result("quarantine", "lift", *quarantined)
 
@@ -156,6 +158,10 @@ def test_a_quarantine_is_imposed_by_one_ratified_by_another_and_lifted_by_two(
     assert ratified["quarantined"][0]["ratified_by"] == "ben"
     assert twice == (1, "transire: this quarantine is ratified already")
     assert asked["lifted"] is False
+    assert [format_moment(parse_moment(waiting[name])) for name in ("at", "lift_asked_at")] == [
+        waiting["at"],
+        waiting["lift_asked_at"],
+    ]
     assert again[0] == 1
     assert lifted["lifted"] is True
     assert omar.result("quarantine", "list")["quarantined"] == []

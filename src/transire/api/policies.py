@@ -136,7 +136,7 @@ def add_quarantine(router: APIRouter, it: Installation) -> None:
         items = await quarantine.list_quarantined(it.log)
         return {
             "version": it.governed.quarantine.version,
-            "quarantined": [{**asdict(item), "at": format_moment(item.at)} for item in items],
+            "quarantined": list(map(_quarantined, items)),
         }
 
     @router.get("/v1/policies/quarantine", tags=["policies"])
@@ -180,6 +180,15 @@ def _shown(it: Installation, proposal: Proposal) -> dict[str, Any]:
         "proposed_at": format_moment(proposal.proposed_at),
         "approvals": [{"by": a.by, "at": format_moment(a.at)} for a in proposal.approvals],
         "state": proposal.state(it.governed.bundle.digest),
+    }
+
+
+def _quarantined(item: quarantine.Quarantined) -> dict[str, Any]:
+    asked_at = item.lift_asked_at
+    return {
+        **asdict(item),
+        "at": format_moment(item.at),
+        "lift_asked_at": None if asked_at is None else format_moment(asked_at),
     }
 
 
