@@ -1,13 +1,16 @@
 """A budget's sum under any order of reservations, settlements and crashes."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from transire.domain.budget import Budget, Period, Scope, spend_of, spent, spent_after
+from transire.domain.budget import Budget, Period, Scope, spend_of, spent, spent_after, sums_after
 from transire.domain.ids import KeyId, TenantId
 from transire.domain.request import Principal
+from transire.errors import BudgetExceeded
 
 WHO = Principal(kind="application", tenant=TenantId("acme"), key_id=KeyId("key_1"))
 NOON = datetime(2026, 11, 26, 12, tzinfo=UTC)
@@ -87,6 +90,17 @@ def test_a_clock_that_goes_back_opens_no_budget() -> None:
     assert spent_after(value, spend_of(budget(10), WHO, NOON.replace(day=25), 1)) is None
 
 
+def test_a_refusal_says_whether_the_money_is_spent_or_the_clock_is_behind() -> None:
+    value = spent_after(None, spend_of(budget(10), WHO, NOON, 3))
+
+    with pytest.raises(BudgetExceeded, match="not enough left for 2026-11-26"):
+        sums_after({"budget/b": value}.get, [spend_of(budget(10), WHO, NOON, 8)])
+    with pytest.raises(
+        BudgetExceeded, match="counts 2026-11-26 already, and nothing of 2026-11-25"
+    ):
+        sums_after({"budget/b": value}.get, [spend_of(budget(10), WHO, NOON.replace(day=25), 1)])
+
+
 def test_a_cost_beyond_the_reservation_is_counted_all_the_same() -> None:
     spend = spend_of(budget(10), WHO, NOON, 4)
 
@@ -97,7 +111,7 @@ def test_a_cost_beyond_the_reservation_is_counted_all_the_same() -> None:
 
 
 def test_each_key_has_a_sum_of_its_own_where_the_budget_says_so() -> None:
-    each = Budget(id="b", scope=Scope.KEY, period=Period.MONTH, limit_micro_usd=10)
+    each = replace(budget(10, Period.MONTH), scope=Scope.KEY)
 
     spend = spend_of(each, WHO, NOON, 1)
 

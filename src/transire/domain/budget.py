@@ -134,15 +134,14 @@ def spend_of(budget: Budget, principal: Principal, moment: datetime, micro_usd: 
 
 def spent(value: str | None, period: str) -> int:
     """What a state value says was spent or reserved in this period."""
-    stored, _, sum_ = (value or "").partition(" ")
-    return int(sum_) if stored == period else 0
+    return int(value.partition(" ")[2]) if value and _period_of(value) == period else 0
 
 
 def spent_after(value: str | None, spend: Spend) -> str | None:
     """The state value after a change; None where the budget does not allow it."""
-    stored = (value or "").partition(" ")[0]
-    if value is not None and stored > spend.period:
-        # Only an outcome comes so late: its reservation went with its period.
+    if _period_of(value) > spend.period:
+        # An outcome so late changes nothing: its reservation went with its period. A reservation
+        # so late comes of a clock that is behind, and would be counted nowhere.
         return value if spend.limit_micro_usd is None else None
     total = spent(value, spend.period) + spend.micro_usd
     if spend.limit_micro_usd is not None and total > spend.limit_micro_usd:
@@ -157,15 +156,23 @@ def sums_after(get: Callable[[str], str | None], spends: Iterable[Spend]) -> dic
         get: The state as it is.
 
     Raises:
-        BudgetExceeded: a budget has not enough left.
+        BudgetExceeded: a budget has not enough left, or counts a later period already.
     """
     sums: dict[str, str] = {}
     for spend in spends:
-        after = spent_after(sums.get(spend.key) or get(spend.key), spend)
+        before = sums.get(spend.key) or get(spend.key)
+        after = spent_after(before, spend)
         if after is None:
+            reached = _period_of(before)
+            why = f"has not enough left for {spend.period}"
+            if reached > spend.period:
+                why = f"counts {reached} already, and nothing of {spend.period}"
             raise BudgetExceeded(
-                f"the budget `{spend.budget}` has not enough left for {spend.period}",
-                facts={"budget": spend.budget},
+                f"the budget `{spend.budget}` {why}", facts={"budget": spend.budget}
             )
         sums[spend.key] = after
     return sums
+
+
+def _period_of(value: str | None) -> str:
+    return (value or "").partition(" ")[0]

@@ -1,3 +1,5 @@
+"""What is left of budgets: the tightest one says it, of its own period alone."""
+
 from tests.conftest import FakeClock
 
 from transire.domain.budget import Budget, Period, Scope
@@ -11,7 +13,7 @@ WHO = Principal(
     application=ApplicationId("sales"),
     key_id=KeyId("key_1"),
 )
-YEAR = Budget(
+MONTH = Budget(
     id="all",
     scope=Scope.TENANT,
     period=Period.MONTH,
@@ -33,10 +35,10 @@ def left(clock: FakeClock, *budgets: Budget, **state: str) -> int | None:
 
 
 def test_the_tightest_budget_says_what_is_left(clock: FakeClock) -> None:
-    assert left(clock, YEAR, DAY) == 30
-    assert left(clock, YEAR, DAY, budget_all_month="2026-11 80") == 20
+    assert left(clock, MONTH, DAY) == 30
+    assert left(clock, MONTH, DAY, budget_all_month="2026-11 80") == 20
     assert (
-        left(clock, YEAR, DAY, budget_all_month="2026-11 80", budget_sales_day="2026-11-25 25") == 5
+        left(clock, MONTH, DAY, budget_all_month="2026-11 80", budget_sales_day="2026-11-25 25") == 5
     )
 
 
