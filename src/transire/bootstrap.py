@@ -117,10 +117,10 @@ class Installation:
         await self.pool.warm_up(self.governed.bundle.recognizers)
         self._upkeep = Upkeep(
             {
-                self.steering.catch_up: _CATCH_UP_S,
-                self.reviews.sweep: _SWEEP_S,
-                self.summaries.write: _SWEEP_S,
-                self._look: _SWEEP_S,
+                "steering": (self.steering.catch_up, _CATCH_UP_S),
+                "reviews": (self.reviews.sweep, _SWEEP_S),
+                "summaries": (self.summaries.write, _SWEEP_S),
+                "gauges": (self._look, _SWEEP_S),
             }
         )
         self._upkeep.start()

@@ -22,13 +22,13 @@ class Upkeep:
     """Runs jobs until it is closed; belongs to one event loop.
 
     Args:
-        jobs: Each with the seconds between the end of one run and the start of the next.
+        jobs: By name, each with the seconds between the end of one run and the start of the next.
         pause: Waits that long.
     """
 
     def __init__(
         self,
-        jobs: Mapping[Job, float],
+        jobs: Mapping[str, tuple[Job, float]],
         *,
         pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
@@ -38,7 +38,9 @@ class Upkeep:
 
     def start(self) -> None:
         """Begin; call once, in the serving loop."""
-        self._running = [asyncio.create_task(self._repeat(*job)) for job in self._jobs.items()]
+        self._running = [
+            asyncio.create_task(self._repeat(name, *job)) for name, job in self._jobs.items()
+        ]
 
     async def close(self) -> None:
         """Stop every job, in the middle of it if need be."""
@@ -46,12 +48,12 @@ class Upkeep:
             task.cancel()
         await asyncio.gather(*self._running, return_exceptions=True)
 
-    async def _repeat(self, job: Job, pause_s: float) -> None:
+    async def _repeat(self, name: str, job: Job, pause_s: float) -> None:
         while True:
             await self._pause(pause_s)
             try:
                 await job()
             except TransireError as error:
-                _log.warning("sweep.failed", code=error.code)
+                _log.warning("upkeep.failed", job=name, code=error.code)
             except Exception as error:  # noqa: BLE001 - tried again, whatever broke
-                _log.error("sweep.failed", error_type=type(error).__name__)
+                _log.error("upkeep.failed", job=name, error_type=type(error).__name__)

@@ -3,8 +3,10 @@
 import asyncio
 
 import pytest
+from structlog.testing import capture_logs
 
 from transire.errors import LogUnavailable
+from transire.observe.fields import admit
 from transire.upkeep import Upkeep
 
 
@@ -50,7 +52,7 @@ class Counted:
 
 async def test_each_job_has_its_own_pace() -> None:
     turns, often, seldom = Turns(), Counted(), Counted()
-    upkeep = Upkeep({often: 2.0, seldom: 10.0}, pause=turns.pause)
+    upkeep = Upkeep({"often": (often, 2.0), "seldom": (seldom, 10.0)}, pause=turns.pause)
     upkeep.start()
     await turns.pass_once()
     await upkeep.close()
@@ -59,16 +61,30 @@ async def test_each_job_has_its_own_pace() -> None:
     assert (often.runs, seldom.runs) == (1, 1)
 
 
-@pytest.mark.parametrize("error", [LogUnavailable("full"), ValueError("a bug")])
-async def test_a_job_that_fails_is_tried_again(error: Exception) -> None:
+@pytest.mark.parametrize(
+    ("error", "why"),
+    [
+        (LogUnavailable("full"), {"code": "governance_unavailable"}),
+        (ValueError("a bug"), {"error_type": "ValueError"}),
+    ],
+)
+async def test_a_job_that_fails_is_named_and_tried_again(
+    error: Exception, why: dict[str, str]
+) -> None:
     turns, failing, other = Turns(), Counted(error), Counted()
-    upkeep = Upkeep({failing: 1.0, other: 1.0}, pause=turns.pause)
-    upkeep.start()
-    await turns.pass_once()
-    await turns.pass_once()
-    await upkeep.close()
+    upkeep = Upkeep({"failing": (failing, 1.0), "other": (other, 1.0)}, pause=turns.pause)
+    with capture_logs() as lines:
+        upkeep.start()
+        await turns.pass_once()
+        await turns.pass_once()
+        await upkeep.close()
 
     assert (failing.runs, other.runs) == (2, 2)
+    for line in lines:
+        del line["log_level"]
+    assert [admit(line) for line in lines] == [
+        {"event": "upkeep.failed", "job": "failing", **why}
+    ] * 2
 
 
 async def test_a_job_that_hangs_keeps_no_other_back_and_ends_when_closed() -> None:
@@ -80,7 +96,7 @@ async def test_a_job_that_hangs_keeps_no_other_back_and_ends_when_closed() -> No
         finally:
             ended.set()
 
-    upkeep = Upkeep({hang: 1.0, other: 1.0}, pause=turns.pause)
+    upkeep = Upkeep({"hanging": (hang, 1.0), "other": (other, 1.0)}, pause=turns.pause)
     upkeep.start()
     await turns.pass_once()
     await turns.pass_once()

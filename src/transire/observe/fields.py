@@ -25,6 +25,7 @@ FIELDS: Final = frozenset(
         "error_type",
         "event",
         "failure",
+        "job",
         "key_id",
         "kind",
         "level",
@@ -57,7 +58,7 @@ which speak of what operators and compliance wrote, never of a request."""
 MAX_CHARS: Final = 128
 MAX_REASON_CHARS: Final = 500
 EVENT_PATTERN: Final = re.compile(r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)+")
-"""One event name per fact, dotted and past tense: `policy.bundle_activated` (STYLE §9)."""
+"""One event name per fact, dotted and past tense: `policy.bundle_activated`."""
 
 UNNAMED: Final = "log.unnamed_event"
 """Stands for an event whose name is no name, such as a sentence with a value in it."""
