@@ -91,14 +91,15 @@ def test_a_clock_that_goes_back_opens_no_budget() -> None:
 
 
 def test_a_refusal_says_whether_the_money_is_spent_or_the_clock_is_behind() -> None:
-    value = spent_after(None, spend_of(budget(10), WHO, NOON, 3))
+    spend = spend_of(budget(10), WHO, NOON, 3)
+    state = {spend.key: spent_after(None, spend)}
 
     with pytest.raises(BudgetExceeded, match="not enough left for 2026-11-26"):
-        sums_after({"budget/b": value}.get, [spend_of(budget(10), WHO, NOON, 8)])
+        sums_after(state.get, [spend_of(budget(10), WHO, NOON, 8)])
     with pytest.raises(
         BudgetExceeded, match="counts 2026-11-26 already, and nothing of 2026-11-25"
     ):
-        sums_after({"budget/b": value}.get, [spend_of(budget(10), WHO, NOON.replace(day=25), 1)])
+        sums_after(state.get, [spend_of(budget(10), WHO, NOON.replace(day=25), 1)])
 
 
 def test_a_cost_beyond_the_reservation_is_counted_all_the_same() -> None:

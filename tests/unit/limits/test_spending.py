@@ -38,7 +38,8 @@ def test_the_tightest_budget_says_what_is_left(clock: FakeClock) -> None:
     assert left(clock, MONTH, DAY) == 30
     assert left(clock, MONTH, DAY, budget_all_month="2026-11 80") == 20
     assert (
-        left(clock, MONTH, DAY, budget_all_month="2026-11 80", budget_sales_day="2026-11-25 25") == 5
+        left(clock, MONTH, DAY, budget_all_month="2026-11 80", budget_sales_day="2026-11-25 25")
+        == 5
     )
 
 
