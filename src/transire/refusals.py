@@ -50,11 +50,15 @@ _REMEDIES: Final = {
 _FILTERS: Final = {
     "capability": "no permitted deployment can do what the request asks for",
     "context": "the request is too long for every permitted deployment",
+    "state": "every permitted deployment takes no traffic",
     "max_cost": "every permitted deployment may cost more than `max_cost_usd`, or has no known "
     "price",
     "max_latency": "every permitted deployment is slower than `max_latency_ms`",
     "quality": "no permitted deployment meets the quality floor",
 }
+
+_FIELDS: Final = {"max_cost": "transire.max_cost_usd", "max_latency": "transire.max_latency_ms"}
+"""The caller's own field behind a filter that only the caller can set."""
 
 
 def refuse_too_long(request: RoutingRequest, bundle: Bundle) -> None:
@@ -146,10 +150,40 @@ def refuse_empty(case: Case, governed: Governed) -> TransireError:
             "known, does not fit into what a budget has left: wait, or ask for fewer `max_tokens`",
             facts={"filters": sorted(filters), "left_micro_usd": case.ranking.budget_micro_usd},
         )
-    name = filters.most_common(1)[0][0]
-    needs = case.request.body.needs | case.classification.signals.needs
-    detail = f" (needs {', '.join(sorted(needs))})" if name == "capability" else ""
-    return RequestError(f"{_FILTERS[name]}{detail}", facts={"filters": sorted(filters)})
+    words, param = _unmet(filters.most_common(1)[0][0], case, governed.bundle)
+    return RequestError(words, param=param, facts={"filters": sorted(filters)})
+
+
+def _unmet(name: str, case: Case, bundle: Bundle) -> tuple[str, str | None]:
+    """What every permitted deployment lacks, with the numbers; and the caller's field, if one is.
+
+    A number is the best of several permitted deployments' and names none of them.
+    """
+    request, signals = case.request, case.classification.signals
+    dropped = [
+        bundle.catalog.deployments[pair.deployment]
+        for pair, by in case.ranking.filtered
+        if by == name and pair.deployment in bundle.catalog.deployments
+    ]
+    words = _FILTERS[name]
+    if name == "capability":
+        return f"{words} (needs {', '.join(sorted(request.body.needs | signals.needs))})", None
+    if name == "quality":
+        asserted = request.assertions.min_quality_permille
+        floor, origin = bundle.routing.quality_floor(signals.task, signals.cues, asserted)
+        best = max((one.quality_for(signals.task) for one in dropped), default=0)
+        words += f" {floor / 1000:g} of {origin}; the best has {best / 1000:g}"
+        return words, "transire.min_quality" if origin == "`min_quality`" else None
+    if name == "context" and request.body.max_output_tokens is not None:
+        tokens = request.body.tokens_estimate
+        fits = max(
+            (min(d.max_output_tokens, d.context_tokens - tokens) for d in dropped), default=0
+        )
+        if fits > 0:
+            return f"`max_tokens` is more than any permitted deployment has room for: {fits} fit", (
+                "max_tokens"
+            )
+    return words, _FIELDS.get(name)
 
 
 def denial_reasons(authorization: Authorization, bundle: Bundle) -> list[tuple[str, str]]:

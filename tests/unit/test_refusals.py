@@ -2,12 +2,28 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
-from tests.unit.paths import COMPILED
+import pytest
+from tests.conftest import FakeClock
+from tests.unit.paths import COMPILED, Path, request
 
-from transire.domain.decision import Authorization, Effect, Facts, Form, Pair, Verdict
+from transire.domain.decision import (
+    Authorization,
+    Case,
+    Classification,
+    Effect,
+    Facts,
+    Form,
+    Pair,
+    Ranking,
+    Signals,
+    Verdict,
+)
 from transire.domain.ids import BundleDigest, DeploymentId, PolicyId, Purpose, Stakes
-from transire.refusals import denial_reasons
+from transire.domain.request import Assertions
+from transire.errors import TransireError
+from transire.refusals import denial_reasons, refuse_empty
 
 _GRANT = PolicyId("acme.may-use-eu")
 _FORBID = PolicyId("grant.never-on-sundays")
@@ -78,3 +94,80 @@ def test_a_compiled_bundle_knows_what_its_rules_do() -> None:
 
     assert {p for p in permits if p.startswith("limits.")} == set()
     assert {p for p in COMPILED.bundle.annotations if p.startswith("grant.")} <= permits
+
+
+def dropped(name: str, **changes: Any) -> Case:
+    """A request that every permitted deployment was too little for."""
+    signals = Signals(task="translation", cues=("translation",))
+    pairs = [Pair(deployment=DeploymentId(d), form=Form.RAW) for d in ("us-economy", "eu-medical")]
+    verdicts = tuple(Verdict(pair=pair, effect=Effect.PERMIT) for pair in pairs)
+    return Case(
+        request=request(**changes),
+        classification=Classification(
+            findings=(),
+            states=(),
+            found=frozenset(),
+            failed=frozenset(),
+            uncovered={},
+            detector_digest="d",
+            signals=signals,
+        ),
+        redaction=None,
+        authorization=authorization(*verdicts),
+        ranking=Ranking(
+            candidates=(),
+            filtered=tuple((pair, name) for pair in pairs),
+            reason="none",
+            scorer_digest="s",
+            seed=1,
+            target_ms=1,
+            near_tie_permille=0,
+        ),
+    )
+
+
+def refused(case: Case) -> TransireError:
+    return refuse_empty(case, Path(clock=FakeClock()).governed())
+
+
+def test_a_floor_is_told_with_who_set_it_and_the_best_there_is() -> None:
+    error = refused(dropped("quality"))
+
+    assert error.message.endswith("quality floor 0.75 of task `translation`; the best has 0.5")
+    assert error.param is None
+
+
+def test_only_the_callers_own_floor_names_the_callers_field() -> None:
+    asserted = Assertions(min_quality_permille=990)
+    error = refused(dropped("quality", assertions=asserted))
+
+    assert "quality floor 0.99 of `min_quality`; the best has 0.5" in error.message
+    assert error.param == "transire.min_quality"
+
+
+def test_too_many_output_tokens_are_not_called_a_long_request() -> None:
+    body = replace(request().body, max_output_tokens=100_000)
+    error = refused(dropped("context", body=body))
+
+    deployments = COMPILED.bundle.catalog.deployments
+    most = max(deployments[DeploymentId(d)].max_output_tokens for d in ("us-economy", "eu-medical"))
+    assert error.param == "max_tokens"
+    assert error.message.endswith(f"room for: {most} fit")
+
+
+def test_a_request_that_is_itself_too_long_is_still_called_so() -> None:
+    body = replace(request().body, max_output_tokens=10, tokens_estimate=10_000_000)
+    error = refused(dropped("context", body=body))
+
+    assert (error.param, error.message) == (
+        None,
+        "the request is too long for every permitted deployment",
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "param"),
+    [("max_cost", "transire.max_cost_usd"), ("max_latency", "transire.max_latency_ms")],
+)
+def test_a_bound_only_the_caller_sets_names_the_callers_field(name: str, param: str) -> None:
+    assert refused(dropped(name)).param == param

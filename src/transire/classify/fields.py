@@ -119,6 +119,7 @@ _TIERS: Final = (
 )
 _RETENTIONS: Final = ("in_memory", "in-memory", "24h")
 _LARGE: Final = 10_000_000
+_TOKENS: Final = f"an integer from 1 to {_LARGE:,}"
 
 BODY: Final[Mapping[str, Field]] = {
     "model": Field(_U, _text(256), "a name of at most 256 characters"),
@@ -134,8 +135,8 @@ BODY: Final[Mapping[str, Field]] = {
     "top_p": Field(_H, _number(0, 1), "a number from 0 to 1"),
     "frequency_penalty": Field(_H, _number(-2, 2), "a number from -2 to 2"),
     "presence_penalty": Field(_H, _number(-2, 2), "a number from -2 to 2"),
-    "max_tokens": Field(_H, _integer(1, _LARGE), "a positive integer"),
-    "max_completion_tokens": Field(_H, _integer(1, _LARGE), "a positive integer"),
+    "max_tokens": Field(_H, _integer(1, _LARGE), _TOKENS),
+    "max_completion_tokens": Field(_H, _integer(1, _LARGE), _TOKENS),
     "seed": Field(_H, _integer(-(2**63), 2**63 - 1), "an integer"),
     "logit_bias": Field(_H, _logit_bias, "up to 1,024 token ids with biases from -100 to 100"),
     "logprobs": Field(_H, _boolean, "a boolean"),

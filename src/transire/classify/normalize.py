@@ -226,6 +226,8 @@ def _check_tool(built: Mapping[str, Any], at: Pointer) -> None:
 
 
 def _choice(value: Any, tools: list[dict[str, Any]]) -> Any:
+    if value == "required" and not tools:
+        raise RequestError("`tool_choice: required` needs `tools`", param="tool_choice")
     if value in ("none", "auto", "required"):
         return value
     kinds = {inner["name"]: kind for kind, inner in map(_named, tools) if "name" in inner}

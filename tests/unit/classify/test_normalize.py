@@ -232,3 +232,17 @@ def test_a_container_is_copied_once_however_many_of_its_texts_change() -> None:
 
     assert messages.walks == 1
     assert {part.text for part in new.parts} == {"b"}
+
+
+def test_a_call_cannot_be_required_where_no_tool_is_offered() -> None:
+    with pytest.raises(RequestError) as refused:
+        read(tool_choice="required")
+
+    assert refused.value.param == "tool_choice"
+    assert refused.value.message == "`tool_choice: required` needs `tools`"
+
+
+@pytest.mark.parametrize("field", ["max_tokens", "max_completion_tokens"])
+def test_a_bound_on_tokens_is_refused_with_its_range(field: str) -> None:
+    with pytest.raises(RequestError, match="must be an integer from 1 to 10,000,000"):
+        read(**{field: 99_999_999})
