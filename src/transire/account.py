@@ -19,12 +19,16 @@ class Account:
     """What one request has used so far; lives as long as the request.
 
     Attributes:
+        started: Monotonic second of its arrival.
+        case: The newest decision on it; None before there is one.
         upstream_s: Seconds spent waiting for deployments; the rest of the time is ours.
-        permits: Attempts recorded.
+        permits: How many attempts were recorded.
         tried: Attempts that failed, in order.
         trying: The deployment of the newest attempt.
-        is_recorded: An entry says how this request ended before any attempt.
+        is_recorded: An entry that says how this request ended before any attempt is written, or is
+            being: set first, so that a caller who leaves meanwhile causes no second one.
         is_recording: An entry of this decision is, or may yet be, in the log's hands.
+        ignored: Fields left out on the way to the deployment, by name.
         usage: Tokens that the newest attempt has reported; None where it reported none.
         cost_micro_usd: Of the newest attempt; None is unknown, which is not 0.
     """

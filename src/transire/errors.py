@@ -157,28 +157,28 @@ class HoldsFullError(ThrottledError):
     should_retry = False
 
 
-class PolicyDenied(TransireError):  # noqa: N818 - STYLE names the roots
+class PolicyDenied(TransireError):  # noqa: N818 - named for what is so
     """Policy permits no deployment for this request; asking again gives the same answer."""
 
     status = 403
     code = "policy_denied"
 
 
-class ReviewRequired(TransireError):  # noqa: N818 - STYLE names the roots
+class ReviewRequired(TransireError):  # noqa: N818 - named for what is so
     """Policy permits the route only after a human released it; `facts` holds `review_id`."""
 
     status = 403
     code = "review_required"
 
 
-class ContractViolated(TransireError):  # noqa: N818 - STYLE names the roots
+class ContractViolated(TransireError):  # noqa: N818 - named for what is so
     """No permitted deployment gave an answer that meets the caller's contract."""
 
     status = 422
     code = "contract_violated"
 
 
-class GovernanceUnavailable(TransireError):  # noqa: N818 - STYLE names the roots
+class GovernanceUnavailable(TransireError):  # noqa: N818 - named for what is so
     """The router could not decide or record, and therefore refuses (I1, I4)."""
 
     status = 503
@@ -198,7 +198,7 @@ class StaleError(GovernanceUnavailable):
     """The bundle or the quarantine changed between evaluation and commit; authorize once more."""
 
 
-class DeploymentsUnavailable(TransireError):  # noqa: N818 - STYLE names the roots
+class DeploymentsUnavailable(TransireError):  # noqa: N818 - named for what is so
     """Deployments are permitted, but every one has an open breaker or an exhausted quota.
 
     The permitted set is never widened instead (I2).
@@ -209,7 +209,7 @@ class DeploymentsUnavailable(TransireError):  # noqa: N818 - STYLE names the roo
     should_retry = True
 
 
-class BudgetExceeded(TransireError):  # noqa: N818 - STYLE names the roots
+class BudgetExceeded(TransireError):  # noqa: N818 - named for what is so
     """What the request may cost at most does not fit into what is left of a budget.
 
     A period's end, a smaller `max_tokens` or a cheaper deployment helps, a retry does not.

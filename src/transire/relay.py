@@ -40,7 +40,7 @@ class Relay:
         until: Monotonic second by which this attempt must have answered, or have begun to.
         is_elsewhere: Whether a place that the answer names contradicts the catalog.
         restorer: Puts back what was redacted; None where nothing was, or policy keeps it out.
-        mend: Repairs the syntax of (a choice of) an answer; None where policy does not let it.
+        mend: Repairs the syntax of (a choice of) an answer; None where nothing may be.
     """
 
     exchange: Exchange

@@ -1,4 +1,4 @@
-"""The whole path on one page: classify, authorize, score, review, record, forward, validate.
+"""The path on one page: classify, authorize, score, review, and each attempt in turn (`dispatch`).
 
 Every request, streaming or not, takes these steps in this order (I7). What keeps the order
 is the types: `Forwarder.send` takes a `Recorded[Permit]`, which only the record stage makes, for a
@@ -108,7 +108,9 @@ class Router:
         Where the request names a review, it is weighed and not spent.
 
         Raises:
-            TransireError: as `route`; the same checks, in the same order, inside the same deadline.
+            TransireError: it could not be decided: what it asks is refused before policy, a stage,
+                the log or the deadline failed. That nothing could be picked (a denial, an empty
+                ranking, a budget) is no error here: it is returned, as `Advice.error`.
         """
         account = Account(request=request, started=self.clock.monotonic())
         advice = await self._bounded(account, self._advise(request, account))

@@ -152,7 +152,11 @@ class Health(Protocol):
 
 
 class Scorer(Protocol):
-    """Orders the permitted set; built for one bundle. Pure given the health snapshot."""
+    """Orders the permitted set; built for one bundle.
+
+    Reads health, what budgets have left and the clock, as they are; keeps a half-open deployment's
+    one probe for the decision that ranks it first, which may be an advice.
+    """
 
     @property
     def digest(self) -> str:

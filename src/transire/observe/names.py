@@ -42,13 +42,13 @@ class Metric:
 REQUESTS: Final = Metric(
     name="transire_requests",
     kind="counter",
-    help="Requests by how they ended: `ok`, `advice` or the code of the error.",
+    help="Requests by how they ended: `ok`, `advice`, `cancelled` or the code of the error.",
     labels=("code",),
 )
 STAGE_SECONDS: Final = Metric(
     name="transire_stage_seconds",
     kind="histogram",
-    help="Time one stage took: classify, authorize, score, record, forward, validate.",
+    help="Time one stage took: classify, authorize, score, record.",
     labels=("stage",),
 )
 OVERHEAD_SECONDS: Final = Metric(

@@ -26,7 +26,7 @@ def _all(_: Principal) -> None:
 
 
 class BundleScorer:
-    """Implements `domain.ports.Scorer`. Reads memory only; no I/O, no clock but health's.
+    """Implements `domain.ports.Scorer`. Reads memory only: health, its clock, and `left`.
 
     Args:
         left: Micro-USD that are left of the tightest budget that counts somebody's requests; None

@@ -45,7 +45,10 @@ def of_choice(choice: AnswerChoice, *, is_promised: bool) -> Iterator[Violation]
 
 
 def is_cut(choice: AnswerChoice) -> bool:
-    """Whether the answer ended because its bound was reached; never repaired (routing §6)."""
+    """Whether the answer ended because its bound was reached; never repaired.
+
+    What is missing at the end of a cut answer is not syntax but content.
+    """
     return choice.finish_reason == "length"
 
 

@@ -34,7 +34,7 @@ ANY_OBJECT: Final = Plan(b'{"type":"object"}', 2, is_isolated=False)
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """What became of one text: `valid`, `invalid`, `not_json` or `over`.
+    """What became of one text: `valid`, `invalid`, `not_json`, `bad_schema` or `over`.
 
     Attributes:
         at: Where in the schema it failed, positions only; empty if unknown.

@@ -1,7 +1,7 @@
 """Other readings of a text: what is written in disguise, read as the model behind would read it.
 
 Each family of disguises is undone for itself and the result read again, at most `MAX_DEPTH`
-decodings deep and within `budget` characters; what lies deeper or passes the budget is *failed*,
+decodings deep and within the room of `_ROOM_CHARS`; what lies deeper or passes it is *failed*,
 never silence (ADR 5). A text without a sign of any of them has no views and costs one test for
 each family; only windows around what was undone are read again.
 
