@@ -55,7 +55,7 @@ class RoutingRules:
         task_quality_floor_permille: Task → quality floor.
         latency_target_ms: Task → target for the whole answer; `default` stands for the rest.
         near_tie_permille: Candidates whose cost is within this share of the cheapest are ties.
-        max_attempts: Attempt budget over retry, fallback and escalation.
+        max_attempts: Attempt budget over retries, fallbacks and broken contracts.
         deadline_s: Total seconds a request may take.
         repair_stakes: Stakes at which an answer's syntax may be repaired; None is every level but
             the taxonomy's highest.

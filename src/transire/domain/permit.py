@@ -27,7 +27,7 @@ class Permit:
 
     Attributes:
         attempt: 1 for the decision's own, then 2, 3, ….
-        cause: `first`, `retry`, `fallback`, `escalation` or `contract`.
+        cause: `first`, `retry`, `fallback` or `contract`.
         content_digest: Keyed digest of the classified content.
         wire_digest: Keyed digest of the exact bytes to be sent.
         expires_at: The permit is void from then on.

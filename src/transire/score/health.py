@@ -40,7 +40,6 @@ _FAULTS: Final = frozenset(
         "cut",
         "encoding",
         "no_credential",
-        "not_a_stream",
         "redirect",
         "status_5xx",
         "timeout",

@@ -14,7 +14,13 @@ __all__ = ["summarize", "unified"]
 _NAMED: Final = 6
 """Ids told of each kind of change; the text has the rest."""
 _KINDS: Final = (
-    *("deployments", "applications", "tenants", "providers", "people", "queues", "budgets"),
+    "deployments",
+    "applications",
+    "tenants",
+    "providers",
+    "people",
+    "queues",
+    "budgets",
 )
 
 

@@ -9,7 +9,7 @@ from transire.workbench.report.trace import Attempted, Decided, Ended
 
 __all__ = ["CAUSES", "Tally"]
 
-CAUSES: Final = ("retry", "fallback", "escalation", "contract")
+CAUSES: Final = ("retry", "fallback", "contract")
 """Why there was a further attempt."""
 
 
