@@ -38,9 +38,17 @@ FILTERS: Final = (
 )
 """Names of the hard filters, in the order in which they are applied and reported."""
 
-_BUDGET, _MAX_COST, _MAX_LATENCY, _QUALITY = map(
-    FILTERS.index, ("budget", "max_cost", "max_latency", "quality")
-)
+(
+    _CAPABILITY,
+    _CONTEXT,
+    _STATE,
+    _HEALTH,
+    _QUOTA,
+    _BUDGET,
+    _MAX_COST,
+    _MAX_LATENCY,
+    _QUALITY,
+) = range(len(FILTERS))
 
 _MASK: Final = (1 << 64) - 1
 
@@ -187,17 +195,17 @@ def _first_unfit(question: Question, contender: Contender) -> int | None:
     """Index into `FILTERS` of the first filter that fails before any term is known, or None."""
     _, deployment, observed, is_in_quota = contender
     if not question.needs <= deployment.capabilities:
-        return 0
+        return _CAPABILITY
     bound, limit = question.output_bound, deployment.max_output_tokens
     # Without a bound of the caller's, as much as an answer usually takes must fit.
     output = min(question.expected_output, limit) if bound is None else bound
     if output > limit or question.input_tokens + output > deployment.context_tokens:
-        return 1
+        return _CONTEXT
     if deployment.state is not _ACTIVE:
-        return 2
+        return _STATE
     if not observed.is_healthy:
-        return 3
-    return None if observed.is_in_quota and is_in_quota else 4
+        return _HEALTH
+    return None if observed.is_in_quota and is_in_quota else _QUOTA
 
 
 def _first_exceeded(question: Question, contender: Contender, terms: Terms) -> int | None:
