@@ -91,6 +91,9 @@ class Dispatch:
 
         Raises:
             LogUnavailable, StaleError, BudgetExceeded: nothing was permitted, and nothing left.
+            RequestError: what the deployment would be sent cannot be built; nothing was permitted.
+            IntegrityError: the pick is not permitted, or its permit was used; stop.
+            GovernanceUnavailable: an answer could not be judged; the attempt is settled as failed.
         """
         opened = await self._open(case, choice, governed, release, account, cause)
         if isinstance(opened, UpstreamError):
@@ -201,6 +204,7 @@ class Dispatch:
                 attempt=account.permits + 1,
                 cause=cause,
                 release=release,
+                # As of now: a permit is of the bundle that is active when it is recorded.
                 budgets=self.governed().bundle.catalog.budgets,
             )
         self.observer.stage("record", self.clock.monotonic() - started)

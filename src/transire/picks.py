@@ -46,6 +46,9 @@ def confirm(case: Case, choice: Choice, release: Release | None) -> None:
     """The pick is in the permitted set as it stands now, and awaits nobody (I2, I3).
 
     A scorer that answered with anything else is broken or hostile; nothing is sent for it.
+
+    Raises:
+        IntegrityError: it is not, or it does.
     """
     verdict = case.authorization.verdict(choice.candidate.pair)
     if verdict is None or verdict.effect is not Effect.PERMIT:
