@@ -48,6 +48,7 @@ class Demo:
     keys: dict[str, str] = field(default_factory=dict)
     rows: list[Row] = field(default_factory=list)
     fleet: dict[str, str] = field(default_factory=dict)
+    is_kept: bool = True
 
 
 async def run_demo(*, once: bool, data: Path | None, port: int, as_json: bool) -> int:
@@ -60,6 +61,9 @@ async def run_demo(*, once: bool, data: Path | None, port: int, as_json: bool) -
     configure_logging(level="warning")
     console = Console(stderr=as_json)
     console.width = max(console.width, _LEAST_COLUMNS)
+    if data is not None and (data / "data" / "log.sqlite").exists():
+        console.print(f"[red]the demo founds a log, and {data} holds one: choose another --data[/]")
+        return 1
     own = tempfile.TemporaryDirectory(prefix="transire-demo-") if data is None else None
     folder = Path(own.name) if own else (data or Path()).resolve()
     fleet, addresses = _start_fleet()
@@ -78,7 +82,7 @@ async def run_demo(*, once: bool, data: Path | None, port: int, as_json: bool) -
             },
             limits={"rate_per_s": 5_000, "burst": 10_000, "per_key": 512, "in_flight": 2_048},
         )
-        demo = Demo(console, folder / "data", fleet=addresses)
+        demo = Demo(console, folder / "data", fleet=addresses, is_kept=own is None)
 
         async def started(listening: Listening) -> None:
             try:
@@ -235,6 +239,8 @@ async def _verify(demo: Demo) -> None:
         subprocess.run, command, capture_output=True, text=True, check=False
     )
     demo.console.print(f"\n$ python audit/verify.py {demo.data}\n{done.stdout.strip()}")
+    if not demo.is_kept:
+        demo.console.print("that log is removed when the demo ends; --data DIR keeps it")
     if done.returncode != 0:
         raise RuntimeError(f"the log does not verify: {done.stderr.strip()}")
 
@@ -242,9 +248,7 @@ async def _verify(demo: Demo) -> None:
 def _say_how_to_go_on(demo: Demo, listening: Listening, *, as_json: bool, once: bool) -> None:
     key = demo.keys["support-triage"]
     if once:
-        demo.console.print(
-            "\nthat was all; `make demo` serves until Ctrl-C, and --data DIR keeps the log"
-        )
+        demo.console.print("\nthat was all; without --once, `make demo` serves until Ctrl-C")
     else:
         demo.console.print(
             f"\nbase URL  {demo.base}/v1\nkey       {key}   (support-triage)\n\n"
