@@ -12,10 +12,10 @@ from typing import Final
 from transire.account import Account
 from transire.domain.bundle import Bundle
 from transire.domain.decision import Authorization, Case, Effect
-from transire.domain.ids import PolicyId
+from transire.domain.ids import DataClass, PolicyId
 from transire.domain.permit import Tried
 from transire.domain.ports import Governed, Violation
-from transire.domain.request import RoutingRequest
+from transire.domain.request import RoutingRequest, path_of
 from transire.errors import (
     BudgetExceeded,
     ContractViolated,
@@ -38,6 +38,8 @@ __all__ = [
 ]
 
 _TOLD_VIOLATIONS: Final = 20
+_TOLD_PLACES: Final = 5
+_CREDENTIAL: Final = DataClass("CREDENTIAL")
 
 _REMEDIES: Final = {
     "asserted.model": "no permitted deployment serves the asked-for `model`; use `auto`",
@@ -133,9 +135,15 @@ def refuse_empty(case: Case, governed: Governed) -> TransireError:
     permitted = case.authorization.permitted
     if not permitted:
         reasons = denial_reasons(case.authorization, governed.bundle)
+        places = _credentials(case)
+        hints = [text for _, text in reasons]
+        if places:
+            hints.append(f"remove the CREDENTIAL in {_named(places)} and send again")
+        if case.request.body.asked_by:
+            hints.append(f"what changes where data goes is {_named(case.request.body.asked_by)}")
         return PolicyDenied(
-            "policy permits no deployment for this request: "
-            + "; ".join(text for _, text in reasons),
+            "policy permits no deployment for this request: " + "; ".join(hints),
+            param=places[0] if places else None,
             facts={"policies": [name for name, _ in reasons]},
         )
     filters = Counter(name for _, name in case.ranking.filtered)
@@ -152,6 +160,25 @@ def refuse_empty(case: Case, governed: Governed) -> TransireError:
         )
     words, param = _unmet(filters.most_common(1)[0][0], case, governed.bundle)
     return RequestError(words, param=param, facts={"filters": sorted(filters)})
+
+
+def _credentials(case: Case) -> list[str]:
+    """Which messages, tools or fields hold credentials; what is deeper may be named by content."""
+    parts = case.request.body.parts
+    found = (f.part for f in case.classification.findings if f.data_class == _CREDENTIAL)
+    pointers = (parts[at].pointer for at in found)
+    return list(
+        dict.fromkeys(
+            path_of(p[:2] if len(p) > 1 and isinstance(p[1], int) else p[:1]) for p in pointers
+        )
+    )
+
+
+def _named(places: Sequence[str]) -> str:
+    """A few places by their paths, and how many more there are."""
+    told = ", ".join(f"`{place}`" for place in places[:_TOLD_PLACES])
+    more = len(places) - _TOLD_PLACES
+    return f"{told} and {more} more" if more > 0 else told
 
 
 def _unmet(name: str, case: Case, bundle: Bundle) -> tuple[str, str | None]:

@@ -257,7 +257,8 @@ class Router:
             review_id, _ = await self.reviews.hold(case, hold, governed)
         account.is_recorded = True
         raise ReviewRequired(
-            "a human must release this request; resume it with `x-transire-review-id`",
+            f"waits for a person as `{review_id}` in {_listed(hold.queues)}: poll `GET /v1/reviews/"
+            f"{review_id}`, then send the same again with `x-transire-review-id: {review_id}`",
             facts={"review_id": review_id, "queues": sorted(hold.queues)},
         )
 
@@ -356,3 +357,7 @@ class Router:
         if not account.is_said:
             account.is_recorded = True
             await self.recorder.refusal(account.case, request, error)
+
+
+def _listed(queues: frozenset[str]) -> str:
+    return ", ".join(f"`{queue}`" for queue in sorted(queues))

@@ -14,14 +14,15 @@ from transire.domain.decision import (
     Classification,
     Effect,
     Facts,
+    Finding,
     Form,
     Pair,
     Ranking,
     Signals,
     Verdict,
 )
-from transire.domain.ids import BundleDigest, DeploymentId, PolicyId, Purpose, Stakes
-from transire.domain.request import Assertions
+from transire.domain.ids import BundleDigest, DataClass, DeploymentId, PolicyId, Purpose, Stakes
+from transire.domain.request import Assertions, Body, Part, PartKind
 from transire.errors import TransireError
 from transire.refusals import denial_reasons, refuse_empty
 
@@ -171,3 +172,41 @@ def test_a_request_that_is_itself_too_long_is_still_called_so() -> None:
 )
 def test_a_bound_only_the_caller_sets_names_the_callers_field(name: str, param: str) -> None:
     assert refused(dropped(name)).param == param
+
+
+def denied_with(findings: tuple[Finding, ...], body: Body) -> TransireError:
+    case = dropped("quality", body=body)
+    seen = replace(case.classification, findings=findings)
+    closed = authorization(forbidden("eu", _FORBID))
+    bundle = replace(Path(clock=FakeClock()).governed(), bundle=_BUNDLE)
+    return refuse_empty(replace(case, classification=seen, authorization=closed), bundle)
+
+
+def test_a_credential_is_named_by_its_message_never_by_what_is_deeper() -> None:
+    part = Part(
+        pointer=("messages", 2, "tool_calls", 0, "s3cret"),
+        kind=PartKind.TEXT,
+        text="key: s3cret",
+        role="user",
+    )
+    found = Finding(
+        part=0,
+        start=5,
+        end=11,
+        entity="PASSWORD",
+        data_class=DataClass("CREDENTIAL"),
+        score_pct=90,
+    )
+    error = denied_with((found, found), replace(request().body, parts=(part,)))
+
+    assert error.param == "messages[2]"
+    assert error.message.endswith("; remove the CREDENTIAL in `messages[2]` and send again")
+    assert "s3cret" not in error.message
+
+
+def test_fields_that_change_where_data_goes_are_named_a_few_and_the_rest_counted() -> None:
+    fields = ("store", *(f"tools[{i}]" for i in range(6)))
+    error = denied_with((), replace(request().body, asked_by=fields))
+
+    assert "`store`, `tools[0]`, `tools[1]`, `tools[2]`, `tools[3]` and 2 more" in error.message
+    assert error.param is None

@@ -260,9 +260,14 @@ async def test_a_quarantine_between_attempts_narrows_the_fallback(path: Path) ->
 
 async def test_a_pick_that_needs_review_is_held_and_nothing_routes_around_it(path: Path) -> None:
     path.detector.found = frozenset({DataClass("HEALTH")})
-    with pytest.raises(ReviewRequired):
+    with pytest.raises(ReviewRequired) as held:
         await path.router.route(request("sales"))
 
+    waits = held.value.facts["review_id"]
+    assert held.value.message == (
+        f"waits for a person as `{waits}` in `clinical-claims`: poll `GET /v1/reviews/{waits}`, "
+        f"then send the same again with `x-transire-review-id: {waits}`"
+    )
     assert path.reviews.held == [frozenset({"clinical-claims"})]
     assert path.events == []
     assert path.recorder.refusals == []

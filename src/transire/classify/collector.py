@@ -25,6 +25,7 @@ class Collector:
     def __init__(self, *, omits_unknown: bool) -> None:
         self.parts: list[Part] = []
         self.capabilities: set[str] = set()
+        self.asked_by: list[str] = []
         self.needs: set[str] = set()
         self.ignored: list[str] = []
         self.carried: list[tuple[Pointer, str]] = []
@@ -66,11 +67,21 @@ class Collector:
                     where = path_of((*pointer, name))
                     raise RequestError(f"`{where}` must be {row.expects}", param=where)
                 if row.kind is Kind.EGRESS and (capability := row.egress(value)):
-                    self.capabilities.add(capability)
+                    self.egress((*pointer, name), capability)
                 kept[name] = value
                 if name in LEFT_OUT:
                     self._leave_out(path_of((*pointer, name)))
         return kept
+
+    def egress(self, pointer: Pointer, capability: str) -> None:
+        """Note a field that changes what leaves: a fact for policy, with its place for the caller.
+
+        Args:
+            pointer: Known names and positions alone, never a name of the caller's.
+        """
+        self.capabilities.add(capability)
+        if len(self.asked_by) < _MAX_NAMED and (where := path_of(pointer)) not in self.asked_by:
+            self.asked_by.append(where)
 
     def unknown(self, pointer: Pointer, name: str) -> None:
         """A field we do not know: its name is echoed only as far as it is a plain identifier."""

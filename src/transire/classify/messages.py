@@ -192,7 +192,7 @@ def _image(value: Any, at: Pointer, role: str, collector: Collector) -> dict[str
     kind = media_type(url)
     if kind is None or not kind.startswith("image/"):
         # What stands at a remote address is read by the provider, from the provider's network.
-        collector.capabilities.add("remote_url")
+        collector.egress(at, "remote_url")
     if not is_bare(url):
         collector.text((*at, "url"), url, role)
     collector.opaque((*at, "url"), PartKind.IMAGE, kind or "image/*", role)
@@ -211,7 +211,7 @@ def _file(value: Any, at: Pointer, role: str, collector: Collector) -> dict[str,
     collector.needs.add("files")
     file: dict[str, Any] = {}
     if (identifier := fields.get("file_id")) is not None:
-        collector.capabilities.add("file_id")
+        collector.egress((*at, "file_id"), "file_id")
         file["file_id"] = _token(identifier, (*at, "file_id"))
         collector.text((*at, "file_id"), file["file_id"], role, PartKind.NAME)
     if (name := fields.get("filename")) is not None:
@@ -222,7 +222,7 @@ def _file(value: Any, at: Pointer, role: str, collector: Collector) -> dict[str,
         is_bytes = is_base64(data)
         if media_type(data) is None and not is_bytes:
             # Neither bytes nor a name for them: some upstreams fetch what looks like an address.
-            collector.capabilities.add("remote_url")
+            collector.egress((*at, "file_data"), "remote_url")
         if not is_bytes and not is_bare(data):
             collector.text((*at, "file_data"), data, role)
         collector.opaque((*at, "file_data"), PartKind.FILE, "file", role)

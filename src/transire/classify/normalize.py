@@ -143,12 +143,13 @@ def _body(
     fields: dict[str, Any], collector: Collector, known: Mapping[str, Any], size_bytes: int
 ) -> Body:
     if fields.get("store") is True:
-        collector.capabilities.add("store")
+        collector.egress(("store",), "store")
     has_format = fields.get("response_format", {}).get("type") in ("json_object", "json_schema")
     return Body(
         fields=fields,
         parts=tuple(collector.parts),
         capabilities=frozenset(collector.capabilities),
+        asked_by=tuple(collector.asked_by),
         needs=frozenset(collector.needs),
         ignored=tuple(collector.ignored),
         size_bytes=size_bytes,
@@ -188,7 +189,7 @@ def _tool(value: Any, at: Pointer, collector: Collector) -> dict[str, Any] | Non
         raise RequestError(f"`{where}` must be a string", param=where)
     if kind not in ("function", "custom"):
         # A hosted tool runs at the provider: what it fetches or sends is beyond this router.
-        collector.capabilities.add("hosted_tools")
+        collector.egress(at, "hosted_tools")
         collector.schema(at, value)
         return dict(value)
     fields = collector.known(value, TOOL, at)
@@ -314,7 +315,7 @@ def _bounds(known: Mapping[str, Any], fields: dict[str, Any], collector: Collect
             fields["top_logprobs"] = known["top_logprobs"]
     modalities = known.get("modalities")
     if modalities is not None and modalities != ["text"]:
-        collector.capabilities.add("audio")
+        collector.egress(("modalities",), "audio")
         fields["modalities"] = ["text", "audio"]
 
 

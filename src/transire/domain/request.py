@@ -112,6 +112,7 @@ class Body:
         n: Choices asked for.
         has_contract: A schema, tools or JSON mode: the answer can violate something.
         is_held: Only a whole answer can be judged: a format, or a call that must be in it.
+        asked_by: Paths of the fields that ask for them, for the caller's own error.
         carried: Fields only some deployments take (`reasoning_content`…): (pointer, capability).
     """
 
@@ -127,6 +128,7 @@ class Body:
     has_contract: bool = False
     is_held: bool = False
     carried: tuple[tuple[Pointer, str], ...] = ()
+    asked_by: tuple[str, ...] = ()
 
     @property
     def is_all_text(self) -> bool:

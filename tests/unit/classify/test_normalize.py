@@ -246,3 +246,11 @@ def test_a_call_cannot_be_required_where_no_tool_is_offered() -> None:
 def test_a_bound_on_tokens_is_refused_with_its_range(field: str) -> None:
     with pytest.raises(RequestError, match="must be an integer from 1 to 10,000,000"):
         read(**{field: 99_999_999})
+
+
+def test_a_field_that_changes_where_data_goes_is_kept_with_its_place() -> None:
+    picture = {"type": "image_url", "image_url": {"url": "https://example.org/a.png"}}
+    messages = [{"role": "user", "content": [{"type": "text", "text": "see"}, picture]}]
+    seen = read(messages=messages, store=True, tools=[TOOL, {"type": "web_search"}])
+
+    assert {"store", "tools[1]", "messages[0].content[1].image_url"} == set(seen.body.asked_by)
