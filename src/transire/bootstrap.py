@@ -44,6 +44,7 @@ from transire.outbound.secrets import Secrets
 from transire.record.front import LogFront
 from transire.record.query import Projection
 from transire.record.recorder import LogRecorder
+from transire.record.seal import StateSeal
 from transire.review.openings import Places
 from transire.review.queue import ReviewQueue
 from transire.router import Router
@@ -121,6 +122,7 @@ class Installation:
                 "reviews": (self.reviews.sweep, _SWEEP_S),
                 "summaries": (self.summaries.write, _SWEEP_S),
                 "gauges": (self._look, _SWEEP_S),
+                "search_columns": (self.projection.keep_sound, _SWEEP_S),
             }
         )
         self._upkeep.start()
@@ -270,7 +272,7 @@ async def _wire(
         settings=settings,
         clock=clock,
         log=log,
-        projection=Projection(settings.data, log),
+        projection=Projection(settings.data, log, StateSeal(keyed.derive("index"))),
         keyed=keyed,
         acts=acts,
         keys=keys,

@@ -109,7 +109,11 @@ async def found(
 
 
 async def close_open_permits(log: LogFront, projection: Projection) -> None:
-    """Permits of this replica's earlier boots without outcome end as `unknown`."""
+    """Permits of this replica's earlier boots without outcome end as `unknown`.
+
+    INVARIANT: an outcome is written for a permit that stands in the log's own entries and has none
+    there. A projection only tells where to look: a second outcome would spoil the log for good.
+    """
     for open_permit in await projection.open_permits(log.names.replica, log.names.boot):
         await log.append(
             Item(

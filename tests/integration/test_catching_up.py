@@ -19,7 +19,7 @@ from transire.bundle.quarantine_acts import impose
 from transire.bundle.source import read_folder
 from transire.domain.ids import BundleDigest, DeploymentId, PersonId
 from transire.errors import LogUncertain
-from transire.record.query import LogEntries
+from transire.record.entries import LogEntries
 from transire.record.remote import RemoteLog
 from transire.settings import load_settings
 

@@ -181,8 +181,10 @@ def _health(app: FastAPI, it: Installation) -> None:
         missing = sorted(getattr(governed.detector, "missing", ()))
         locked = it.missing_credentials()
         problems = [] if it.log.is_ready else ["log"]
+        behind = it.projection.behind
+        is_degraded = missing or locked or behind is not None
         body = {
-            "status": "unready" if problems else "degraded" if missing or locked else "ok",
+            "status": "unready" if problems else "degraded" if is_degraded else "ok",
             "problems": problems,
             "bundle": governed.bundle.digest,
             "mode": it.log.peek("bundle/mode"),
@@ -190,6 +192,7 @@ def _health(app: FastAPI, it: Installation) -> None:
             "uncovered_classes": missing,
             "missing_credentials": locked,
             "quarantine_version": governed.quarantine.version,
+            "index_complete_to": behind,
         }
         return JSONResponse(body, 503 if problems else 200)
 

@@ -149,15 +149,16 @@ class Decisions:
         """The decision's entries, for its own application or an auditor of its tenant.
 
         Raises:
-            NotFoundError: it does not exist, or not for this principal.
+            NotFoundError: it does not exist, or not for this principal; says how far was looked.
         """
         page = await self._installation.projection.of_decision(decision_id)
         entries = [{"index": index, **entry} for index, entry in page.entries]
         head = entries[0] if entries else None
+        missing = NotFoundError("no such decision", facts={"complete_to": page.complete_to})
         if head is None or head.get("tenant") != principal.tenant:
-            raise NotFoundError("no such decision")
+            raise missing
         if principal.person is None and head.get("app") != principal.application:
-            raise NotFoundError("no such decision")
+            raise missing
         if principal.person is not None:
             resource = {"type": "AuditLog", "id": principal.tenant}
             self._installation.acts.require(principal, "read_audit", resource)

@@ -29,7 +29,7 @@ _TYPES: Final = {
 }
 _SHOWN: Final = frozenset(
     {"review_id", "queues", "policies", "violations", "filters", "failure", "decision_id"}
-    | {"upstream", "problems", "attempts"}
+    | {"upstream", "problems", "attempts", "complete_to"}
 )
 """Facts of an error that its caller may see."""
 

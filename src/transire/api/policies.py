@@ -19,7 +19,7 @@ from transire.bundle.quarantine import Kind
 from transire.bundle.shortdigest import find_digest
 from transire.domain.ids import BundleDigest, PersonId
 from transire.errors import RequestError
-from transire.record.query import LogEntries
+from transire.record.entries import LogEntries
 from transire.workbench.test import demand_passing
 
 __all__ = ["BundleBody", "QuarantineBody", "add_bundles", "add_mode", "add_quarantine"]

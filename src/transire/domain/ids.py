@@ -28,6 +28,7 @@ __all__ = [
     "Tier",
     "is_id",
     "make_ulid",
+    "ulid_ms",
 ]
 
 ID_PATTERN: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
@@ -70,3 +71,14 @@ def make_ulid(prefix: str, *, now_ms: int, entropy: bytes) -> str:
     number = (now_ms << 80) | int.from_bytes(entropy, "big")
     digits = [_CROCKFORD[(number >> shift) & 31] for shift in range(125, -1, -5)]
     return f"{prefix}_{''.join(digits)}"
+
+
+def ulid_ms(text: str) -> int | None:
+    """The milliseconds in an id that `make_ulid` formatted; None where it is no such id."""
+    digits = text.rpartition("_")[2]
+    if len(digits) != 26 or not set(digits) <= set(_CROCKFORD) or digits[0] > "7":
+        return None
+    number = 0
+    for digit in digits[:10]:
+        number = number * 32 + _CROCKFORD.index(digit)
+    return number

@@ -1,106 +1,74 @@
 """Search columns, projected from the log and rebuildable from it at any time.
 
-The projection lives in its own file beside the log, catches up when asked, and says how far it has
-read (`complete_to`). Deleting it loses nothing.
+The projection lives in its own file beside the log (`index`), catches up when asked, and says how
+far it has read (`complete_to`). Deleting it loses nothing. It is held against the log at every
+look: what it has read must be the log's beginning, and what it has made of it must add up. Where
+not, it is thrown away and read anew. What it answers are the log's entries; it only says where.
 """
 
+import asyncio
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import orjson
 
-from transire.domain.request import JsonValue
-from transire.errors import IntegrityError
-from transire.record.checkpoint import Checkpoint
+from transire.errors import IntegrityError, LogUnavailable
+from transire.observe.logging import log as operational_log
+from transire.record.entries import OpenPermit, belongs, entries_near, still_open
 from transire.record.front import LogFront
-from transire.record.merkle import CompactRange, leaf_hash
-from transire.record.note import VerifierKey, open_note
+from transire.record.index import IndexFile
+from transire.record.merkle import leaf_hash
+from transire.record.seal import StateSeal
 from transire.record.sql import Reader
 
-__all__ = ["INDEX_FILE", "LogEntries", "OpenPermit", "Page", "Projection"]
+__all__ = ["Page", "Projection"]
 
-INDEX_FILE: Final = "index.sqlite"
-_STEP: Final = 2_000
-_DDL: Final = """
-CREATE TABLE IF NOT EXISTS entry_ix (
-    idx INTEGER PRIMARY KEY, kind TEXT NOT NULL, ts TEXT NOT NULL, decision_id TEXT,
-    tenant TEXT, app TEXT, deployment TEXT, outcome TEXT, replica TEXT, boot TEXT,
-    attempt INTEGER, review_id TEXT);
-CREATE INDEX IF NOT EXISTS entry_decision ON entry_ix (decision_id);
-CREATE INDEX IF NOT EXISTS entry_tenant ON entry_ix (tenant, kind, idx);
-CREATE TABLE IF NOT EXISTS open_permit (
-    decision_id TEXT, attempt INTEGER, deployment TEXT, replica TEXT, boot TEXT,
-    PRIMARY KEY (decision_id, attempt));
-CREATE TABLE IF NOT EXISTS progress (name TEXT PRIMARY KEY, size INTEGER NOT NULL);
-"""
+T = TypeVar("T")
 
+_STEP: Final = 1_000
+"""Entries read at a time, and held in memory: at most 60 MB, mostly one."""
+_TOLD: Final = 50_000
+"""Entries between two lines of the operational log while much is read."""
+_PATIENCE: Final = 50_000
+"""Entries read before one decision is looked for in the log itself; less than a second."""
+_FLEETING: Final = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL})
+"""What a new file would not mend."""
 
-@dataclass(frozen=True, slots=True)
-class OpenPermit:
-    """A recorded permit without an outcome."""
-
-    decision_id: str
-    attempt: int
-    deployment: str
+_Entries = list[tuple[int, Mapping[str, Any]]]
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
     """Entries with their indexes, and how far the projection had read."""
 
-    entries: list[tuple[int, Mapping[str, Any]]]
+    entries: _Entries
     complete_to: int
 
 
-class LogEntries:
-    """Entries as the tree covers them, not as state or a projection tells them.
+class Projection:
+    """Runs on the log's reader thread, a step at a time, so that other readers come in between.
 
-    Reads and hashes the whole log: for rare acts that must trust nothing else (activation).
+    Args:
+        seal: Under a key that is used for nothing else.
+        patience: Entries read before a decision is looked for in the log itself.
     """
 
-    def __init__(self, log: LogFront) -> None:
+    def __init__(
+        self, directory: Path, log: LogFront, seal: StateSeal, *, patience: int = _PATIENCE
+    ) -> None:
         self._log = log
+        self._file = IndexFile(directory, seal)
+        self._patience = patience
+        self._one_by_one = asyncio.Lock()
+        self._behind: int | None = None
 
-    async def read_entries(self, kinds: frozenset[str]) -> Sequence[Mapping[str, JsonValue]]:
-        """Every entry of these kinds, in order.
-
-        Raises:
-            IntegrityError: stored bytes do not add up to the signed checkpoint.
-        """
-        return await self._log.read(lambda reader: self._read(reader, kinds))
-
-    def _read(self, reader: Reader, kinds: frozenset[str]) -> list[Mapping[str, JsonValue]]:
-        newest = reader.checkpoint()
-        if newest is None:
-            return []
-        size, note = newest
-        signed = Checkpoint.parse(open_note(note, [VerifierKey.parse(self._log.public_key)]))
-        tree, found = CompactRange(), list[Mapping[str, JsonValue]]()
-        for start in range(0, size, _STEP):
-            for _, leaf in reader.leaves(start, min(start + _STEP, size)):
-                tree.append(leaf_hash(leaf))
-                entry = orjson.loads(leaf)
-                if entry["kind"] in kinds:
-                    found.append(entry)
-        if (tree.size, tree.root()) != (signed.size, signed.root):
-            raise IntegrityError("stored entries do not add up to the signed checkpoint")
-        return found
-
-
-class Projection:
-    """Runs on the log's reader thread; one at a time."""
-
-    def __init__(self, directory: Path, log: LogFront) -> None:
-        self._log = log
-        self._db = sqlite3.connect(
-            directory / INDEX_FILE, check_same_thread=False, isolation_level=None
-        )
-        self._db.execute("PRAGMA journal_mode=WAL")
-        self._db.execute("PRAGMA synchronous=OFF")  # it can be rebuilt from the log
-        self._db.executescript(_DDL)
+    @property
+    def behind(self) -> int | None:
+        """How far it has read while much is left to read; None where it keeps up."""
+        return self._behind
 
     async def entry(self, index: int) -> Mapping[str, Any] | None:
         """One entry by index."""
@@ -108,10 +76,23 @@ class Projection:
         return orjson.loads(rows[0][1]) if rows else None
 
     async def of_decision(self, decision_id: str) -> Page:
-        """Every entry that belongs to a decision or advice, in order."""
-        return await self._log.read(
-            lambda reader: self._select(reader, "decision_id=?", (decision_id,), 1_000)
+        """Every entry that belongs to a decision or advice, in order.
+
+        Where the projection knows none, or a part, the log itself is searched (`entries_near`).
+        """
+        complete_to, size = await self._catch_up(self._patience)
+        sql = "SELECT idx FROM entry_ix WHERE decision_id=? ORDER BY idx LIMIT 1000"
+        found = await self._select(
+            sql, (decision_id,), lambda entry: belongs(entry, decision_id), self._patience
         )
+        if complete_to == size and _is_whole(found, decision_id):
+            return Page(found, complete_to)
+        async with self._one_by_one:
+            near = await self._log.read(lambda reader: entries_near(reader, decision_id))
+        known = {index for index, _ in found}
+        if any(index not in known and index < complete_to for index, _ in near):
+            await self._log.read(lambda _: self._discard("rows are missing"))
+        return Page(sorted((dict(found) | dict(near)).items()), complete_to)
 
     async def tail(
         self, *, before: int | None, limit: int, tenant: str | None, kind: str | None
@@ -123,99 +104,130 @@ class Projection:
                 clauses.append(clause)
                 values.append(value)
         where = " AND ".join(clauses)
-        return await self._log.read(
-            lambda reader: self._select(reader, where, tuple(values), limit, newest=True)
-        )
+
+        def is_asked(entry: Mapping[str, Any]) -> bool:
+            return tenant in (None, entry.get("tenant")) and kind in (None, entry["kind"])
+
+        complete_to, _ = await self._catch_up()
+        sql = f"SELECT idx FROM entry_ix WHERE {where} ORDER BY idx DESC LIMIT ?"  # noqa: S608 - clauses are constants
+        return Page(await self._select(sql, (*values, limit), is_asked), complete_to)
 
     async def open_permits(self, replica: str, boot: str) -> list[OpenPermit]:
-        """Permits of this replica's *earlier* boots that have no outcome."""
+        """Permits of this replica's *earlier* boots that have no outcome, as the log says."""
+        await self._catch_up()
 
         def find(reader: Reader) -> list[OpenPermit]:
-            self._catch_up(reader)
-            rows = self._db.execute(
-                "SELECT decision_id, attempt, deployment FROM open_permit "
-                "WHERE replica=? AND boot<>? ORDER BY decision_id, attempt",
-                (replica, boot),
-            )
-            return [OpenPermit(*row) for row in rows]
+            sql = "SELECT idx FROM open_permit WHERE replica=? AND boot<>?"
+            indexes = [row[0] for row in self._file.select(sql, (replica, boot))]
+            return still_open(reader, indexes, replica=replica, boot=boot)
 
-        return await self._log.read(find)
+        return await self._log.read(self._mended(find))
+
+    async def keep_sound(self) -> None:
+        """Hold it against the log, and finish what a look has left to read."""
+        await self._log.read(self._mended(self._check))
+        if self._behind is not None:
+            await self._catch_up()
 
     def close(self) -> None:
         """Release the file."""
-        self._db.close()
+        self._file.close()
 
-    def _select(
+    async def _select(
         self,
-        reader: Reader,
-        where: str,
-        values: tuple[Any, ...],
-        limit: int,
-        *,
-        newest: bool = False,
-    ) -> Page:
-        complete_to = self._catch_up(reader)
-        direction = "DESC" if newest else "ASC"
-        indexes = [
-            row[0]
-            for row in self._db.execute(
-                f"SELECT idx FROM entry_ix WHERE {where} ORDER BY idx {direction} LIMIT ?",  # noqa: S608 - clauses are constants
-                (*values, limit),
-            )
-        ]
-        entries = [
-            (index, orjson.loads(leaf)) for i in indexes for index, leaf in reader.leaves(i, i + 1)
-        ]
-        return Page(entries, complete_to)
+        sql: str,
+        values: Sequence[Any],
+        is_asked: Callable[[Mapping[str, Any]], bool],
+        patience: int | None = None,
+    ) -> _Entries:
+        """The log's entries where a query's indexes point; rows that point elsewhere are wrong."""
 
-    def _catch_up(self, reader: Reader) -> int:
-        row = self._db.execute("SELECT size FROM progress WHERE name='log'").fetchone()
-        done, size = row[0] if row else 0, reader.size()
-        while done < size:
+        def find(reader: Reader) -> _Entries | None:
+            indexes = [row[0] for row in self._file.select(sql, values)]
+            leaves = (row for i in indexes for row in reader.leaves(i, i + 1))
+            found = [(index, orjson.loads(leaf)) for index, leaf in leaves]
+            if len(found) == len(indexes) and all(is_asked(entry) for _, entry in found):
+                return found
+            self._discard("rows do not match their entries")
+            return None
+
+        for _ in range(2):
+            found = await self._log.read(self._mended(find))
+            if found is not None:
+                return found
+            await self._catch_up(patience)
+        raise IntegrityError("the search columns do not match the log; run audit/verify.py")
+
+    async def _catch_up(self, patience: int | None = None) -> tuple[int, int]:
+        """Read on, to the log's end or `patience` entries further; returns as `_step`."""
+        done, size = await self._log.read(self._mended(self._step))
+        read = _STEP
+        while done < size and (patience is None or read < patience):
+            done, size = await self._log.read(self._mended(self._step))
+            read += _STEP
+        return done, size
+
+    def _mended(self, query: Callable[[Reader], T]) -> Callable[[Reader], T]:
+        """Run a query on the file; one that SQLite cannot use is replaced, once.
+
+        The query raises LogUnavailable where that does not help.
+        """
+
+        def run(reader: Reader) -> T:
+            try:
+                return query(reader)
+            except sqlite3.Error as error:
+                if getattr(error, "sqlite_errorcode", 0) & 0xFF in _FLEETING:
+                    raise LogUnavailable("the search columns cannot be used now") from None
+            try:
+                self._discard("the file is damaged")
+                return query(reader)
+            except (sqlite3.Error, OSError):
+                raise LogUnavailable("the search columns cannot be used now") from None
+
+        return run
+
+    def _step(self, reader: Reader) -> tuple[int, int]:
+        """Read some entries further; returns (how far it has read, the log's size)."""
+        size, done = reader.size(), self._check(reader)
+        if done < size:
             stop = min(done + _STEP, size)
-            self._db.execute("BEGIN")
-            for index, leaf in reader.leaves(done, stop):
-                self._project(index, orjson.loads(leaf))
-            self._db.execute(
-                "INSERT INTO progress VALUES ('log', ?) "
-                "ON CONFLICT (name) DO UPDATE SET size=excluded.size",
-                (stop,),
-            )
-            self._db.execute("COMMIT")
+            leaves = reader.leaves(done, stop)
+            if len(leaves) != stop - done:
+                raise IntegrityError("entries of the log are missing; run audit/verify.py")
+            self._file.extend(leaves)
             done = stop
+        if done < size and (self._behind is None or done // _TOLD > self._behind // _TOLD):
+            operational_log().info("index.read_on", count=done, tree_size=size)
+        elif done == size and self._behind is not None:
+            operational_log().info("index.caught_up", tree_size=size)
+        self._behind = done if done < size else None
+        return done, size
+
+    def _check(self, reader: Reader) -> int:
+        """How far a projection that is the log's own has read; another one is thrown away."""
+        if not self._file.is_known and not self._file.is_sound():
+            self._discard("somebody else has changed it")
+            return 0
+        done, last = self._file.progress()
+        if done and (
+            done > reader.size()
+            or [leaf_hash(leaf) for _, leaf in reader.leaves(done - 1, done)] != [last]
+        ):
+            self._discard("it was read from another log")
+            return 0
         return done
 
-    def _project(self, index: int, entry: Mapping[str, Any]) -> None:
-        kind = entry["kind"]
-        decision_id = entry.get("decision_id")
-        if kind in ("decision", "advice"):
-            decision_id = entry["id"]
-        permit = entry.get("permit") or {}
-        deployment = permit.get("deployment") or entry.get("deployment")
-        self._db.execute(
-            "INSERT OR REPLACE INTO entry_ix VALUES (?,?,?,?,?,?,?,?,?,?,?,?)",
-            (
-                index,
-                kind,
-                entry["ts"],
-                decision_id,
-                entry.get("tenant"),
-                entry.get("app"),
-                deployment,
-                entry.get("outcome") or entry.get("status"),
-                entry["replica"],
-                entry["boot"],
-                permit.get("attempt") or entry.get("attempt"),
-                entry.get("review_id"),
-            ),
-        )
-        if permit:
-            self._db.execute(
-                "INSERT OR REPLACE INTO open_permit VALUES (?,?,?,?,?)",
-                (decision_id, permit["attempt"], deployment, entry["replica"], entry["boot"]),
-            )
-        elif kind == "outcome":
-            self._db.execute(
-                "DELETE FROM open_permit WHERE decision_id=? AND attempt=?",
-                (decision_id, entry["attempt"]),
-            )
+    def _discard(self, problem: str) -> None:
+        operational_log().error("index.discarded", problem=problem)
+        self._file.replace()
+        self._behind = 0
+
+
+def _is_whole(entries: _Entries, decision_id: str) -> bool:
+    """Whether a decision is there and its attempts have no gap; an outcome may be still to come."""
+    if not entries or entries[0][1].get("id") != decision_id:
+        return False
+    permits = [e["permit"]["attempt"] for _, e in entries if e.get("permit")]
+    closed = {e.get("attempt") for _, e in entries if e["kind"] == "outcome"}
+    return permits == list(range(1, len(permits) + 1)) and closed <= set(permits)

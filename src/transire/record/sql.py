@@ -189,6 +189,15 @@ class Reader:
         )
         return [(int(index), bytes(leaf)) for index, leaf in rows]
 
+    def leaves_with(self, part: bytes, start: int, stop: int) -> list[tuple[int, bytes]]:
+        """Entries of `[start, stop)` whose bytes have `part` in them; SQLite reads them all."""
+        rows = self._connection.exec_driver_sql(
+            "SELECT idx, leaf FROM log WHERE log_id=? AND idx>=? AND idx<? AND instr(leaf, ?)>0 "
+            "ORDER BY idx",
+            (_LOG_ID, start, stop, part),
+        )
+        return [(int(index), _raw(leaf)) for index, leaf in rows]
+
     def rows(self) -> Iterator[tuple[int, bytes, bytes]]:
         """All entries as (index, entry, stored leaf hash), without holding them at once."""
         rows = self._connection.exec_driver_sql(

@@ -50,6 +50,8 @@ def check_router(root: str) -> Iterator[Check]:
         yield fail("router", found, do)
     elif told["status"] != "ok":
         gaps = [*told["uncovered_classes"], *told["missing_credentials"]]
+        if told.get("index_complete_to") is not None:
+            gaps.append(f"search columns of entries from {told['index_complete_to']} on")
         yield warn("router", found, f"it serves without {', '.join(gaps)}")
     else:
         yield ok("router", found)
