@@ -54,6 +54,7 @@ from transire.settings import Settings
 from transire.steering import Steering
 from transire.upkeep import Upkeep
 from transire.validate.contract import ContractValidator
+from transire.validate.leakage import AnswerInspector
 
 __all__ = ["Installation", "open_installation"]
 
@@ -263,6 +264,7 @@ async def _wire(
             outbound, keyed=keyed, secret=secrets.get, vouch=recorder.vouch, clock=clock
         ),
         validator=validator,
+        inspector=AnswerInspector(clock),
         health=health,
         observer=metrics,
         contradicts=region_contradicts,

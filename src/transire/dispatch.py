@@ -20,6 +20,7 @@ from transire.domain.ports import (
     Forwarder,
     Governed,
     Health,
+    Inspector,
     Observer,
     Recorder,
     Release,
@@ -69,6 +70,7 @@ class Dispatch:
     recorder: Recorder
     forwarder: Forwarder
     validator: Validator
+    inspector: Inspector
     health: Health
     observer: Observer
     contradicts: Callable[[str, Deployment, Taxonomy], bool]
@@ -106,7 +108,7 @@ class Dispatch:
             account=account,
         )
         try:
-            if _is_relayed(case.request):
+            if relay.is_stream:
                 await relay.start()
                 return replace(routed, relay=relay)
             completion = await relay.whole()
@@ -142,7 +144,9 @@ class Dispatch:
         pair = choice.candidate.pair
         body, _ = case.body(pair.form)
         deployment = governed.bundle.catalog.deployments[pair.deployment]
-        is_stream = _is_relayed(case.request)
+        # Kept until the attempt ends, as the rest of its governed state is (I9).
+        receive = self.inspector.receive_of(case, pair, self.governed())
+        is_stream = _is_relayed(case.request) and receive is None
         wire = self.forwarder.prepare(body, deployment, is_stream=is_stream)
         recorded = await self._permitted(case, choice, wire, release, account, cause)
         sent = self.clock.monotonic()
@@ -184,6 +188,8 @@ class Dispatch:
             expected_model=deployment.upstream_model,
             restorer=restorer_of(case, choice),
             mend=mend_of(case, governed.bundle, self.validator, is_stream=is_stream),
+            receive=receive,
+            is_stream=is_stream,
         )
 
     async def _permitted(

@@ -15,6 +15,7 @@ from transire.domain.decision import Authorization, Case, Effect
 from transire.domain.ids import DataClass, PolicyId
 from transire.domain.permit import Tried
 from transire.domain.ports import Governed, Violation
+from transire.domain.receiving import Received
 from transire.domain.request import RoutingRequest, path_of
 from transire.errors import (
     BudgetExceeded,
@@ -35,6 +36,7 @@ __all__ = [
     "refuse_moved",
     "refuse_too_long",
     "refuse_tried",
+    "refuse_withheld",
 ]
 
 _TOLD_VIOLATIONS: Final = 20
@@ -89,6 +91,18 @@ def refuse_answer(violations: Sequence[Violation]) -> ContractViolated:
         facts={
             "failure": violations[0].kind,
             "violations": [{"kind": v.kind, "path": v.path} for v in violations[:_TOLD_VIOLATIONS]],
+        },
+    )
+
+
+def refuse_withheld(received: Received) -> ContractViolated:
+    """The error for an answer that its caller may not receive: which rules, and never what."""
+    return ContractViolated(
+        "the answer is withheld: " + "; ".join(received.reasons),
+        facts={
+            "failure": "withheld",
+            "violations": [{"kind": "withheld", "path": ""}],
+            "policies": list(received.policies) or ["default_deny"],
         },
     )
 

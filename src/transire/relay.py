@@ -17,9 +17,11 @@ from transire.domain.deployment import Price
 from transire.domain.failures import failure_of, retry_after_of
 from transire.domain.permit import Outcome, OutcomeStatus
 from transire.domain.ports import Clock, Exchange, Mend
+from transire.domain.receiving import Receive
 from transire.domain.request import JsonValue
 from transire.domain.restoring import Restorer
 from transire.errors import UpstreamError
+from transire.refusals import refuse_withheld
 from transire.toolgate import Judge, released
 
 __all__ = ["Relay"]
@@ -41,6 +43,8 @@ class Relay:
         is_elsewhere: Whether a place that the answer names contradicts the catalog.
         restorer: Puts back what was redacted; None where nothing was, or policy keeps it out.
         mend: Repairs the syntax of (a choice of) an answer; None where nothing may be.
+        receive: Judges the classes in a whole answer; None where no rule of `receive` may apply.
+        is_stream: The exchange is read chunk by chunk.
     """
 
     exchange: Exchange
@@ -56,6 +60,9 @@ class Relay:
     expected_model: str = ""
     restorer: Restorer | None = None
     mend: Mend | None = None
+    receive: Receive | None = None
+    is_stream: bool = False
+    _received: Mapping[str, JsonValue] = field(default_factory=dict)
     _contradicts: set[str] = field(default_factory=set)
     _chunks: AsyncIterator[Chunk] | None = field(default=None, repr=False)
     _first: Chunk | None = field(default=None, repr=False)
@@ -71,17 +78,21 @@ class Relay:
 
         Raises:
             UpstreamError: it could not be read, or a quarantine came between.
+            ContractViolated: it holds what the caller may not receive.
         """
         completion = await self._waiting(self.exchange.completion(), self.until)
         self._refuse_if_stopped()
         self._compare(completion.model)
         self._compare_place()
+        self._usage = completion.usage
         if self.mend is not None:
             # Before values are put back: they may hold quotes, and are nobody's syntax.
             completion = await self.mend(completion)
+        if self.receive is not None:
+            # Before values are put back too: they are the caller's own.
+            completion = await self._judged(self.receive, completion)
         if self.restorer is not None:
             completion = self.restorer.whole(completion)
-        self._usage = completion.usage
         self._finish = {c.index: c.finish_reason or "stop" for c in completion.choices}
         self._whole = sum(map(_bytes_of, completion.choices))
         for choice in completion.choices:
@@ -95,6 +106,7 @@ class Relay:
             UpstreamError: it broke, or there was nothing.
             ContractViolated: what came first breaks the contract.
         """
+        assert self.receive is None  # such an answer is read whole
         self._compare_place()
         self._chunks = released(self.exchange.chunks(), self.judge, self.restorer, self.mend)
         self._first = await self._next(self.until)
@@ -134,6 +146,14 @@ class Relay:
     async def cancel(self) -> None:
         """Settle an answer nobody waits for any more; safe after any other ending."""
         await self._end(OutcomeStatus.CANCELLED, "cancelled", None)
+
+    async def _judged(self, receive: Receive, completion: Completion) -> Completion:
+        received = await receive(completion)
+        self._received = received.facts
+        if received.answer is None:
+            raise refuse_withheld(received)
+        self._refuse_if_stopped()
+        return received.answer
 
     async def _next(self, until: float = math.inf) -> Chunk | None:
         assert self._chunks is not None  # `start` ran
@@ -210,7 +230,7 @@ class Relay:
 
     def _facts(self) -> Mapping[str, JsonValue]:
         """Names and counts beside the outcome's own fields."""
-        facts: dict[str, JsonValue] = {}
+        facts: dict[str, JsonValue] = dict(self._received)
         if self._contradicts:
             facts["contradicts"] = sorted(self._contradicts)
         if self.restorer is not None:

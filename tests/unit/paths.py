@@ -47,7 +47,8 @@ from transire.domain.ids import (
 )
 from transire.domain.log import Receipt
 from transire.domain.permit import Outcome, Permit, Recorded
-from transire.domain.ports import Governed, Release, Violation, Wire
+from transire.domain.ports import Governed, Inspector, Release, Violation, Wire
+from transire.domain.receiving import Receive
 from transire.domain.request import Assertions, Body, Principal, RoutingRequest
 from transire.errors import (
     ContractViolated,
@@ -107,6 +108,12 @@ class FakeDetector:
 
     async def classify_text(self, text: str, tenant: str) -> Classification:
         raise AssertionError("the router does not classify loose texts")
+
+    async def classify_answer(self, parts: Any, tenant: str) -> Classification:
+        raise AssertionError("only the inspector classifies answers")
+
+    async def redact_answer(self, *_: Any) -> tuple[tuple[str, ...], int]:
+        raise AssertionError("only the inspector redacts answers")
 
 
 @dataclass
@@ -273,6 +280,16 @@ class FakeValidator:
         return answer
 
 
+@dataclass
+class FakeInspector:
+    """Judges answers by one rule; None judges none."""
+
+    receive: Receive | None
+
+    def receive_of(self, case: Any, pair: Any, governed: Any) -> Receive | None:
+        return self.receive
+
+
 class FakeNotes:
     """Notes a request once, as another content."""
 
@@ -351,6 +368,7 @@ class Path:
     reviews: FakeReviews = field(default_factory=FakeReviews)
     validator: FakeValidator = field(default_factory=FakeValidator)
     notes: FakeNotes = field(default_factory=FakeNotes)
+    inspector: Inspector = field(default_factory=lambda: FakeInspector(None))
     health: FakeHealth = field(default_factory=FakeHealth)
     observer: FakeObserver = field(default_factory=FakeObserver)
     retries: FakeRetries = field(default_factory=FakeRetries)
@@ -370,6 +388,7 @@ class Path:
                 recorder=self.recorder,
                 forwarder=self.forwarder,
                 validator=self.validator,
+                inspector=self.inspector,
                 health=self.health,
                 observer=self.observer,
                 contradicts=lambda place, *_: place == "elsewhere",

@@ -17,6 +17,7 @@ from transire.authorize.evaluation import Assembled, assemble_verdicts, verdict_
 from transire.authorize.facts import FactReader
 from transire.authorize.memo import Memo
 from transire.authorize.narrowing import Limits
+from transire.authorize.receiving import Receiver
 from transire.bundle.compiled import CompiledBundle
 from transire.domain.bundle import Quarantine
 from transire.domain.decision import (
@@ -29,6 +30,7 @@ from transire.domain.decision import (
     Verdict,
 )
 from transire.domain.ids import ApplicationId, DeploymentId, TenantId
+from transire.domain.receiving import Reception
 from transire.domain.request import Assertions, RoutingRequest
 
 __all__ = ["CedarAuthorizer"]
@@ -47,6 +49,7 @@ class CedarAuthorizer:
         self._bundle = compiled.bundle
         self._reader = FactReader(compiled.bundle)
         self._engine = CedarEngine(compiled)
+        self._receiver = Receiver(compiled, self._reader, self._engine)
         self._pairs = {
             form: [Pair(deployment=name, form=form) for name in self._deployments] for form in Form
         }
@@ -124,6 +127,31 @@ class CedarAuthorizer:
         return {
             p.deployment: verdict_of(p, evaluations[p.deployment], ()) for p in self._pairs[form]
         }
+
+    def judges_answers(self, application: ApplicationId | None) -> bool:
+        """See `domain.ports.Authorizer`."""
+        return application in self._receiver.applications
+
+    def receive(  # noqa: D102 - the port's docstring says it
+        self,
+        request: RoutingRequest,
+        asked: tuple[Facts, Facts],
+        deployment: DeploymentId,
+        answer: Classification,
+        *,
+        is_redacted: bool,
+        now: datetime,
+    ) -> Reception:
+        return self._receiver.judge(
+            request, asked, deployment, answer, is_redacted=is_redacted, now=now
+        )
+
+    def reception(
+        self, application: ApplicationId, facts: Facts, deployment: DeploymentId, now: datetime
+    ) -> Reception:
+        """What one set of facts leads to, for policy tests."""
+        put = self._receiver.put
+        return put(application, [facts], deployment, now, is_redacted=facts.redacted)
 
     def allows(  # noqa: D102 - the port's docstring says it
         self,

@@ -137,6 +137,25 @@ class CedarEngine:
             return known, True
         return self._memo.remember(key, self._evaluate(application, facts, judged)), False
 
+    def answer(
+        self,
+        application: ApplicationId,
+        action: str,
+        deployment: DeploymentId,
+        facts: Facts,
+        now: datetime,
+    ) -> Answer:
+        """Cedar's answer on one action and deployment, nothing combined or remembered.
+
+        Raises:
+            GovernanceUnavailable: one of them is not in the catalog, or the engine failed.
+        """
+        known = self._compiled.entity_ids
+        if not {("Application", application), ("Deployment", deployment)} <= known:
+            raise GovernanceUnavailable("what is asked about is not in the active catalog")
+        context = context_of(facts, self.judged(now))
+        return self._ask(application, action, [deployment], context)[0]
+
     def _evaluate(self, application: ApplicationId, facts: Facts, now: datetime) -> Evaluations:
         context = context_of(facts, now)
         heads = [profile[0] for profile in self._profiles]

@@ -70,15 +70,15 @@ class FactReader:
         return Facts(
             purpose=request.principal.purpose or application.purposes[0],
             stakes=self._highest(application.stakes, classification.signals.stakes),
-            data_classes=self._close(classification.found),
-            failed_classes=self._close(classification.failed),
-            uncovered_classes=self._close(uncovered),
+            data_classes=self.closed(classification.found),
+            failed_classes=self.closed(classification.failed),
+            uncovered_classes=self.closed(uncovered),
             unscanned_parts=classification.unscanned_parts,
             capabilities=request.body.capabilities,
             redacted=form is Form.REDACTED,
             user=request.principal.user,
             acceptances=used,
-            reduced_classes=self._close(classification.reduced),
+            reduced_classes=self.closed(classification.reduced),
         )
 
     def redacted(self, base: Facts, raw: Classification, raw_base: Facts) -> Facts:
@@ -93,7 +93,7 @@ class FactReader:
         return Facts(
             purpose=base.purpose,
             stakes=self._highest(base.stakes, raw_base.stakes),
-            data_classes=self._close(base.data_classes | (raw.found - located) | marked),
+            data_classes=self.closed(base.data_classes | (raw.found - located) | marked),
             failed_classes=base.failed_classes | raw_base.failed_classes,
             uncovered_classes=base.uncovered_classes | raw_base.uncovered_classes,
             unscanned_parts=max(base.unscanned_parts, raw_base.unscanned_parts),
@@ -114,7 +114,7 @@ class FactReader:
         return Facts(
             purpose=assertions.purpose or base.purpose,
             stakes=self._highest(base.stakes, assertions.stakes),
-            data_classes=self._close(base.data_classes | assertions.data_classes),
+            data_classes=self.closed(base.data_classes | assertions.data_classes),
             failed_classes=base.failed_classes,
             uncovered_classes=base.uncovered_classes,
             unscanned_parts=base.unscanned_parts,
@@ -146,7 +146,8 @@ class FactReader:
                 param="transire.redaction",
             )
 
-    def _close(self, classes: frozenset[DataClass]) -> frozenset[DataClass]:
+    def closed(self, classes: frozenset[DataClass]) -> frozenset[DataClass]:
+        """The classes and everything they imply."""
         known = self._closed.recall(classes)
         if known is None:
             known = self._closed.remember(classes, self._taxonomy.class_closure(classes))

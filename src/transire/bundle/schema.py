@@ -70,6 +70,13 @@ action "route", "route_unreviewed" in [Action::"dispatch"]
 action "restore", "restore_arguments"
   appliesTo { principal: [Application], resource: [Deployment], context: RouteContext };
 
+// Whether the caller may get an answer that holds these classes: the context's class sets are of
+// the answer, everything else is of its request. `receive_redacted`, asked where `receive` is not
+// allowed: whether the values may be replaced for good; `receive` is then asked of what is left,
+// with `redacted`. An application to which no rule of either applies has its answers unread.
+action "receive", "receive_redacted"
+  appliesTo { principal: [Application], resource: [Deployment], context: RouteContext };
+
 type ActContext = { now: datetime };
 // `solo`: this installation was founded for one person (`transire init --solo`).
 type GovernContext = { now: datetime, solo: Bool };

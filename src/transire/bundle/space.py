@@ -17,7 +17,7 @@ import orjson
 from transire.bundle.entities import INSTALLATION, datetime_value, reference, uid
 from transire.domain.bundle import Bundle
 
-__all__ = ["Question", "act_questions", "act_rows", "route_questions"]
+__all__ = ["Question", "act_questions", "act_rows", "answer_questions", "route_questions"]
 
 _SPREAD: Final = 3
 """Deployments asked per combination of facts, in rotation, so that large fleets stay bounded."""
@@ -27,6 +27,12 @@ _MAX_PARTIES: Final = 40
 """People, tenants and applications asked about, each; rules speak of roles, not of the 41st."""
 
 Axes = Mapping[str, Sequence[Any]]
+Actions = Mapping[bool, Sequence[str]]
+"""Whether something is redacted → the actions that are then asked about."""
+
+_ROUTES: Final = ("route", "route_unreviewed")
+_ROUTING: Final[Actions] = {False: _ROUTES, True: (*_ROUTES, "restore", "restore_arguments")}
+_RECEIVING: Final[Actions] = {False: ("receive", "receive_redacted"), True: ("receive",)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +49,15 @@ def route_questions(bundle: Bundle, now: datetime, limit: int) -> Iterator[Quest
     Args:
         now: The moment the neutral facts stand at; contract boundaries are asked as well.
     """
+    yield from _questions(bundle, now, limit, _ROUTING)
+
+
+def answer_questions(bundle: Bundle, now: datetime, limit: int) -> Iterator[Question]:
+    """At most `limit` questions about what an answer may hold, in the same facts."""
+    yield from _questions(bundle, now, limit, _RECEIVING)
+
+
+def _questions(bundle: Bundle, now: datetime, limit: int, asked_of: Actions) -> Iterator[Question]:
     axes = _axes(bundle, now)
     applications = list(bundle.catalog.applications)[:_MAX_PARTIES]
     deployments = sorted(bundle.catalog.deployments)
@@ -54,10 +69,7 @@ def route_questions(bundle: Bundle, now: datetime, limit: int) -> Iterator[Quest
     for turn, (application, context, oddity) in enumerate(chain(contexts, drawn)):
         text = orjson.dumps({k: v for k, v in context.items() if v is not None}).decode()
         for deployment in _rotate(deployments, turn * _SPREAD):
-            actions = ["route", "route_unreviewed"]
-            if context["redacted"]:
-                actions += ["restore", "restore_arguments"]
-            for action in actions:
+            for action in asked_of[context["redacted"]]:
                 if asked >= limit:
                     return
                 asked += 1

@@ -16,8 +16,14 @@ import cedarpy
 import orjson
 
 from transire.bundle.compiled import CompiledBundle
-from transire.bundle.rules import read_rules
-from transire.bundle.space import Question, act_questions, act_rows, route_questions
+from transire.bundle.rules import actions_of, read_rules
+from transire.bundle.space import (
+    Question,
+    act_questions,
+    act_rows,
+    answer_questions,
+    route_questions,
+)
 from transire.domain.ids import PolicyId
 from transire.errors import BundleError
 
@@ -25,6 +31,7 @@ __all__ = ["Sweep", "demand_sound", "sweep"]
 
 MAX_QUESTIONS: Final = 4_000
 """Questions about routing: about a second for 50 policies; a count, so that no clock decides."""
+_RECEIVING: Final = frozenset({"receive", "receive_redacted"})
 _MAX_ACTS: Final = 20_000
 _BATCH: Final = 64
 """Questions per call: Cedar holds the GIL, and a router may be serving beside this thread."""
@@ -56,10 +63,14 @@ class _Tally:
 
 
 def sweep(compiled: CompiledBundle, *, now: datetime, limit: int = MAX_QUESTIONS) -> Sweep:
-    """Ask the whole space, at most `limit` questions about routing. Reproducible for one `now`."""
+    """Ask the whole space, at most `limit` questions about routing and as many about answers.
+
+    Reproducible for one `now`.
+    """
     entities = _with_act_rows(compiled)
     questions = chain(
         route_questions(compiled.bundle, now, limit),
+        _answers(compiled, now, limit),
         islice(act_questions(compiled.bundle, now), _MAX_ACTS),
     )
     tally = _Tally()
@@ -77,6 +88,13 @@ def sweep(compiled: CompiledBundle, *, now: datetime, limit: int = MAX_QUESTIONS
         undecided=tuple(tally.undecided),
         never_determining=tuple(sorted(p for p in ids if p not in tally.determining)),
     )
+
+
+def _answers(compiled: CompiledBundle, now: datetime, limit: int) -> Iterable[Question]:
+    """Questions about answers, where some rule is about them."""
+    named = (actions_of(node) for node in compiled.tree.static_policies.values())
+    is_asked = any(actions & _RECEIVING for actions in named)
+    return answer_questions(compiled.bundle, now, limit) if is_asked else ()
 
 
 def demand_sound(compiled: CompiledBundle, *, now: datetime, solo: bool) -> Sweep:

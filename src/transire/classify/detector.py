@@ -14,6 +14,7 @@ from functools import partial
 from typing import Final, TypeVar
 
 from transire.bundle.recognizers.matchers import Allowed, probes
+from transire.classify.answers import redact_texts
 from transire.classify.asked import is_asked_for
 from transire.classify.cache import FindingsCache
 from transire.classify.cues import CueReader, last_user_text
@@ -170,6 +171,45 @@ class EngineDetector:
         part = Part(pointer=(), kind=PartKind.TEXT, text=text, role="assistant")
         self._check_size((part,))
         return await self._judge((part,), tenant, "", Signals())
+
+    async def classify_answer(self, parts: Sequence[Part], tenant: str) -> Classification:
+        """See `domain.ports.Detector`."""
+        if sum(len(part.text) for part in parts) > self._rules.max_chars:
+            return self._unread(parts)
+        return await self._judge(tuple(parts), tenant, "", Signals())
+
+    async def redact_answer(
+        self,
+        parts: Sequence[Part],
+        classification: Classification,
+        classes: frozenset[DataClass],
+        tenant: str,
+    ) -> tuple[tuple[str, ...], int]:
+        """See `domain.ports.Detector`."""
+        namer = placeholder_namer(conversation_key(self._keyed.digest, (tenant, "answer")))
+        return await redact_texts(
+            parts,
+            classification,
+            classes,
+            PlaceholderBook(namer, self._taxonomy.entities),
+            taxonomy=self._taxonomy,
+            message_level=self._message_level,
+            judge=partial(self.classify_answer, tenant=tenant),
+            aside=_aside,
+        )
+
+    def _unread(self, parts: Sequence[Part]) -> Classification:
+        """What is known of parts that nobody may read: nothing."""
+        return Classification(
+            findings=(),
+            states=(PartState.FAILED,) * len(parts),
+            found=frozenset(),
+            failed=frozenset(self._taxonomy.data_classes),
+            uncovered={},
+            detector_digest=self._digest,
+            signals=Signals(),
+            failures=("size",),
+        )
 
     def scan_inline(self, texts: Iterable[str], seconds: float) -> list[Scan]:
         """Scan here and now, inside one deadline for all texts."""

@@ -18,15 +18,17 @@ from starlette.routing import Route
 
 from transire.demo.voices import WRONG_TYPE, as_json, instance, is_noted, last_text, say
 
-__all__ = ["MODES", "Upstream", "build_upstream"]
+__all__ = ["MADE_UP", "MODES", "Upstream", "build_upstream"]
 
 MODES: Final = frozenset(
     {"ok", "error_500", "error_400", "error_401", "rate_limit", "hang", "slow", "html", "redirect"}
     | {"huge", "endless", "cut", "wrong_tool", "wrong_model", "bad_json", "empty", "leak"}
-    | {"echo", "echo_signs", "hold", "missing_brace", "wrong_type"}
+    | {"echo", "echo_signs", "hold", "missing_brace", "wrong_type", "makes_up"}
 )
 _ECHOES: Final = frozenset({"echo", "echo_signs"})
 """The prompt comes back, in words or sign by sign."""
+MADE_UP: Final = "Use the key AKIA2E4Q7RT3XYZWUVKL, or write to dora.lindqvist@made-up.example."
+"""What a deployment says that `makes_up`: a credential and a person's address nobody gave it."""
 _MAX_KEPT: Final = 1_000
 _CREATED: Final = 1_764_000_000
 
@@ -100,6 +102,7 @@ class Upstream:
         prompt = last_text(body)
         mode = "ok" if self.mode == WRONG_TYPE and is_noted(body) else self.mode
         odd: dict[str, Callable[[], tuple[dict[str, Any], str]]] = {
+            "makes_up": lambda: _echo(body, MADE_UP),
             "empty": lambda: ({"role": "assistant", "content": ""}, "stop"),
             "wrong_tool": lambda: (_calls([("nobody_offered_this", {})]), "tool_calls"),
             **dict.fromkeys(_ECHOES, lambda: _echo(body, prompt)),
@@ -156,7 +159,7 @@ class Upstream:
 
     def _pieces(self, text: str) -> list[str]:
         """What one event of a stream says: a word, or a single sign."""
-        if self.mode == "echo_signs":
+        if self.mode in {"echo_signs", "makes_up"}:
             return list(text)
         first, *rest = text.split(" ")
         return [first, *(f" {word}" for word in rest)]
@@ -195,7 +198,7 @@ def build_upstream(upstream: Upstream) -> Starlette:
 
 
 def _echo(body: dict[str, Any], prompt: str) -> tuple[dict[str, Any], str]:
-    """The prompt as it arrived: said, called with, or as JSON."""
+    """A text (the prompt, as it arrived): said, called with, or as JSON."""
     tools = [t["function"] for t in body.get("tools", ()) if t["type"] == "function"]
     if tools and body.get("tool_choice") != "none":
         return _calls([(tools[0]["name"], {"text": prompt})]), "tool_calls"

@@ -17,16 +17,18 @@ from transire.domain.decision import (
     Case,
     Choice,
     Classification,
+    Facts,
     Hold,
     Pair,
     Ranking,
     Redaction,
 )
 from transire.domain.deployment import Deployment
-from transire.domain.ids import DeploymentId, ReviewId
+from transire.domain.ids import ApplicationId, DataClass, DeploymentId, ReviewId
 from transire.domain.log import Change, Condition, Receipt
 from transire.domain.permit import Outcome, Permit, Recorded
-from transire.domain.request import Assertions, Body, RoutingRequest
+from transire.domain.receiving import Receive, Reception
+from transire.domain.request import Assertions, Body, Part, RoutingRequest
 from transire.errors import ContractViolated, TransireError, UpstreamError
 
 __all__ = [
@@ -38,6 +40,7 @@ __all__ = [
     "Forwarder",
     "Governed",
     "Health",
+    "Inspector",
     "Keyed",
     "Mend",
     "Notes",
@@ -91,7 +94,23 @@ class Detector(Protocol):
         """Replace what was found and classify again; None where nothing could be replaced."""
 
     async def classify_text(self, text: str, tenant: str) -> Classification:
-        """Classify one text that is not a request: an upstream's error, an answer."""
+        """Classify one text that is not a request: an upstream's error."""
+
+    async def classify_answer(self, parts: Sequence[Part], tenant: str) -> Classification:
+        """Classify the texts of an answer; of what is too long, every class has failed."""
+
+    async def redact_answer(
+        self,
+        parts: Sequence[Part],
+        classification: Classification,
+        classes: frozenset[DataClass],
+        tenant: str,
+    ) -> tuple[tuple[str, ...], int]:
+        """The texts with found values of these classes replaced by `[ENTITY]`, for good.
+
+        JSON stays JSON. Returns one text per part, and how many values were replaced; what could
+        not be replaced is still there, so classify again before anything leaves.
+        """
 
 
 class Authorizer(Protocol):
@@ -112,6 +131,27 @@ class Authorizer(Protocol):
         now: datetime,
     ) -> Authorization:
         """Evaluate every deployment, raw and (with `redaction`) redacted, twice each (I5)."""
+
+    def judges_answers(self, application: ApplicationId | None) -> bool:
+        """Whether some rule of `receive` may apply to this application's answers."""
+
+    def receive(
+        self,
+        request: RoutingRequest,
+        asked: tuple[Facts, Facts],
+        deployment: DeploymentId,
+        answer: Classification,
+        *,
+        is_redacted: bool,
+        now: datetime,
+    ) -> Reception:
+        """Put the classes of an answer to `receive`, without and with assertions (I5).
+
+        Args:
+            asked: Base and asserted facts of the request, for purpose, stakes and the rest.
+            answer: Of the answer's texts, before placeholders were restored.
+            is_redacted: Values in it were replaced already.
+        """
 
     def allows(
         self,
@@ -260,7 +300,7 @@ class Violation:
 
     Attributes:
         kind: `truncated`, `not_json`, `schema`, `tool_unknown`, `tool_arguments`,
-            `tool_required`, `empty`, `token_limit`, `deadline`.
+            `tool_required`, `empty`, `token_limit`, `deadline`, `withheld`.
         path: JSON path inside the answer, or empty.
     """
 
@@ -292,6 +332,13 @@ class Validator(Protocol):
         Only syntax changes, never on a cut answer; each changed choice says so in `repaired`. The
         result is yet to be judged. The very same object where nothing was changed.
         """
+
+
+class Inspector(Protocol):
+    """Judges answers by the classes in them, as the bundle's `receive` rules say."""
+
+    def receive_of(self, case: Case, pair: Pair, governed: Governed) -> Receive | None:
+        """What judges the answer of one attempt; None where no rule may apply to it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

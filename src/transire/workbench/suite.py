@@ -19,9 +19,11 @@ from transire.domain.ids import (
     Purpose,
     Stakes,
 )
+from transire.workbench.answers import AnswerAuthorizer, answer_difference, received
 from transire.workbench.expect import determining_policies, difference, spelled
 from transire.workbench.testfile import (
     ActCase,
+    AnswerCase,
     Expectation,
     FactsFixture,
     Principal,
@@ -39,7 +41,7 @@ Where = tuple[str, str, str]
 """Principal, facts and deployment of a cell, by name."""
 
 
-class PolicyAuthorizer(Protocol):
+class PolicyAuthorizer(AnswerAuthorizer, Protocol):
     """What tests ask; `authorize.cedar.CedarAuthorizer` is one."""
 
     def verdicts(
@@ -104,6 +106,9 @@ class Suite:
         self._fixtures()
         for index, case in enumerate(self.document.tests):
             self._route_case(("tests", index), case)
+        for index, answer in enumerate(self.document.answers):
+            self._matrix_names(("answers", index), answer)
+            self._known(("answers", index), answer.policies, self.bundle.annotations, "policy")
         for index, act in enumerate(self.document.acts):
             path = ("acts", index)
             self._known(path, [*act.people, *act.allowed], self.bundle.catalog.people, "person")
@@ -114,6 +119,8 @@ class Suite:
         """Ask every cell, in file order. `check` has found no problem before."""
         for index, case in enumerate(self.document.tests):
             yield from self._ask(self.at.where(("tests", index)), case, authorizer)
+        for index, answer in enumerate(self.document.answers):
+            yield from self._answer(self.at.where(("answers", index)), answer, authorizer)
         for index, act in enumerate(self.document.acts):
             yield from self._act(self.at.where(("acts", index)), act, authorizer)
 
@@ -137,6 +144,30 @@ class Suite:
                     actual=actual,
                 )
                 yield Cell(failure=failure or None, policies=determining_policies(verdict))
+
+    def _answer(self, place: str, case: AnswerCase, authorizer: PolicyAuthorizer) -> Iterator[Cell]:
+        cells = product(case.principals, case.facts, self._expand(case.deployments))
+        for principal, facts, deployment in cells:
+            who = self.document.principals[principal]
+            outcome, reception = received(
+                authorizer,
+                ApplicationId(who.application),
+                self._facts(who, self.document.facts[facts]),
+                DeploymentId(deployment),
+                self.document.now,
+            )
+            failures = [
+                Failure(
+                    place=place,
+                    test=case.name,
+                    about=f"`{principal}` × `{facts}` ← `{deployment}`",
+                    expected=case.received,
+                    actual=actual,
+                )
+                for actual in answer_difference(case, outcome, reception)
+            ]
+            policies = frozenset(() if reception is None else reception.policies)
+            yield Cell(failure=failures[0] if failures else None, policies=policies)
 
     def _act(self, place: str, case: ActCase, authorizer: PolicyAuthorizer) -> Iterator[Cell]:
         resource = self._resource(case.on)
@@ -174,11 +205,8 @@ class Suite:
             self._known(("deployments", name), members, catalog.deployments, "deployment")
 
     def _route_case(self, path: tuple[str, int], case: RouteCase) -> None:
-        deployments = {*self.document.deployments, *self.bundle.catalog.deployments}
         before = len(self.problems)
-        self._known(path, case.principals, self.document.principals, "principal of this file")
-        self._known(path, case.facts, self.document.facts, "facts of this file")
-        self._known(path, case.deployments, deployments, "deployment")
+        deployments = self._matrix_names(path, case)
         for row in case.expected:
             self._known(path, row.principals or [], case.principals, "principal of this test")
             self._known(path, row.facts or [], case.facts, "facts of this test")
@@ -187,6 +215,14 @@ class Suite:
             self._known(path, row.queues or [], self.bundle.catalog.queues, "queue")
         if len(self.problems) == before:
             self._matrix(path, case)
+
+    def _matrix_names(self, path: tuple[str, int], case: RouteCase | AnswerCase) -> Iterable[str]:
+        """Check the names that span a case's matrix; returns every name of a deployment."""
+        deployments = {*self.document.deployments, *self.bundle.catalog.deployments}
+        self._known(path, case.principals, self.document.principals, "principal of this file")
+        self._known(path, case.facts, self.document.facts, "facts of this file")
+        self._known(path, case.deployments, deployments, "deployment")
+        return deployments
 
     def _matrix(self, path: tuple[str, int], case: RouteCase) -> None:
         cells = list(product(case.principals, case.facts, self._expand(case.deployments)))

@@ -12,10 +12,12 @@ from transire.bundle.documents import Id, Moment, Name
 
 __all__ = [
     "ActCase",
+    "AnswerCase",
     "Effect",
     "Expectation",
     "FactsFixture",
     "OnReview",
+    "Outcome",
     "Principal",
     "Restores",
     "RouteCase",
@@ -26,6 +28,7 @@ __all__ = [
 Effect = Literal["permit", "review", "deny"]
 Restores = Literal["nothing", "text", "arguments"]
 """`arguments` stands for both."""
+Outcome = Literal["whole", "redacted", "withheld", "unread"]
 
 
 class _Model(BaseModel):
@@ -80,6 +83,22 @@ class RouteCase(_Model):
     expected: list[Expectation]
 
 
+class AnswerCase(_Model):
+    """What becomes of an answer with these facts; every cell must come out as `received`.
+
+    `whole`, `withheld`, `redacted` (its values may be replaced, and what is left is judged again:
+    write a case with `redacted: true` for that), or `unread` where no rule of `receive` is about
+    the application. `policies` must be among the determining ones.
+    """
+
+    name: str
+    principals: Annotated[list[Id], Field(min_length=1)]
+    facts: Annotated[list[Id], Field(min_length=1)]
+    deployments: Annotated[list[Id], Field(min_length=1)]
+    received: Outcome
+    policies: list[Id] = []
+
+
 class OnReview(_Model):
     """A review item."""
 
@@ -126,4 +145,5 @@ class SuiteDocument(_Model):
     facts: dict[Id, FactsFixture] = {}
     deployments: dict[Id, Annotated[list[Id], Field(min_length=1)]] = {}
     tests: list[RouteCase] = []
+    answers: list[AnswerCase] = []
     acts: list[ActCase] = []

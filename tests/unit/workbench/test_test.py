@@ -8,6 +8,7 @@ from tests.unit.bundle.bundles import small_files
 from transire.bundle.compile import compile_bundle
 from transire.domain.decision import Effect, Facts, Form, Obligation, Pair, Verdict
 from transire.domain.ids import ApplicationId, DeploymentId, PolicyId
+from transire.domain.receiving import Reception
 from transire.errors import BundleError
 from transire.workbench.test import TestReport, run_tests
 
@@ -40,6 +41,12 @@ class Oracle:
             errors=self._errors,
         )
         return {DeploymentId("eu-one"): verdict}
+
+    def judges_answers(self, application: ApplicationId | None) -> bool:
+        return False
+
+    def reception(self, *_: Any) -> Reception:
+        raise AssertionError("no case here is about answers")
 
     def allows(
         self,

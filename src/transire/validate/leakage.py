@@ -1,0 +1,207 @@
+"""Data classes in an answer that its caller may not receive: replaced, or the answer withheld.
+
+What a model says is classified like what it was asked: content, refusal, reasoning and the
+arguments of tool calls, of every choice, and before placeholders are restored, so that a caller's
+own redacted values are not counted against him. Policy judges the classes (`receive`); where it
+forbids and lets values be replaced (`receive_redacted`), they are, the rest is classified again and
+put to policy again: a remedy is evaluated, never assumed.
+
+INVARIANT (I4): only an answer whose classes, as it stands, policy permits goes on. What is left
+unread, or cannot be replaced without breaking its JSON, is judged as it stands.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+from transire.domain.answer import AnswerChoice, Completion
+from transire.domain.bundle import Bundle
+from transire.domain.decision import Case, Classification, Pair
+from transire.domain.ids import DataClass
+from transire.domain.ports import Clock, Governed
+from transire.domain.receiving import Receive, Received, Reception
+from transire.domain.request import Body, JsonValue, Part, PartKind
+
+__all__ = ["AnswerInspector"]
+
+_JSON_FORMATS: Final = ("json_object", "json_schema")
+
+
+class AnswerInspector:
+    """Implements `domain.ports.Inspector`."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+
+    def receive_of(self, case: Case, pair: Pair, governed: Governed) -> Receive | None:
+        """See `domain.ports.Inspector`."""
+        if not governed.authorizer.judges_answers(case.request.principal.application):
+            return None
+        inspection = _Inspection(case, pair, governed, self._clock)
+        return inspection.received
+
+
+@dataclass(frozen=True, slots=True)
+class _Inspection:
+    """Judges the answer of one attempt, under one governed state."""
+
+    case: Case
+    pair: Pair
+    governed: Governed
+    clock: Clock
+
+    async def received(self, answer: Completion) -> Received:
+        parts = tuple(_parts(answer, is_json=_wants_json(self.case.request.body)))
+        seen = await self._classified(parts)
+        judged = self._judged(seen, is_redacted=False)
+        if judged.is_permitted:
+            return self._concluded(answer, seen, judged)
+        if judged.may_redact:
+            for classes in _rounds(judged, seen):
+                found = await self._redacted(answer, parts, seen, classes)
+                if found is not None:
+                    return found
+        return self._concluded(None, seen, judged)
+
+    async def _redacted(
+        self,
+        answer: Completion,
+        parts: Sequence[Part],
+        seen: Classification,
+        classes: frozenset[DataClass],
+    ) -> Received | None:
+        """The answer without values of these classes; None where it may not be received either."""
+        tenant = self.case.request.principal.tenant
+        texts, count = await self.governed.detector.redact_answer(parts, seen, classes, tenant)
+        if not count:
+            return None
+        changed = [replace(part, text=text) for part, text in zip(parts, texts, strict=True)]
+        left = _residual(seen, await self._classified(changed))
+        judged = self._judged(left, is_redacted=True)
+        if not judged.is_permitted:
+            return None
+        return self._concluded(_rebuilt(answer, texts), seen, judged, count)
+
+    async def _classified(self, parts: Sequence[Part]) -> Classification:
+        tenant = self.case.request.principal.tenant
+        return await self.governed.detector.classify_answer(parts, tenant)
+
+    def _judged(self, seen: Classification, *, is_redacted: bool) -> Reception:
+        return self.governed.authorizer.receive(
+            self.case.request,
+            self.case.authorization.facts[self.pair.form],
+            self.pair.deployment,
+            seen,
+            is_redacted=is_redacted,
+            now=self.clock.now(),
+        )
+
+    def _concluded(
+        self, answer: Completion | None, seen: Classification, judged: Reception, count: int = 0
+    ) -> Received:
+        """What becomes of the answer, and what the record says of it: names and counts."""
+        bundle = self.governed.bundle
+        counts = Counter(finding.data_class for finding in seen.findings)
+        facts: dict[str, JsonValue] = {
+            "effect": "withheld" if answer is None else "redacted" if count else "whole",
+            "classes": [{"class": c, "count": counts[c]} for c in sorted(seen.found)],
+            "failed_classes": sorted(seen.failed),
+            "uncovered_classes": sorted(seen.uncovered),
+            "redactions": count,
+            "policies": list(judged.policies),
+            "errors": list(judged.errors),
+            "bundle": bundle.digest,
+        }
+        return Received(
+            answer=answer,
+            policies=judged.policies,
+            reasons=_reasons(judged, bundle) if answer is None else (),
+            facts={"received": facts},
+        )
+
+
+def _rounds(judged: Reception, seen: Classification) -> Iterator[frozenset[DataClass]]:
+    """Which values to replace: of what is forbidden alone; if that is not enough, of everything."""
+    located = frozenset(finding.data_class for finding in seen.findings)
+    if judged.alone and judged.alone != located:
+        yield judged.alone
+    if located:
+        yield located
+
+
+def _residual(seen: Classification, left: Classification) -> Classification:
+    """What is known of the changed answer: nothing that was unknown has become known."""
+    located = frozenset(finding.data_class for finding in seen.findings)
+    gaps = dict(left.uncovered)
+    for name, places in seen.uncovered.items():
+        gaps[name] = gaps.get(name, frozenset()) | places
+    return replace(
+        left,
+        found=left.found | (seen.found - located),
+        failed=left.failed | seen.failed,
+        uncovered=gaps,
+        failures=tuple(sorted({*left.failures, *seen.failures})),
+        reduced=left.reduced | seen.reduced,
+    )
+
+
+def _reasons(judged: Reception, bundle: Bundle) -> tuple[str, ...]:
+    """Why it is withheld, in the rules' own words."""
+    if judged.errors:
+        return ("a rule could not be evaluated; ask the compliance team",)
+    notes: Iterable[Mapping[str, str]] = (bundle.annotations[p] for p in judged.policies)
+    told = tuple(
+        f"{note.get('reason', 'a rule')} ({note['regulation']})"
+        if "regulation" in note
+        else note.get("reason", "a rule")
+        for note in notes
+    )
+    return told or ("no rule lets this application receive it",)
+
+
+def _parts(answer: Completion, *, is_json: bool) -> Iterator[Part]:
+    """Every text of every choice, in the order in which `_rebuilt` takes them back."""
+    for at, choice in enumerate(answer.choices):
+        for name, text in (("content", choice.content), ("refusal", choice.refusal)):
+            if text is not None:
+                yield _part((at, name), text, is_json=is_json and name == "content")
+        for number, call in enumerate(choice.tool_calls):
+            yield _part((at, "tool_calls", number), call.arguments, is_json=call.kind != "custom")
+        for name in sorted(choice.extras):
+            extra = choice.extras[name]
+            # The adapter lets through no other extras than texts; a value of ours is not content.
+            if isinstance(extra, str):
+                yield _part((at, "extras", name), extra)
+
+
+def _part(pointer: tuple[str | int, ...], text: str, *, is_json: bool = False) -> Part:
+    looks_json = text.lstrip()[:1] in ("{", "[")
+    kind = PartKind.JSON if is_json or looks_json else PartKind.TEXT
+    return Part(pointer=pointer, kind=kind, text=text, role="assistant")
+
+
+def _rebuilt(answer: Completion, texts: Sequence[str]) -> Completion:
+    rest = iter(texts)
+    return replace(answer, choices=tuple(_changed(choice, rest) for choice in answer.choices))
+
+
+def _changed(choice: AnswerChoice, texts: Iterator[str]) -> AnswerChoice:
+    """The choice with the next texts in place of its own.
+
+    Log probabilities spell a text as it was, so a changed choice goes without them.
+    """
+    content = None if choice.content is None else next(texts)
+    refusal = None if choice.refusal is None else next(texts)
+    calls = tuple(replace(call, arguments=next(texts)) for call in choice.tool_calls)
+    extras = dict(choice.extras)
+    for name in sorted(extras):
+        if isinstance(extras[name], str):
+            extras[name] = next(texts)
+    changed = replace(choice, content=content, refusal=refusal, tool_calls=calls, extras=extras)
+    return choice if changed == choice else replace(changed, logprobs=None)
+
+
+def _wants_json(body: Body) -> bool:
+    wanted = body.fields.get("response_format")
+    return isinstance(wanted, Mapping) and wanted.get("type") in _JSON_FORMATS
