@@ -35,6 +35,7 @@ from transire.identity.people import People
 from transire.limits.admission import Admission, AdmissionLimits, PreAuthLimiter
 from transire.limits.bucket import Rate
 from transire.limits.retries import RetryBudget
+from transire.limits.sessions import SessionMemory
 from transire.limits.spending import left_of
 from transire.limits.summaries import Summaries
 from transire.observe.metrics import Metrics
@@ -83,6 +84,7 @@ class Installation:
     metrics: Metrics
     admission: Admission
     doorkeeper: PreAuthLimiter
+    sessions: SessionMemory
     summaries: Summaries
     health: FleetHealth
     steering: Steering
@@ -147,6 +149,7 @@ class Installation:
             detector.close()
 
     async def _look(self) -> None:
+        self.sessions.sweep(self.governed.bundle.routing.sessions)
         await asyncio.to_thread(self.secrets.refresh)
         self.metrics.held_reviews.set(await self.reviews.open_count())
 
@@ -180,7 +183,7 @@ async def _wire(
     keyed: InstallationKeys,
     log: LogFront,
 ) -> Installation:
-    metrics, health = Metrics(), FleetHealth(clock)
+    metrics, health, sessions = Metrics(), FleetHealth(clock), SessionMemory(clock)
     pool = ScanPool(workers=settings.detection.workers, queue=settings.detection.queue)
     recorder = LogRecorder(log, clock)
 
@@ -295,12 +298,14 @@ async def _wire(
                 per_s=settings.upstream.retries_per_s,
                 most=settings.upstream.retries_saved,
             ),
+            sessions=sessions,
             observer=metrics,
             clock=clock,
         ),
         metrics=metrics,
         admission=admission,
         doorkeeper=doorkeeper,
+        sessions=sessions,
         summaries=Summaries(
             log,
             (admission.drain_counts, doorkeeper.drain_counts),

@@ -11,7 +11,7 @@ from typing import Final
 
 from transire.account import Account
 from transire.domain.bundle import Bundle
-from transire.domain.decision import Authorization, Case, Effect
+from transire.domain.decision import Authorization, Case, Effect, Form
 from transire.domain.ids import DataClass, PolicyId
 from transire.domain.permit import Tried
 from transire.domain.ports import Governed, Violation
@@ -63,6 +63,10 @@ _FILTERS: Final = {
 
 _FIELDS: Final = {"max_cost": "transire.max_cost_usd", "max_latency": "transire.max_latency_ms"}
 """The caller's own field behind a filter that only the caller can set."""
+_TAINTED: Final = (
+    "; what earlier turns of this session held counts too, so send what does not continue it under "
+    "another `session_id`"
+)
 
 
 def refuse_too_long(request: RoutingRequest, bundle: Bundle) -> None:
@@ -156,7 +160,9 @@ def refuse_empty(case: Case, governed: Governed) -> TransireError:
         if case.request.body.asked_by:
             hints.append(f"what changes where data goes is {_named(case.request.body.asked_by)}")
         return PolicyDenied(
-            "policy permits no deployment for this request: " + "; ".join(hints),
+            "policy permits no deployment for this request: "
+            + "; ".join(hints)
+            + (_TAINTED if _counts_session(case) else ""),
             param=places[0] if places else None,
             facts={"policies": [name for name, _ in reasons]},
         )
@@ -225,6 +231,20 @@ def _unmet(name: str, case: Case, bundle: Bundle) -> tuple[str, str | None]:
                 "max_tokens"
             )
     return words, _FIELDS.get(name)
+
+
+def _counts_session(case: Case) -> bool:
+    """Whether earlier turns of the session added a class that this one does not hold itself."""
+    session, facts = case.request.session, case.authorization.facts.get(Form.RAW)
+    if session is None or facts is None:
+        return False
+    base, seen = facts[0], session.raw
+    return not (
+        seen.found <= base.data_classes
+        and seen.failed <= base.failed_classes
+        and seen.uncovered <= base.uncovered_classes
+        and seen.reduced <= base.reduced_classes
+    )
 
 
 def denial_reasons(authorization: Authorization, bundle: Bundle) -> list[tuple[str, str]]:

@@ -36,6 +36,7 @@ from transire.domain.ports import (
     Release,
     Retries,
     Reviews,
+    Sessions,
     Validator,
 )
 from transire.domain.request import RoutingRequest
@@ -89,6 +90,7 @@ class Router:
     attempts: Attempts
     notes: Notes
     retries: Retries
+    sessions: Sessions
     observer: Observer
     clock: Clock
 
@@ -128,6 +130,10 @@ class Router:
         Args:
             code: Why a stream ended early, as the caller was told.
         """
+        if code == "ok":
+            self.sessions.answered(routed.case.request, routed.deployment.id)
+        elif code != "cancelled":
+            self.sessions.failed(routed.case.request, routed.deployment.id)
         self.observer.decided(routed.case, code)
         self.observer.answered(routed.account.overhead_s(self.clock.monotonic()))
 
@@ -194,6 +200,9 @@ class Router:
         classification = await self._classify(request, governed)
         redaction = await self._redact(request, classification, governed)
         started = self.clock.monotonic()
+        # Nothing is awaited between these: no turn of the session comes between.
+        rules = governed.bundle.routing.sessions
+        request = self.sessions.recalled(request, rules)
         authorization = governed.authorizer.authorize(
             request,
             classification,
@@ -201,6 +210,7 @@ class Router:
             quarantine=governed.quarantine,
             now=self.clock.now(),
         )
+        self.sessions.saw(request, authorization, rules)
         authorized = self.clock.monotonic()
         ranking = governed.scorer.rank(
             request, classification, authorization, exclude=frozenset(), seed=seed_of(request)
@@ -289,6 +299,7 @@ class Router:
                 broken = failed if isinstance(failed, UpstreamError) else None
                 history.append((choice.candidate.pair, broken))
                 account.tried.append(Tried.of(account.trying, failed))
+                case = replace(case, request=self.sessions.failed(case.request, account.trying))
             case = account.case = await self._again(case, governed, failed, release)
             following = self.attempts.next_attempt(
                 free(case.ranking.candidates, release),
@@ -332,6 +343,7 @@ class Router:
             quarantine=current.quarantine,
             now=self.clock.now(),
         )
+        self.sessions.saw(request, now, current.bundle.routing.sessions)
         narrowed = case.authorization.narrowed_by(now)
         ranking = governed.scorer.rank(
             request,

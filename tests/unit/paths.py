@@ -55,6 +55,7 @@ from transire.errors import (
     TransireError,
 )
 from transire.forward.fallback import AttemptPlan
+from transire.limits.sessions import SessionMemory
 from transire.router import Router
 
 COMPILED = compile_bundle(pack_files())
@@ -398,6 +399,7 @@ class Path:
             attempts=AttemptPlan(),
             notes=self.notes,
             retries=self.retries,
+            sessions=SessionMemory(self.clock),
             observer=self.observer,
             clock=self.clock,
         )

@@ -20,6 +20,7 @@ from transire.classify.parse import parse_body
 from transire.domain.deployment import Catalog
 from transire.domain.ids import DecisionId, ReviewId, make_ulid
 from transire.domain.naming import resolve_model
+from transire.domain.ports import Keyed
 from transire.domain.request import Assertions, Body, Principal, RoutingRequest
 from transire.entropy import BlockEntropy
 from transire.errors import (
@@ -187,7 +188,7 @@ class Intake:
         else:
             read, mac, content = await asyncio.to_thread(understand)
         models = resolve_model(catalog, read.asked_model)
-        asserted = read.assertions
+        asserted = _with_keyed_session(read.assertions, principal, installation.keyed)
         return RoutingRequest(
             id=decision_id,
             principal=principal,
@@ -218,6 +219,17 @@ class Intake:
         """A new decision id."""
         now_ms = int(self._installation.clock.now().timestamp() * 1_000)
         return DecisionId(make_ulid("dec", now_ms=now_ms, entropy=self._entropy(10)))
+
+
+def _with_keyed_session(asserted: Assertions, principal: Principal, keyed: Keyed) -> Assertions:
+    """The assertions with a keyed digest in place of the session's id, which ends here (I6).
+
+    Over tenant and application too: the same id of somebody else is another session.
+    """
+    if asserted.session_id is None:
+        return asserted
+    named = f"{principal.tenant}\0{principal.application}\0{asserted.session_id}"
+    return replace(asserted, session_id=keyed.digest("session", named.encode()).hex())
 
 
 _EMPTY: Final = Body(

@@ -32,6 +32,7 @@ from transire.domain.decision import (
 from transire.domain.ids import ApplicationId, DeploymentId, TenantId
 from transire.domain.receiving import Reception
 from transire.domain.request import Assertions, RoutingRequest
+from transire.domain.session import Session
 
 __all__ = ["CedarAuthorizer"]
 
@@ -39,6 +40,7 @@ _MEMO_ROWS: Final = 50_000
 """Verdicts remembered in all, each with its row of the evaluation: about 20 MB."""
 _MEMO_SIZE: Final = 2_048
 _MEMO_FLOOR: Final = 16
+_NO_SESSION: Final = Session(digest="")
 
 
 class CedarAuthorizer:
@@ -72,12 +74,16 @@ class CedarAuthorizer:
         application = reader.application(request.principal)
         reader.check(assertions, application)
         base = reader.base(request, classification, form=Form.RAW, now=now)
-        facts = {Form.RAW: (base, reader.asserted(base, assertions))}
+        session = request.session or _NO_SESSION
+        facts = {Form.RAW: (base, reader.asserted(base, assertions, session.raw))}
         # Redaction is a right of the catalog's; a redacted form that nobody allowed is not judged.
         if redaction is not None and application.redaction:
             residual = reader.base(request, redaction.classification, form=Form.REDACTED, now=now)
             residual = reader.redacted(residual, classification, base)
-            facts[Form.REDACTED] = (residual, reader.asserted(residual, assertions))
+            facts[Form.REDACTED] = (
+                residual,
+                reader.asserted(residual, assertions, session.redacted),
+            )
         return self.assemble(
             application.id, application.tenant, facts, assertions, quarantine=quarantine, now=now
         )

@@ -1,9 +1,9 @@
 """The facts Cedar sees, without and with the caller's assertions. Pure but for a memo of closures.
 
 Base facts come from credential, catalog, detector and body alone. Asserted facts are the same with
-the caller's claims added: classes join, stakes rise, another purpose replaces the key's. Both are
-evaluated and the stricter result counts (I5), so it does not matter which way a rule reads
-an assertion: nothing a caller says can open a pair.
+the caller's claims added: classes join, those of the session it names too, stakes rise, another
+purpose replaces the key's. Both are evaluated and the stricter result counts (I5), so it does not
+matter which way a rule reads an assertion: nothing a caller says can open a pair.
 """
 
 from collections.abc import Iterable, Mapping
@@ -16,6 +16,7 @@ from transire.domain.decision import Classification, Facts, Form
 from transire.domain.deployment import Acceptance, Application
 from transire.domain.ids import DataClass, Purpose, Stakes, TenantId
 from transire.domain.request import Assertions, Principal, RoutingRequest
+from transire.domain.session import NOTHING_SEEN, Seen
 from transire.errors import AuthenticationError, RequestError
 
 __all__ = ["FactReader"]
@@ -104,27 +105,34 @@ class FactReader:
             reduced_classes=base.reduced_classes | raw_base.reduced_classes,
         )
 
-    def asserted(self, base: Facts, assertions: Assertions) -> Facts:
-        """The base facts with what the caller asserts; the same object where it asserts nothing.
+    def asserted(self, base: Facts, assertions: Assertions, seen: Seen = NOTHING_SEEN) -> Facts:
+        """The base facts with what the caller asserts; the same object where that adds nothing.
 
         Asserted classes join each form's own, so they survive redaction.
+
+        Args:
+            seen: What the session that the caller names has seen in this form. Naming it is an
+                assertion, so it stands here and never among the base facts (I5).
         """
-        if assertions.purpose is None and assertions.stakes is None and not assertions.data_classes:
+        is_silent = assertions.purpose is None and assertions.stakes is None
+        if is_silent and not assertions.data_classes and seen == NOTHING_SEEN:
             return base
-        return Facts(
+        seen = seen.within(frozenset(self._taxonomy.data_classes))
+        asserted = Facts(
             purpose=assertions.purpose or base.purpose,
             stakes=self._highest(base.stakes, assertions.stakes),
-            data_classes=self.closed(base.data_classes | assertions.data_classes),
-            failed_classes=base.failed_classes,
-            uncovered_classes=base.uncovered_classes,
+            data_classes=self.closed(base.data_classes | assertions.data_classes | seen.found),
+            failed_classes=base.failed_classes | self.closed(seen.failed),
+            uncovered_classes=base.uncovered_classes | self.closed(seen.uncovered),
             unscanned_parts=base.unscanned_parts,
             capabilities=base.capabilities,
             redacted=base.redacted,
             subject_region=base.subject_region,
             user=base.user,
             acceptances=base.acceptances,
-            reduced_classes=base.reduced_classes,
+            reduced_classes=base.reduced_classes | self.closed(seen.reduced),
         )
+        return base if asserted == base else asserted
 
     def check(self, assertions: Assertions, application: Application) -> None:
         """Refuse asserted names that do not exist, before anything is asked.

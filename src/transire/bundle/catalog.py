@@ -37,6 +37,7 @@ from transire.domain.ids import (
     TenantId,
     Tier,
 )
+from transire.domain.session import SessionRules
 from transire.domain.taxonomy import Derivation, EntityRule, Taxonomy
 
 __all__ = ["to_catalog", "to_routing", "to_taxonomy"]
@@ -199,7 +200,7 @@ def _deployment(name: str, d: DeploymentDocument) -> Deployment:
 
 
 def to_routing(document: RoutingDocument) -> RoutingRules:
-    """Cues, tasks, the attempt budget and where answers may be repaired."""
+    """Cues, tasks, the attempt budget, where answers may be repaired, and sessions."""
     levels = document.repair_stakes
     return RoutingRules(
         tasks=tuple(sorted(document.tasks)),
@@ -209,7 +210,11 @@ def to_routing(document: RoutingDocument) -> RoutingRules:
         },
         latency_target_ms={n: t.latency_target_ms for n, t in document.tasks.items()},
         repair_stakes=None if levels is None else frozenset(map(Stakes, levels)),
-        **document.model_dump(exclude={"tasks", "cues", "repair_stakes"}),
+        sessions=SessionRules(
+            idle_s=60 * document.sessions.idle_minutes,
+            per_application=document.sessions.per_application,
+        ),
+        **document.model_dump(exclude={"tasks", "cues", "repair_stakes", "sessions"}),
     )
 
 

@@ -29,6 +29,7 @@ __all__ = [
     "ProviderDocument",
     "QueueDocument",
     "RoutingDocument",
+    "SessionsDocument",
     "TaskDocument",
     "TaxonomyDocument",
     "TenantDocument",
@@ -275,6 +276,13 @@ class TaskDocument(_Model):
     latency_target_ms: Annotated[int, Field(ge=1)] = 10_000
 
 
+class SessionsDocument(_Model):
+    """How long a session is remembered without a turn, and how many of one application."""
+
+    idle_minutes: Annotated[int, Field(ge=1, le=43_200)] = 720
+    per_application: Annotated[int, Field(ge=1, le=1_000_000)] = 10_000
+
+
 class RoutingDocument(_Model):
     """`routing.yaml`: cues, tasks and the attempt budget."""
 
@@ -288,3 +296,4 @@ class RoutingDocument(_Model):
     """Stakes at which an answer's JSON syntax may be repaired; left out, all but the highest."""
     retry_with_errors: bool = False
     """After a broken contract, tell the next attempt in a `developer` message what was wrong."""
+    sessions: SessionsDocument = SessionsDocument()

@@ -14,6 +14,7 @@ from transire.domain.ids import (
     TenantId,
 )
 from transire.domain.pack import NO_PACK, Pack
+from transire.domain.session import SessionRules
 from transire.domain.taxonomy import Taxonomy
 
 __all__ = ["Bundle", "Cue", "DetectorRules", "Quarantine", "RoutingRules"]
@@ -60,6 +61,7 @@ class RoutingRules:
         repair_stakes: Stakes at which an answer's syntax may be repaired; None is every level but
             the taxonomy's highest.
         retry_with_errors: After a broken contract, the next attempt is told what was wrong.
+        sessions: How long and how many sessions are remembered.
     """
 
     tasks: tuple[str, ...]
@@ -72,6 +74,7 @@ class RoutingRules:
     expected_output_tokens: int = 400
     repair_stakes: frozenset[Stakes] | None = None
     retry_with_errors: bool = False
+    sessions: SessionRules = field(default_factory=SessionRules)
 
     def quality_floor(
         self, task: str, cues: Collection[str], asserted: int | None

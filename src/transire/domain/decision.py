@@ -389,6 +389,7 @@ class Ranking:
         target_ms: The task's latency target.
         near_tie_permille: Costs within this share of the cheapest counted as equal.
         budget_micro_usd: What was left of the tightest budget; None where none counts this.
+        sticky: What answered the session's last turn: first among near-ties; None without one.
     """
 
     candidates: tuple[Candidate, ...]
@@ -399,6 +400,7 @@ class Ranking:
     target_ms: int
     near_tie_permille: int
     budget_micro_usd: int | None = None
+    sticky: DeploymentId | None = None
 
     def to_json(self) -> dict[str, JsonValue]:
         """The ranking as an entry holds it, with everything that decided it; best first.
@@ -415,6 +417,7 @@ class Ranking:
         left = self.budget_micro_usd
         return {
             **({} if left is None else {"budget_micro_usd": left}),
+            **({} if self.sticky is None else {"sticky": self.sticky}),
             "scorer": self.scorer_digest,
             "seed": self.seed,
             "target_ms": self.target_ms,

@@ -29,6 +29,7 @@ from transire.domain.log import Change, Condition, Receipt
 from transire.domain.permit import Outcome, Permit, Recorded
 from transire.domain.receiving import Receive, Reception
 from transire.domain.request import Assertions, Body, Part, RoutingRequest
+from transire.domain.session import SessionRules
 from transire.errors import ContractViolated, TransireError, UpstreamError
 
 __all__ = [
@@ -50,6 +51,7 @@ __all__ = [
     "Retries",
     "Reviews",
     "Scorer",
+    "Sessions",
     "Validator",
     "Violation",
     "Wire",
@@ -424,6 +426,27 @@ class Recorder(Protocol):
             IntegrityError: the log never issued it.
             StaleError: the active bundle or the quarantine moved since, or nobody can tell.
         """
+
+
+class Sessions(Protocol):
+    """What earlier turns of a session left; each call is done at once and never fails.
+
+    A request that names no session passes through every one of these unchanged.
+    """
+
+    def recalled(self, request: RoutingRequest, rules: SessionRules) -> RoutingRequest:
+        """The request with what its session holds now: nothing, where it is new or forgotten."""
+
+    def saw(
+        self, request: RoutingRequest, authorization: Authorization, rules: SessionRules
+    ) -> None:
+        """Add what was judged of this turn, whatever becomes of it."""
+
+    def answered(self, request: RoutingRequest, deployment: DeploymentId) -> None:
+        """This deployment's answer is whole: the next turn prefers it."""
+
+    def failed(self, request: RoutingRequest, deployment: DeploymentId) -> RoutingRequest:
+        """The request, which prefers this deployment no more; nor does its session."""
 
 
 class Notes(Protocol):

@@ -18,6 +18,7 @@ from transire.domain.ids import (
     Stakes,
     TenantId,
 )
+from transire.domain.session import Session
 
 __all__ = [
     "Assertions",
@@ -145,6 +146,8 @@ class Assertions:
 
     Attributes:
         models: Deployments the asked-for `model` narrows to; None for `auto`.
+        session_id: Keyed digest (hex) over tenant, application and the caller's name of a session;
+            the name itself goes no further than the edge (I6).
         max_cost_micro_usd: Upper bound for the worst case of one answer.
         min_quality_permille: Quality floor, 0–1000.
         redaction: `require` forbids raw pairs, `forbid` forbids redacted ones.
@@ -180,6 +183,8 @@ class RoutingRequest:
         deadline_s: Seconds this request may take on the path, from when its body was read.
         noted: Kinds of violations of which the body's last message tells; empty without one. Then
             `mac` is still that of the request as it was sent.
+        session: What the asserted session held when the request was decided; None where it names
+            none, or is yet to be decided.
     """
 
     id: DecisionId
@@ -194,6 +199,7 @@ class RoutingRequest:
     deadline_s: float
     review_id: ReviewId | None = None
     noted: tuple[str, ...] = ()
+    session: Session | None = None
 
 
 def path_of(pointer: Pointer) -> str:

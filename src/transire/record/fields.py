@@ -111,6 +111,7 @@ def _judged(case: Case) -> tuple[dict[str, JsonValue], dict[str, bytes]]:
         "evaluation": authorization.evaluation_digest,
         "memo": authorization.is_memo_hit,
         "ranking": case.ranking.to_json(),
+        **_session(case.request),
     }
     return fields, {authorization.evaluation_digest: authorization.evaluation, facts_digest: facts}
 
@@ -206,6 +207,15 @@ def _facts_blob(forms: tuple[tuple[Form, Facts, Facts], ...]) -> tuple[str, byte
     }
     data = orjson.dumps(told, option=orjson.OPT_SORT_KEYS)
     return hashlib.sha256(data).hexdigest(), data
+
+
+def _session(request: RoutingRequest) -> dict[str, JsonValue]:
+    """What the session it names added to the asserted facts, by form; never the caller's id."""
+    session = request.session
+    if session is None:
+        return {}
+    raw, redacted = session.raw.to_json(), session.redacted.to_json()
+    return {"session": {"mac": session.digest, "raw": raw, "redacted": redacted}}
 
 
 def _counted(names: Iterable[str]) -> dict[str, JsonValue]:

@@ -2,9 +2,9 @@
 
 Order of thought: capability → context → state → health → quota → budget → max cost →
 max latency → quality floor, each a hard filter; then raw before redacted per deployment; then the
-cheapest expected to meet the task's latency target, with power of two choices among near-ties in
-cost; then the fastest of the rest, as fallbacks. Each filter looks at one candidate alone, so
-tightening a bound only ever removes candidates.
+cheapest expected to meet the task's latency target; among near-ties in cost, what answered the
+session's last turn, or else power of two choices; then the fastest of the rest, as fallbacks. Each
+filter looks at one candidate alone, so tightening a bound only ever removes candidates.
 
 INVARIANT (I2): what comes out is a subset of `contenders`, which come from policy alone.
 INVARIANT: ties are broken by a hash of seed and candidate, never by position, so a candidate that
@@ -20,6 +20,7 @@ from typing import Final, NamedTuple, TypeAlias
 
 from transire.domain.decision import Candidate, Form, Pair, Ranking, Terms, Verdict
 from transire.domain.deployment import Deployment, DeploymentState
+from transire.domain.ids import DeploymentId
 from transire.score.estimate import Question, estimator, tail_ms
 from transire.score.latency import Observed
 
@@ -82,11 +83,13 @@ class Preference:
         target_ms: Latency target of the task for the whole answer.
         near_tie_permille: Costs within this share of the cheapest count as equal.
         seed: The decision's seed; only its low 64 bits matter.
+        sticky: Wins among near-ties that are expected to meet the target, whatever their load.
     """
 
     target_ms: int
     near_tie_permille: int
     seed: int
+    sticky: DeploymentId | None = None
 
 
 def rank(
@@ -121,6 +124,7 @@ def rank(
         target_ms=preference.target_ms,
         near_tie_permille=preference.near_tie_permille,
         budget_micro_usd=question.budget_micro_usd,
+        sticky=preference.sticky,
     )
 
 
@@ -129,9 +133,10 @@ def order(
 ) -> tuple[tuple[Candidate, ...], str]:
     """Order candidates that passed the filters, best first, and say why the first one won.
 
-    Reasons: `none`, `only_one`, `cheapest_meeting_target`, `p2c` (two near-ties compared),
-    `fastest` (nobody is expected to meet the target). Every raw pair stands before every
-    redacted one (ADR 3): going redacted is an ordinary fallback, never a saving.
+    Reasons: `none`, `only_one`, `cheapest_meeting_target`, `session` (the near-tie that answered
+    the last turn), `p2c` (two near-ties compared), `fastest` (nobody is expected to meet the
+    target). Every raw pair stands before every redacted one (ADR 3): going redacted is an ordinary
+    fallback, never a saving.
     """
     preferred, redacted = _raw_first(survivors)
     meeting, others = _split(preferred, preference)
@@ -175,20 +180,23 @@ def _split(preferred: Sequence[Candidate], preference: Preference) -> tuple[list
 
 
 def _promote(meeting: list[_Row], preference: Preference) -> str:
-    """Move the winner among near-ties to the front: power of two choices on expected latency.
+    """Move the winner among near-ties to the front: the session's own, or power of two choices.
 
-    The two are those with the lowest keys, which is a uniform draw over seeds; comparing two
-    and not all keeps replicas that share nothing from herding.
+    The latter is on expected latency. The two are those with the lowest keys, which is a uniform
+    draw over seeds; comparing two and not all keeps replicas that share nothing from herding.
     """
     limit = meeting[0][0] * (1000 + preference.near_tie_permille) // 1000
     ties = [row for row in meeting if row[0] <= limit]
     if len(ties) == 1:
         return "cheapest_meeting_target"
     drawn = sorted(ties, key=lambda row: row[2])[:2]
-    winner = min(drawn, key=lambda row: (row[1], row[2]))
+    winner, reason = min(drawn, key=lambda row: (row[1], row[2])), "p2c"
+    for row in ties:
+        if row[3] == preference.sticky:
+            winner, reason = row, "session"
     meeting.remove(winner)
     meeting.insert(0, winner)
-    return "p2c"
+    return reason
 
 
 def _first_unfit(question: Question, contender: Contender) -> int | None:

@@ -27,6 +27,7 @@ def ranking_from_record(recorded: Mapping[str, Any]) -> Ranking:
             target_ms=recorded["target_ms"],
             near_tie_permille=recorded["near_tie_permille"],
             seed=recorded["seed"],
+            sticky=recorded.get("sticky"),
         )
         survivors = _survivors(recorded["candidates"])
         dropped = recorded["filtered"]
@@ -46,6 +47,7 @@ def ranking_from_record(recorded: Mapping[str, Any]) -> Ranking:
         target_ms=preference.target_ms,
         near_tie_permille=preference.near_tie_permille,
         budget_micro_usd=recorded.get("budget_micro_usd"),
+        sticky=preference.sticky,
     )
 
 

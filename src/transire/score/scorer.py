@@ -7,6 +7,7 @@ from typing import Final
 
 from transire.domain.bundle import Bundle, RoutingRules
 from transire.domain.decision import Authorization, Classification, Pair, Ranking
+from transire.domain.ids import DeploymentId
 from transire.domain.request import Principal, RoutingRequest
 from transire.score.estimate import ask
 from transire.score.health import FleetHealth
@@ -14,7 +15,7 @@ from transire.score.rank import Contender, Preference, rank
 
 __all__ = ["ALGORITHM", "DEFAULT_TARGET_MS", "BundleScorer", "preference_of"]
 
-ALGORITHM: Final = "cheapest-meeting-target/2"
+ALGORITHM: Final = "cheapest-meeting-target/3"
 """Grows with every change that could rank recorded inputs differently (I8)."""
 
 DEFAULT_TARGET_MS: Final = 10_000
@@ -60,7 +61,12 @@ class BundleScorer:
         ranking = rank(
             ask(request, classification, self._rules, self._left(request.principal)),
             self._contenders(permitted, exclude, seed),
-            preference_of(self._rules, classification.signals.task, seed),
+            preference_of(
+                self._rules,
+                classification.signals.task,
+                seed,
+                None if request.session is None else request.session.deployment,
+            ),
             self._digest,
         )
         if ranking.candidates:
@@ -93,11 +99,15 @@ class BundleScorer:
         )
 
 
-def preference_of(rules: RoutingRules, task: str, seed: int) -> Preference:
-    """The preference that the bundle's rules give one task."""
+def preference_of(
+    rules: RoutingRules, task: str, seed: int, sticky: DeploymentId | None = None
+) -> Preference:
+    """The preference that the bundle's rules give one task, and a session one deployment."""
     targets = rules.latency_target_ms
     target = targets.get(task, targets.get("default", DEFAULT_TARGET_MS))
-    return Preference(target_ms=target, near_tie_permille=rules.near_tie_permille, seed=seed)
+    return Preference(
+        target_ms=target, near_tie_permille=rules.near_tie_permille, seed=seed, sticky=sticky
+    )
 
 
 def _digest(rules: RoutingRules) -> str:
