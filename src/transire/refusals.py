@@ -63,6 +63,7 @@ _FILTERS: Final = {
 
 _FIELDS: Final = {"max_cost": "transire.max_cost_usd", "max_latency": "transire.max_latency_ms"}
 """The caller's own field behind a filter that only the caller can set."""
+
 _TAINTED: Final = (
     "; what earlier turns of this session held counts too, so send what does not continue it under "
     "another `session_id`"

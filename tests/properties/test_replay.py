@@ -28,10 +28,11 @@ from transire.bundle.compiled import CompiledBundle
 from transire.bundle.quarantine import VERSION_KEY
 from transire.domain.bundle import Quarantine
 from transire.domain.decision import Classification, Redaction
-from transire.domain.ids import BundleDigest, DeploymentId, ProviderId
+from transire.domain.ids import BundleDigest, DataClass, DeploymentId, ProviderId
 from transire.domain.ports import Governed, Wire
-from transire.domain.request import RoutingRequest
+from transire.domain.request import Assertions, RoutingRequest
 from transire.errors import TransireError, UpstreamError
+from transire.limits.sessions import SessionMemory
 from transire.record.recorder import LogRecorder
 from transire.score.health import FleetHealth
 from transire.score.scorer import BundleScorer
@@ -76,6 +77,7 @@ class History(Path):
 
     moments: list[Moment] = field(default_factory=list)
     compiled: list[CompiledBundle] = field(default_factory=list)
+    asked: RoutingRequest = field(default_factory=asking)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -123,7 +125,7 @@ class History(Path):
     async def live(self) -> list[dict[str, Any]]:
         """Route one request to its end; its entries, as they would be read from the log."""
         with suppress(TransireError):
-            await self.router.route(replace(asking(), deadline_s=1_000))
+            await self.router.route(replace(self.asked, deadline_s=1_000))
         entries = [orjson.loads(orjson.dumps(entry)) for entry in self.log.entries]
         return [entry for entry in entries if entry["kind"] in ("decision", "attempt")]
 
@@ -207,6 +209,39 @@ def test_every_attempt_of_any_history_is_replayable(
         assert attempt["agrees"] is True
         assert attempt["evaluation"] == entry["evaluation"]
         assert entry["request_bundle"] == entries[0]["bundle"]
+
+
+@given(
+    st.lists(moments, min_size=1, max_size=BUDGET),
+    st.lists(bundles, min_size=1, max_size=3),
+    st.sampled_from(["CONTACT", "HEALTH"]).map(DataClass),
+    st.sampled_from(["eu-economy", "us-premium", "nowhere"]).map(DeploymentId),
+)
+@settings(max_examples=30)
+def test_a_turn_of_a_session_replays_without_the_session(
+    history: list[Moment], many: list[list[Rule]], earlier: DataClass, answered: DeploymentId
+) -> None:
+    """What came from memory stands in the record: replay has no memory to ask."""
+    path = History(
+        FakeClock(),
+        moments=history,
+        compiled=[compiled(i, rules) for i, rules in enumerate(many)],
+        asked=asking(Assertions(session_id="s")),
+    )
+    memory, rules = SessionMemory(path.clock), path.now.bundle.routing.sessions
+    judgement = path.governed().authorizer.authorize(
+        path.asked, judged(earlier), None, quarantine=Quarantine(), now=path.clock.now()
+    )
+    memory.saw(path.asked, judgement, rules)
+    memory.answered(path.asked, answered)
+    path.rewire(sessions=memory)
+    entries = asyncio.run(path.live())
+    assume(entries)
+    told = replayed(path, entries)
+
+    assert earlier in entries[0]["session"]["raw"]["found"]
+    assert entries[0]["ranking"]["sticky"] == answered
+    assert told["replayable"] is told["agrees"] is True
 
 
 MOVING = [

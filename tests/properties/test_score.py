@@ -68,6 +68,7 @@ preferences = st.builds(
     target_ms=st.integers(0, 10_000),
     near_tie_permille=st.integers(0, 300),
     seed=st.integers(-(2**70), 2**70),
+    sticky=st.none() | st.sampled_from([*NAMES, "nowhere"]).map(DeploymentId),
 )
 
 
@@ -161,6 +162,37 @@ def test_tighter_bounds_only_remove(
     after = {c.pair for c in rank(tight, given_, preference, "").candidates}
 
     assert after <= {c.pair for c in rank(question, given_, preference, "").candidates}
+
+
+@given(questions, contenders(), preferences)
+def test_a_session_only_chooses_among_near_ties_that_meet_the_target(
+    question: Question, given_: list[Contender], preference: Preference
+) -> None:
+    ranking = rank(question, given_, preference, "")
+    without = rank(question, given_, replace(preference, sticky=None), "")
+
+    assert sorted(pairs(ranking)) == sorted(pairs(without))
+    assert ranking.filtered == without.filtered
+    if ranking.reason != "session":
+        assert ranking.candidates[:1] == without.candidates[:1]
+        return
+    first = ranking.candidates[0]
+    known = [
+        c.terms.cost_micro_usd
+        for c in ranking.candidates
+        if c.pair.form == first.pair.form
+        and c.terms.cost_micro_usd is not None
+        and c.terms.latency_ms <= preference.target_ms
+    ]
+    assert first.pair.deployment == preference.sticky
+    assert first.pair.form == without.candidates[0].pair.form
+    assert first.terms.latency_ms <= preference.target_ms
+    assert first.terms.quality_permille >= question.min_quality_permille
+    if first.terms.cost_micro_usd is None:
+        assert known == []
+    else:
+        limit = min(known) * (1000 + preference.near_tie_permille) // 1000
+        assert first.terms.cost_micro_usd <= limit
 
 
 @given(questions, contenders(), preferences)

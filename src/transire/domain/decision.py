@@ -383,7 +383,7 @@ class Ranking:
     Attributes:
         candidates: Those that passed every hard filter; may be empty.
         filtered: (pair, filter name) of permitted pairs a hard filter removed, in filter order.
-        reason: Why the first one won (`cheapest_meeting_target`, `p2c`, `only_one`, …).
+        reason: Why the first one won (`cheapest_meeting_target`, `session`, `p2c`, …).
         scorer_digest: Names the scorer's configuration, for replay.
         seed: The decision's seed.
         target_ms: The task's latency target.

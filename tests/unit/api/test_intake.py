@@ -1,6 +1,6 @@
 """What is read of an HTTP request before its body means anything."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
@@ -10,18 +10,20 @@ from transire.api.intake import (
     _bounded_body,
     _own_headers,
     _review_id,
+    _with_keyed_session,
     bearer_of,
     declared_size,
     guarded,
 )
-from transire.domain.ids import KeyId, TenantId
-from transire.domain.request import Principal
+from transire.domain.ids import ApplicationId, KeyId, TenantId
+from transire.domain.request import Assertions, Principal
 from transire.errors import (
     AuthenticationError,
     RequestError,
     ThrottledError,
     TooLargeError,
 )
+from transire.identity.digests import InstallationKeys
 
 SOMEBODY = Principal(kind="application", tenant=TenantId("acme"), key_id=KeyId("k"))
 
@@ -177,3 +179,33 @@ async def test_a_body_that_is_larger_than_declared_is_refused_as_soon_as_it_is()
 async def test_a_body_that_was_cut_off_is_none() -> None:
     with pytest.raises(RequestError, match="cut off"):
         await _bounded_body(sent(body=(b"ab", None)), 9)
+
+
+KEYED = InstallationKeys(bytes(32))
+
+
+def named(session: str, **principal: Any) -> str | None:
+    who = replace(SOMEBODY, **{"application": ApplicationId("app"), **principal})
+    return _with_keyed_session(Assertions(session_id=session), who, KEYED).session_id
+
+
+def test_a_session_goes_on_as_a_keyed_digest_of_whose_it_is() -> None:
+    mine = named("s")
+
+    assert mine == named("s", key_id=KeyId("another"))
+    assert mine is not None
+    assert len(bytes.fromhex(mine)) == 32
+    assert mine not in (
+        named("t"),
+        named("s", tenant=TenantId("other")),
+        named("s", application=ApplicationId("other")),
+        _with_keyed_session(
+            Assertions(session_id="s"), SOMEBODY, InstallationKeys(bytes([1] * 32))
+        ).session_id,
+    )
+
+
+def test_assertions_without_a_session_go_on_unchanged() -> None:
+    plain = Assertions(task="faq")
+
+    assert _with_keyed_session(plain, SOMEBODY, KEYED) is plain

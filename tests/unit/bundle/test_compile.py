@@ -2,6 +2,7 @@ import pytest
 from tests.unit.bundle.bundles import CATALOG, ROUTING, RULES, TAXONOMY, pack_files, small_files
 
 from transire.bundle.compile import compile_bundle
+from transire.domain.session import SessionRules
 from transire.errors import BundleError
 
 
@@ -261,6 +262,8 @@ def test_a_bad_taxonomy_is_refused(old: str, new: str, reason: str) -> None:
         (ROUTING + "cues:\n  c: {words: [x], task: nope}\n", "the task `nope`"),
         (ROUTING + "cues:\n  c: {words: [x], stakes: extreme}\n", "the stakes level `extreme`"),
         (ROUTING + "repair_stakes: [extreme]\n", "the stakes level `extreme`"),
+        (ROUTING + "sessions: {per_application: 0}\n", "greater than or equal to 1"),
+        (ROUTING + "sessions: {idle_hours: 1}\n", "extra inputs"),
         (ROUTING + "cues:\n  c: {needs: [grounded]}\n", "the deployment capability `grounded`"),
         (ROUTING + "cues:\n  c: {languages: [fr]}\n", "the detector language `fr`"),
         (ROUTING + "deadline: 5\n", "extra inputs"),
@@ -270,6 +273,15 @@ def test_bad_routing_is_refused(routing: str, reason: str) -> None:
     problems = problems_of(small_files(routing=routing))
 
     assert [p for p in problems if p.startswith("routing.yaml:") and reason in p], problems
+
+
+def test_sessions_are_remembered_as_the_bundle_says() -> None:
+    routing = ROUTING + "sessions: {idle_minutes: 2, per_application: 3}\n"
+    said = compile_bundle(small_files(routing=routing)).bundle.routing.sessions
+    unsaid = compile_bundle(small_files()).bundle.routing.sessions
+
+    assert said == SessionRules(idle_s=120, per_application=3)
+    assert unsaid == SessionRules(idle_s=12 * 3_600, per_application=10_000)
 
 
 def test_norway_is_a_country() -> None:

@@ -15,6 +15,7 @@ from transire.domain.decision import Case, Facts, Form, Pair, PartState
 from transire.domain.ids import BundleDigest, DataClass, DecisionId, DeploymentId, Purpose, Stakes
 from transire.domain.permit import Outcome, OutcomeStatus, Permit
 from transire.domain.request import Assertions
+from transire.domain.session import Seen, Session
 from transire.errors import GovernanceUnavailable, PolicyDenied
 from transire.record.entry import decode_entry, encode_entry
 from transire.record.fields import (
@@ -80,6 +81,27 @@ def test_asserted_facts_are_kept_only_where_assertions_changed_them() -> None:
         "raw": {"base": FACTS.to_json(), "asserted": asserted.to_json()},
         "redacted": {"base": FACTS.to_json(), "asserted": None},
     }
+
+
+def test_an_entry_says_what_came_from_the_session_and_never_its_name() -> None:
+    made = case()
+    session = Session(
+        digest="digest",
+        raw=Seen(found=frozenset({DataClass("PHI"), DataClass("HEALTH")})),
+        redacted=Seen(failed=frozenset({DataClass("CREDENTIAL")})),
+        deployment=DeploymentId("a"),
+    )
+    within = replace(made, request=replace(made.request, session=session))
+    told = {
+        "mac": "digest",
+        "raw": {"found": ["HEALTH", "PHI"]},
+        "redacted": {"failed": ["CREDENTIAL"]},
+    }
+
+    for fields, _ in (decision_fields(within), attempt_fields(within)):
+        assert fields["session"] == told
+        assert CANARY not in repr(fields)
+    assert "session" not in decision_fields(made)[0]
 
 
 def test_classes_and_states_are_counted_by_name() -> None:

@@ -8,6 +8,7 @@ from tests.unit.score.fleets import deployment, price, verdict
 
 from transire.domain.decision import Form, Ranking
 from transire.domain.deployment import Deployment, DeploymentState
+from transire.domain.ids import DeploymentId
 from transire.score.estimate import Question
 from transire.score.latency import Observed
 from transire.score.rank import FILTERS, Contender, Preference, rank
@@ -279,3 +280,52 @@ def test_what_may_cost_more_than_a_budget_has_left_is_not_ranked() -> None:
     assert [c.pair.deployment for c in ranking.candidates] == ["cheap"]
     assert removed(ranking) == {"dear": "budget", "unpriced": "budget"}
     assert ranking.to_json()["budget_micro_usd"] == 100
+
+
+def sticking(*contenders: Contender, to: str, **asked: Any) -> Ranking:
+    preference = replace(CALM, sticky=DeploymentId(to))
+    return rank(replace(PLAIN, **asked), contenders, preference, "digest")
+
+
+def test_a_session_keeps_to_what_answered_it_among_near_ties() -> None:
+    one = contender(deployment("one", price=price(1_040_000), latency_ms=900), in_flight=5)
+    two = contender(deployment("two", price=price(1_000_000), latency_ms=300))
+
+    ranking = sticking(one, two, to="one")
+
+    assert names(ranking) == ["one", "two"]
+    assert ranking.reason == "session"
+    assert ranking.to_json()["sticky"] == "one"
+
+
+def test_a_session_pays_no_more_than_a_near_tie() -> None:
+    dear = contender(deployment("dear", price=price(1_100_000)))
+    cheap = contender(deployment("cheap", price=price(1_000_000)))
+
+    ranking = sticking(dear, cheap, to="dear")
+
+    assert names(ranking) == ["cheap", "dear"]
+    assert ranking.reason == "cheapest_meeting_target"
+
+
+def test_a_session_does_not_stay_with_what_misses_the_target() -> None:
+    slow = contender(deployment("slow", latency_ms=2_001))
+
+    assert names(sticking(slow, contender(deployment("fast")), to="slow")) == ["fast", "slow"]
+
+
+def test_a_session_does_not_hold_what_a_filter_removes() -> None:
+    poor = contender(deployment("poor", quality_permille={"default": 100}))
+    good = contender(deployment("good", quality_permille={"default": 900}))
+    ill = contender(deployment("ill", quality_permille={"default": 900}), is_healthy=False)
+
+    assert names(sticking(poor, good, to="poor", min_quality_permille=500)) == ["good"]
+    assert names(sticking(ill, good, to="ill")) == ["good"]
+
+
+def test_a_session_prefers_no_redacted_pair_to_a_raw_one() -> None:
+    last, other = deployment("last"), deployment("other")
+
+    ranking = sticking(contender(last, Form.REDACTED), contender(other), to="last")
+
+    assert names(ranking) == ["other", "last"]
