@@ -15,8 +15,12 @@ from transire.account import Account
 from transire.domain.answer import AnswerChoice, Chunk, ChunkChoice, Completion, Usage
 from transire.domain.deployment import Price
 from transire.domain.failures import failure_of, retry_after_of
+from transire.domain.outward import Exchange
 from transire.domain.permit import Outcome, OutcomeStatus
-from transire.domain.ports import Clock, Exchange, Mend
+from transire.domain.ports import (
+    Clock,
+    Mend,
+)
 from transire.domain.receiving import Receive
 from transire.domain.request import JsonValue
 from transire.domain.restoring import Restorer

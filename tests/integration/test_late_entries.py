@@ -24,7 +24,7 @@ from transire.bundle.quarantine import VERSION_KEY
 from transire.clock import SystemClock
 from transire.domain.decision import Candidate, Case, Choice, Hold, Ranking, Terms
 from transire.domain.log import Change, Item, Receipt
-from transire.domain.ports import Wire
+from transire.domain.outward import Wire
 from transire.errors import (
     GovernanceUnavailable,
     IntegrityError,

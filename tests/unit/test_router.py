@@ -49,8 +49,12 @@ from transire.domain.ids import (
     TenantId,
 )
 from transire.domain.log import Receipt
+from transire.domain.outward import Wire
 from transire.domain.permit import OutcomeStatus, Permit, Recorded
-from transire.domain.ports import Release, Violation, Wire
+from transire.domain.ports import (
+    Release,
+    Violation,
+)
 from transire.domain.request import Assertions, RoutingRequest
 from transire.errors import (
     ContractViolated,

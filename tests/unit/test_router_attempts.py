@@ -11,8 +11,8 @@ from tests.unit.paths import ANSWER, CHUNK, LAST, FakeExchange, FakeForwarder, P
 from transire.domain.answer import Completion
 from transire.domain.bundle import Quarantine
 from transire.domain.ids import DataClass, ProviderId, TenantId
+from transire.domain.outward import Wire
 from transire.domain.permit import OutcomeStatus
-from transire.domain.ports import Wire
 from transire.domain.request import Assertions
 from transire.errors import (
     BudgetExceeded,

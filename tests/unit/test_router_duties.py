@@ -11,8 +11,11 @@ from tests.unit.paths import ANSWER, CHUNK, LAST, FakeExchange, FakeForwarder, P
 
 from transire.domain.decision import Effect, Obligation
 from transire.domain.ids import DataClass, DeploymentId, Jurisdiction, ReviewId
+from transire.domain.outward import Wire
 from transire.domain.permit import OutcomeStatus
-from transire.domain.ports import Release, Wire
+from transire.domain.ports import (
+    Release,
+)
 from transire.domain.request import Assertions
 from transire.errors import (
     PolicyDenied,

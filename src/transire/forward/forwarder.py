@@ -14,8 +14,12 @@ from typing import Final
 
 from transire.domain.answer import Chunk, Completion
 from transire.domain.deployment import Deployment
+from transire.domain.outward import Exchange, Wire
 from transire.domain.permit import Permit, Recorded
-from transire.domain.ports import Clock, Exchange, Keyed, Wire
+from transire.domain.ports import (
+    Clock,
+    Keyed,
+)
 from transire.domain.request import Body
 from transire.errors import IntegrityError, StaleError, UpstreamError
 from transire.forward.openai import BadShapeError, read_chunk, read_completion, read_error
@@ -39,7 +43,7 @@ _MAX_PLACE_CHARS: Final = 256
 
 
 class OpenAIForwarder:
-    """Implements `domain.ports.Forwarder` for OpenAI-compatible upstreams.
+    """Implements `domain.outward.Forwarder` for OpenAI-compatible upstreams.
 
     Args:
         secret: Name of a credential → its value, or None where it is not configured.
@@ -63,13 +67,13 @@ class OpenAIForwarder:
         self._spent: dict[str, datetime] = {}
 
     def prepare(self, body: Body, deployment: Deployment, *, is_stream: bool) -> Wire:
-        """See `domain.ports.Forwarder`."""
+        """See `domain.outward.Forwarder`."""
         return build_wire(body, deployment, self._keyed, is_stream=is_stream)
 
     async def send(
         self, permit: Recorded[Permit], wire: Wire, *, is_stream: bool, timeout_s: float
     ) -> Exchange:
-        """See `domain.ports.Forwarder`."""
+        """See `domain.outward.Forwarder`."""
         self._spend(permit, wire)
         started = self._clock.monotonic()
         try:
@@ -133,7 +137,7 @@ class OpenAIForwarder:
 
 
 class OpenAIExchange:
-    """Implements `domain.ports.Exchange`."""
+    """Implements `domain.outward.Exchange`."""
 
     def __init__(self, reply: Reply, first_byte_ms: int) -> None:
         self._reply = reply
@@ -142,22 +146,22 @@ class OpenAIExchange:
 
     @property
     def http_status(self) -> int:
-        """See `domain.ports.Exchange`."""
+        """See `domain.outward.Exchange`."""
         return self._reply.status
 
     @property
     def first_byte_ms(self) -> int:
-        """See `domain.ports.Exchange`."""
+        """See `domain.outward.Exchange`."""
         return self._first_byte_ms
 
     @property
     def region(self) -> str:
-        """See `domain.ports.Exchange`."""
+        """See `domain.outward.Exchange`."""
         headers = self._reply.headers
         return next((headers[name] for name in _PLACES if name in headers), "")[:_MAX_PLACE_CHARS]
 
     async def completion(self) -> Completion:
-        """See `domain.ports.Exchange`."""
+        """See `domain.outward.Exchange`."""
         try:
             return read_completion(await self._reply.body())
         except OutboundError as error:
@@ -168,7 +172,7 @@ class OpenAIExchange:
             await self.close()
 
     async def chunks(self) -> AsyncIterator[Chunk]:
-        """See `domain.ports.Exchange`.
+        """See `domain.outward.Exchange`.
 
         Complete means `[DONE]`, or the end of the body after every choice has finished: some
         servers leave the terminator out.
@@ -199,7 +203,7 @@ class OpenAIExchange:
             await self.close()
 
     async def close(self) -> None:
-        """See `domain.ports.Exchange`."""
+        """See `domain.outward.Exchange`."""
         if not self._is_closed:
             self._is_closed = True
             await self._reply.close()

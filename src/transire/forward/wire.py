@@ -10,7 +10,10 @@ from typing import Any
 import orjson
 
 from transire.domain.deployment import Deployment
-from transire.domain.ports import Keyed, Wire
+from transire.domain.outward import Wire
+from transire.domain.ports import (
+    Keyed,
+)
 from transire.domain.request import Body, Pointer, path_of
 
 __all__ = ["build_wire"]

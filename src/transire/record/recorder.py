@@ -15,8 +15,12 @@ from transire.bundle.quarantine import VERSION_KEY
 from transire.domain.budget import Budget, Spend, applying, spend_of
 from transire.domain.decision import Case, Choice, Form, Hold
 from transire.domain.log import Change, Condition, Item, Receipt
+from transire.domain.outward import Wire
 from transire.domain.permit import Outcome, OutcomeStatus, Permit, Recorded
-from transire.domain.ports import Clock, Release, Wire
+from transire.domain.ports import (
+    Clock,
+    Release,
+)
 from transire.domain.request import JsonValue, RoutingRequest
 from transire.errors import (
     BudgetExceeded,

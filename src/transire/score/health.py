@@ -71,7 +71,7 @@ class _Watch:
 
 
 class FleetHealth:
-    """Implements `domain.ports.Health`; shared by the scorers of all bundles of this process."""
+    """Implements `domain.outward.Health`; shared by the scorers of all bundles of this process."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock

@@ -15,7 +15,7 @@ from tests.unit.forward.test_forwarder import Desk, Keys
 from tests.unit.score.fleets import deployment
 
 from transire.domain.answer import Chunk
-from transire.domain.ports import Exchange, Wire
+from transire.domain.outward import Exchange, Wire
 from transire.errors import UpstreamError
 from transire.forward.forwarder import OpenAIForwarder
 from transire.outbound.client import OutboundError

@@ -14,8 +14,8 @@ from transire.domain.decision import Form, Pair
 from transire.domain.deployment import Deployment
 from transire.domain.ids import BundleDigest, DecisionId, DeploymentId
 from transire.domain.log import Receipt
+from transire.domain.outward import Wire
 from transire.domain.permit import Permit, Recorded
-from transire.domain.ports import Wire
 from transire.errors import IntegrityError, StaleError, TransireError, UpstreamError
 from transire.forward.forwarder import OpenAIForwarder
 from transire.outbound.client import OutboundError

@@ -8,7 +8,7 @@ from tests.unit.forward.test_forwarder import Keys
 from tests.unit.score.fleets import deployment, request_of
 
 from transire.domain.deployment import Deployment
-from transire.domain.ports import Wire
+from transire.domain.outward import Wire
 from transire.forward.wire import build_wire
 
 PLAIN = {"role": "user", "content": "b"}

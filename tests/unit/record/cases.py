@@ -22,7 +22,7 @@ from transire.domain.decision import (
     Terms,
 )
 from transire.domain.ids import ApplicationId, DataClass, DeploymentId, Purpose
-from transire.domain.ports import Wire
+from transire.domain.outward import Wire
 from transire.domain.request import Assertions, Part, PartKind
 
 __all__ = ["CANARY", "CHOICE", "DIGEST", "EVALUATION", "TERMS", "WIRE", "case"]
