@@ -12,10 +12,12 @@ from typing import Any
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from shapes import day, misfit, seconds
 
 TAMPERED, INCOMPLETE, UNTRUSTED = 1, 2, 3
 MAX_ENTRY_BYTES = 60 * 1024
 MAX_INTEGER = 2**53 - 1
+MAX_DEPTH = 254
 EMPTY_ROOT = hashlib.sha256(b"").digest()
 KEY_NAME = re.compile(r"[a-z][a-z0-9_]*")
 
@@ -111,7 +113,8 @@ class Key:
 
     def parse(self, text: str, what: str) -> tuple[int, bytes]:
         lines = text.split("\n")
-        size = int(lines[1]) if len(lines) == 4 and lines[1].isdecimal() else -1
+        is_number = len(lines) == 4 and lines[1].isdecimal() and len(lines[1]) < 20
+        size = int(lines[1]) if is_number else -1
         root = unbase64(lines[2]) if size >= 0 else b""
         spelled = f"{self.name}\n{size}\n{base64.b64encode(root).decode()}\n"
         demand(spelled == text and len(root) == 32, f"{what} is not a checkpoint of {self.name}")
@@ -143,7 +146,8 @@ def parse_entry(index: int, data: bytes) -> Entry:
     demand(isinstance(entry, dict), f"{what} is not an object")
     _check_profile(what, entry)
     spelled = json.dumps(entry, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    demand(spelled.encode() == data, f"{what} is not in its one canonical spelling")
+    is_one = spelled.encode("utf-8", "replace") == data  # a lone surrogate is in no spelling
+    demand(is_one, f"{what} is not in its one canonical spelling")
     for name in ("v", "kind", "id", "ts", "salt", "replica", "boot"):
         demand(name in entry, f"{what} lacks `{name}`")
     return dict(entry)
@@ -153,13 +157,15 @@ def _refuse(_text: str) -> object:
     raise ValueError
 
 
-def _check_profile(what: str, value: object) -> None:
+def _check_profile(what: str, value: object, depth: int = 1) -> None:
+    is_flat = not isinstance(value, dict | list)
+    demand(is_flat or depth <= MAX_DEPTH, f"{what} is more than {MAX_DEPTH} levels deep")
     if isinstance(value, dict):
         demand(all(map(KEY_NAME.fullmatch, value)), f"{what} has a key outside the profile")
         value = list(value.values())
     if isinstance(value, list):
         for inner in value:
-            _check_profile(what, inner)
+            _check_profile(what, inner, depth + 1)
     elif type(value) is int:
         demand(abs(value) <= MAX_INTEGER, f"{what} has an integer outside the profile")
 
@@ -183,14 +189,19 @@ class Story:
         self.spent: dict[str, tuple[str, int]] = {}
         self.reserved: dict[tuple[str, int], list[Entry]] = {}
         self.reviews: dict[str, Review] = {}
-        self.people: dict[str, set[str]] = {}
+        self.people: dict[str, set[str | None]] = {}
         self.blobs: dict[str, int] = {}
         self.disclosed: dict[str, int] = {}
         self.erased: dict[str, int] = {}
         self.kinds: dict[str, int] = {}
 
     def read(self, index: int, entry: Entry) -> None:
-        kind, what = str(entry["kind"]), f"entry {index}"
+        what, odd = f"entry {index}", misfit(entry)
+        demand(odd is None, f"{what} has no `{odd}` of the type it must have")
+        kind = entry["kind"]
+        permit = entry.get("permit")
+        is_permit = kind == "attempt" or (kind, entry.get("outcome")) == ("decision", "permitted")
+        demand(is_permit or permit is None, f"{what} carries a permit and permits nothing")
         self.kinds[kind] = self.kinds.get(kind, 0) + 1
         if kind in ("policy.genesis", "policy.activated"):
             self._activate(what, kind, entry)
@@ -198,34 +209,35 @@ class Story:
         elif kind in ("quarantine.imposed", "quarantine.lifted"):
             self._quarantine(what, kind, entry)
         elif kind == "access.key_created":
-            owners = {str(entry.get("holder")), str(entry.get("minted_by"))}
-            self.people[str(entry.get("key_id"))] = owners
+            demand(entry["key_id"] not in self.people, f"{what} creates a key once more")
+            owners = {entry.get("holder"), entry.get("minted_by")}
+            self.people[entry["key_id"]] = owners
         elif kind.startswith("review."):
-            review = self.reviews.get(str(entry.get("review_id")))
+            review = self.reviews.get(entry.get("review_id") or "")
             demand(review and review.is_open, f"{what} acts on no open review")
             if review:
-                review.hear(what, kind, entry)
+                review.hear(what, kind, entry, self.people.get(review.held["key_id"] or "", set()))
         elif kind == "outcome":
             self._outcome(what, entry)
         elif kind == "decision":
             demand(entry["id"] not in self.decisions, f"{what} repeats a decision")
             kept = ("tenant", "app", "key_id", "review_id", "request")
-            self.decisions[str(entry["id"])] = {name: entry.get(name) for name in kept}
-            self.decisions[str(entry["id"])]["evaluations"] = []
+            self.decisions[entry["id"]] = {name: entry.get(name) for name in kept}
+            self.decisions[entry["id"]]["evaluations"] = []
             if entry.get("outcome") == "review_required":
                 self._hold(what, entry)
         elif kind == "erasure":
-            for digest in entry.get("erased") or [""]:
+            demand(entry["erased"], f"{what} erases nothing")
+            for digest in entry["erased"]:
                 demand(digest in self.disclosed, f"{what} erases what was never disclosed")
-                self.erased[str(digest)] = index
-        if isinstance(entry.get("permit"), dict):
-            self._permit(what, kind, entry, entry["permit"])
-            self._evaluated(index, entry, entry["permit"])
+                self.erased[digest] = index
+        if permit is not None:
+            self._permit(what, kind, entry, permit)
+            self._evaluated(index, entry, permit)
         for name in ("evaluation", "facts"):
             if isinstance(entry.get(name), str):
                 self.blobs.setdefault(entry[name], index)
-        listed = entry.get("sd")
-        self.disclosed |= dict.fromkeys(map(str, listed if isinstance(listed, list) else []), index)
+        self.disclosed |= dict.fromkeys(entry.get("sd") or [], index)
 
     def _activate(self, what: str, kind: str, entry: Entry) -> None:
         if kind == "policy.activated":
@@ -238,8 +250,8 @@ class Story:
             if "continues" in entry:
                 self._continue(f"the succession in {what}", entry)
                 kept = entry.get("quarantine") or {}
-            self.version, self.blocked = kept.get("version"), set(kept.get("blocked", []))
-        self.active = str(entry.get("bundle_digest"))
+            self.version, self.blocked = kept.get("version"), set(kept.get("blocked") or [])
+        self.active = entry["bundle_digest"]
 
     def _continue(self, what: str, entry: Entry) -> None:
         """A genesis after a lost log: that log's key signed where it stood and who follows it."""
@@ -258,26 +270,24 @@ class Story:
         self.continues = f"{lines[1]} from its size {lines[2]}"
 
     def _quarantine(self, what: str, kind: str, entry: Entry) -> None:
-        name, version = f"{entry.get('subject')}/{entry.get('subject_id')}", entry.get("version")
+        name, version = f"{entry['subject']}/{entry['subject_id']}", entry["version"]
         if self.version is not None:
             demand(version == self.version + 1, f"{what} skips a version of the quarantine")
             is_new = name not in self.blocked
             demand(is_new == kind.endswith("imposed"), f"{what} blocks twice or frees what is free")
-        self.version = version if isinstance(version, int) else None
+        self.version = version
         (self.blocked.add if kind.endswith("imposed") else self.blocked.discard)(name)
 
     def _hold(self, what: str, entry: Entry) -> None:
-        name, queues = str(entry.get("review_id")), (entry.get("review") or {}).get("queues")
-        demand(queues and name not in self.reviews, f"{what} opens a review twice or for nobody")
-        owners = self.people.get(str(entry.get("key_id")), set())
-        self.reviews[name] = Review(self.decisions[entry["id"]], set(queues or []), owners)
+        name, queues = entry["review_id"], set(entry["review"]["queues"])
+        demand(name and name not in self.reviews, f"{what} opens a review twice or without a name")
+        self.reviews[name] = Review(self.decisions[entry["id"]], queues)
 
     def _permit(self, what: str, kind: str, entry: Entry, permit: Entry) -> None:
-        name = str(entry["id"] if kind == "decision" else entry.get("decision_id"))
-        attempt, deployment = permit.get("attempt"), permit.get("deployment")
-        is_numbered = isinstance(attempt, int) and (kind == "decision") == (attempt == 1)
+        name = entry["id"] if kind == "decision" else entry["decision_id"]
+        attempt, deployment = permit["attempt"], permit["deployment"]
+        is_numbered = (kind == "decision") == (attempt == 1)
         demand(is_numbered, f"{what} numbers its attempt wrongly")
-        attempt = int(attempt or 0)
         demand(name in self.decisions, f"{what} is an attempt of no earlier decision", INCOMPLETE)
         demand((name, attempt) not in self.permits, f"{what} repeats attempt {attempt} of {name}")
         is_next = attempt == 1 or (name, attempt - 1) in self.permits
@@ -287,26 +297,29 @@ class Story:
         decision = self.decisions[name]
         for at in (
             f"deployment/{deployment}",
-            f"provider/{permit.get('provider')}",
+            f"provider/{permit['provider']}",
             f"tenant/{decision['tenant']}",
         ):
             demand(at not in self.blocked, f"{what} permits what was quarantined: {at}")
         is_current = self.version in (None, permit.get("quarantine"))
         demand(is_current, f"{what} permits under another version of the quarantine")
-        released_by = entry.get("review_id")
-        demand(released_by == decision["review_id"], f"{what} is of another review than attempt 1")
+        released_by = entry.get("review_id") or ""
+        demand(
+            released_by == (decision["review_id"] or ""),
+            f"{what} is of another review than attempt 1",
+        )
         if released_by and attempt == 1:
-            review = self.reviews.get(str(released_by))
+            review = self.reviews.get(released_by)
             demand(review, f"{what} is released by a review that was never opened")
             if review:
                 review.release(what, decision)
-        self.permits[(name, attempt)] = str(deployment)
-        self._reserve(what, (name, attempt), permit.get("reserved", []))
+        self.permits[(name, attempt)] = deployment
+        self._reserve(what, (name, attempt), permit.get("reserved", []), _days(entry, permit))
 
     def _evaluated(self, index: int, entry: Entry, permit: Entry) -> None:
         """Notes what each evaluation of this request must permit; `check_evaluation` looks."""
         what, is_later = f"entry {index}", entry["kind"] != "decision"
-        decision = self.decisions[str(entry["decision_id"] if is_later else entry["id"])]
+        decision = self.decisions[entry["decision_id"] if is_later else entry["id"]]
         digest = entry.get("evaluation")
         demand(isinstance(digest, str), f"{what} permits and names no evaluation")
         for name in ("bundle", "quarantine"):
@@ -319,7 +332,7 @@ class Story:
         if digest not in decision["evaluations"]:
             decision["evaluations"].append(digest)
         for earlier in decision["evaluations"]:
-            pair = (str(permit.get("deployment")), str(permit.get("form", "raw")))
+            pair = (permit["deployment"], permit.get("form", "raw"))
             self.needed.setdefault(earlier, {}).setdefault(pair, index)
 
     def check_evaluation(self, digest: str, data: bytes) -> None:
@@ -328,7 +341,8 @@ class Story:
         if not needed:
             return
         try:
-            verdicts = {(v["deployment"], v["form"]): v["effect"] for v in json.loads(data)}
+            rows = json.loads(data.decode(), parse_constant=_refuse)
+            verdicts = {(v["deployment"], v["form"]): v["effect"] for v in rows}
         except (ValueError, TypeError, KeyError, RecursionError):
             raise Finding(TAMPERED, f"evaluation {digest[:16]}… cannot be read") from None
         for pair, index in needed.items():
@@ -337,30 +351,27 @@ class Story:
             demand(is_permitted, f"{what}, which an evaluation it stands on does not")
 
     def _outcome(self, what: str, entry: Entry) -> None:
-        attempt = entry.get("attempt")
-        named = (str(entry.get("decision_id")), attempt if isinstance(attempt, int) else 0)
+        named = (entry["decision_id"], entry["attempt"])
         demand(named in self.permits, f"{what} is the outcome of nothing that was permitted")
         demand(named not in self.closed, f"{what} is a second outcome of {named[0]}")
-        is_same = entry.get("deployment") == self.permits[named]
+        is_same = entry["deployment"] == self.permits[named]
         demand(is_same, f"{what} is the outcome of another deployment")
         self.closed.add(named)
         self._charge(what, self.reserved.pop(named, []), entry)
 
-    def _reserve(self, what: str, attempt: tuple[str, int], rows: Any) -> None:
+    def _reserve(
+        self, what: str, attempt: tuple[str, int], rows: list[Entry], days: list[str]
+    ) -> None:
         """Every reservation fits into what its budget has left in its period."""
-        demand(isinstance(rows, list), f"{what} reserves what is no reservation")
         for row in rows:
-            keys = {"budget", "key", "period", "micro_usd", "limit_micro_usd"}
-            is_one = isinstance(row, dict) and row.keys() == keys
-            demand(is_one, f"{what} reserves what is no reservation")
-            amount, limit, period = row["micro_usd"], row["limit_micro_usd"], str(row["period"])
-            is_one = type(amount) is int and type(limit) is int and amount >= 0
-            demand(is_one, f"{what} reserves what is no amount")
-            last, spent = self.spent.get(str(row["key"]), (period, 0))
+            amount, limit, period = row["micro_usd"], row["limit_micro_usd"], row["period"]
+            is_now = any(period in (each, each[:7]) for each in days)
+            demand(is_now, f"{what} reserves of another day or month")
+            last, spent = self.spent.get(row["key"], (period, 0))
             demand(period >= last, f"{what} reserves of a period that is over")
             spent = amount + (spent if last == period else 0)
             demand(spent <= limit, f"{what} permits beyond the budget {row['budget']}")
-            self.spent[str(row["key"])] = (period, spent)
+            self.spent[row["key"]] = (period, spent)
         if rows:
             self.reserved[attempt] = rows
 
@@ -369,8 +380,7 @@ class Story:
         charged = entry.get("charged_micro_usd")
         if charged is None:
             return
-        is_amount = type(charged) is int and charged >= 0
-        demand(rows and is_amount, f"{what} is charged what was not reserved, or no amount")
+        demand(rows and charged >= 0, f"{what} is charged what was not reserved, or no amount")
         for row in rows:
             period, spent = self.spent[row["key"]]
             if period == row["period"]:
@@ -380,17 +390,17 @@ class Story:
 class Review:
     """One hold: which queues wait, and who has released it for which."""
 
-    def __init__(self, held: Entry, queues: set[str], owners: set[str]) -> None:
-        self.held, self.waiting, self.owners = held, queues, owners
+    def __init__(self, held: Entry, queues: set[str]) -> None:
+        self.held, self.waiting = held, queues
         self.approvers: set[str] = set()
         self.is_open = True
 
-    def hear(self, what: str, kind: str, entry: Entry) -> None:
-        queue, by = str(entry.get("queue")), str(entry.get("by"))
+    def hear(self, what: str, kind: str, entry: Entry, owners: set[str | None]) -> None:
         if kind == "review.approved":
+            queue, by = entry["queue"], entry["by"]
             demand(queue in self.waiting, f"{what} approves for a queue that does not wait")
             demand(by not in self.approvers, f"{what} is a second approval by {by}")
-            demand(by not in self.owners, f"{what} is by {by}, who holds or minted the key")
+            demand(by not in owners, f"{what} is by {by}, who holds or minted the key")
             self.waiting.remove(queue)
             self.approvers.add(by)
         elif kind in ("review.denied", "review.cancelled", "review.expired"):
@@ -405,5 +415,11 @@ class Review:
 
 
 def _mac(decision: Entry) -> object:
-    request = decision["request"]
-    return request.get("mac") if isinstance(request, dict) else None
+    return (decision["request"] or {}).get("mac")
+
+
+def _days(entry: Entry, permit: Entry) -> list[str]:
+    """The days in which a permit may have been made: a moment before its entry, or its end."""
+    moments = [seconds(entry["ts"]), seconds(str(permit.get("expires_at", entry["ts"])))]
+    at = min(moment for moment in moments if moment is not None)
+    return [day(at), day(at - 60)]

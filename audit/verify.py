@@ -4,11 +4,12 @@
     python audit/verify.py PATH [--key VKEY|FILE] [--json]
 
 PATH is the log's SQLite file, a data folder that holds `log.sqlite`, or an exported tiles folder.
-This program and `rules.py` beside it import the standard library and `cryptography`, and nothing of
-transire; FORMAT.md is all one needs to write another one.
+This program, `rules.py` and `shapes.py` beside it import the standard library and `cryptography`,
+and nothing of transire; FORMAT.md is all one needs to write another one.
 
 Exit status: 0 everything holds; 1 tampered (something contradicts something that is signed);
-2 incomplete (something signed or named is missing); 3 untrusted (no key, or not this log's).
+2 incomplete (something signed or named is missing); 3 untrusted (no key, or not this log's);
+4 not judged (the package `cryptography` is missing).
 
 Without --key the key is read from `log.pub` beside the log, and trust then rests on whoever gave
 you the folder. Get the key from the operator's published page, or from a receipt, and pass it.
@@ -22,10 +23,17 @@ import os
 import sqlite3
 import sys
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 # Isolated mode (`python -I`), which proves that nothing else is imported, leaves this folder out.
 sys.path.insert(0, str(Path(__file__).resolve().parent))
+if find_spec("cryptography") is None:
+    print(
+        "NOT JUDGED: signatures need the package `cryptography`; install it and run this again",
+        file=sys.stderr,
+    )
+    sys.exit(4)
 from rules import (
     INCOMPLETE,
     TAMPERED,

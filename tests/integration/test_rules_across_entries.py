@@ -4,20 +4,26 @@ The logs are real and rightly signed, as an operator with the key, or a bug, wou
 """
 
 import asyncio
+import base64
+import copy
 import hashlib
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from transire.clock import SystemClock
 from transire.domain.log import Item
 from transire.errors import IntegrityError
 from transire.record.opening import create_log, open_log
 from transire.record.reading import ReadOnlyLog
+from transire.record.story import Story as OurStory
 
 KIT = Path(__file__).resolve().parents[2] / "audit"
 sys.path.insert(0, str(KIT))
@@ -26,6 +32,7 @@ import verify as kit  # noqa: E402
 
 Story = dict[str, dict[str, Any]]
 """Name → an entry: its fields and `kind`, in order."""
+NOON = datetime.fromisoformat("2026-11-26T12:00:00Z")
 BUNDLE = b"the bundle's files"
 DIGEST = hashlib.sha256(BUNDLE).hexdigest()
 
@@ -139,11 +146,25 @@ def honest() -> Story:
     }
 
 
+class Told:
+    """A clock that shows what an entry says of its moment."""
+
+    moment = NOON
+
+    def now(self) -> datetime:
+        return self.moment
+
+    def monotonic(self) -> float:
+        return self.moment.timestamp()
+
+
 def write(folder: Path, story: Story) -> None:
     async def fill() -> None:
-        log = open_log(folder, clock=SystemClock(), replica="r1")
+        clock = Told()
+        log = open_log(folder, clock=clock, replica="r1")
         for entry in story.values():
-            fields = {k: v for k, v in entry.items() if k not in ("kind", "disclosed")}
+            clock.moment = entry.get("at", clock.moment)
+            fields = {k: v for k, v in entry.items() if k not in ("kind", "disclosed", "at")}
             told = {"comment": entry["disclosed"]} if "disclosed" in entry else {}
             named = (fields.get("bundle_digest"), fields.get("evaluation"))
             blobs = {digest: BLOBS[digest] for digest in named if digest in BLOBS}
@@ -217,6 +238,13 @@ def _for(name: str, deployment: str, **changes: Any) -> Callable[[Story], None]:
     def change(story: Story) -> None:
         story[name]["permit"].update(deployment=deployment, **changes)
         story[{"released": "failed", "attempt": "answered"}[name]]["deployment"] = deployment
+
+    return change
+
+
+def _reserving(**changes: Any) -> Callable[[Story], None]:
+    def change(story: Story) -> None:
+        story["released"]["permit"]["reserved"][0].update(changes)
 
     return change
 
@@ -323,6 +351,39 @@ LIES: dict[str, tuple[str, Callable[[Story], None]]] = {
     ),
     "a charge of less than nothing": ("failed", _with("failed", charged_micro_usd=-70)),
     "a charge where nothing was reserved": ("failed", _with("released", permit=permit(1, 2))),
+    "a permit that is a list": ("released", _with("released", permit=[permit(1, 2)])),
+    "a permit that is false": ("released", _with("released", permit=False)),
+    "an outcome of attempt true": ("failed", _with("failed", attempt=True)),
+    "a key created twice": (
+        "added",
+        _after("key", {"kind": "access.key_created", "key_id": "key_1", "minted_by": "zed"}),
+    ),
+    "a reservation that is an object": (
+        "released",
+        _with("released", permit=permit(1, 2, reserved={})),
+    ),
+    "a reservation that is no text": (
+        "released",
+        _with("released", permit=permit(1, 2, reserved="")),
+    ),
+    "a reservation with a sixth key": ("released", _reserving(note="x")),
+    "a reservation of a key that is a number": ("released", _reserving(key=7)),
+    "a reservation of a period that is none": ("released", _reserving(period="2026 11")),
+    "a reservation of tomorrow": ("released", _reserving(period="2026-11-27")),
+    "a reservation of last month": ("released", _reserving(period="2026-10")),
+    "a permit for a provider that is a list": (
+        "released",
+        _with("released", permit=permit(1, 2, provider=["p"])),
+    ),
+    "a hold in a queue that is no text": ("held", _with("held", review={"queues": [["law"]]})),
+    "a hold whose review is a text": ("held", _with("held", review="law")),
+    "an erasure of nothing": ("remark", _with("remark", kind="erasure", erased=[])),
+    "a denied decision that carries a permit": ("released", _with("released", outcome="denied")),
+    "a held decision that carries a permit": (
+        "released",
+        _with("released", outcome="review_required"),
+    ),
+    "advice that carries a permit": ("released", _with("released", kind="advice")),
     "erasing what nobody disclosed": ("remark", _with("remark", kind="erasure", erased=["x"])),
 }
 
@@ -343,6 +404,7 @@ def test_a_reservation_of_a_new_period_finds_the_budget_whole(tmp_path: Path) ->
     story = honest()
     story["failed"]["charged_micro_usd"] = None
     story["attempt"]["permit"] |= reserved(100, "2026-11-27")
+    story["attempt"]["at"] = NOON + timedelta(days=1)
     write(tmp_path / "data", story)
 
     assert ours(tmp_path / "data") == theirs(tmp_path / "data") == ""
@@ -367,3 +429,93 @@ def test_both_refuse_a_story_that_cannot_have_happened(tmp_path: Path, lie: str)
 
     assert ours(tmp_path / "data").startswith(place)
     assert theirs(tmp_path / "data").startswith(place)
+
+
+def test_a_reservation_written_right_after_midnight_may_be_of_the_day_before(
+    tmp_path: Path,
+) -> None:
+    story = honest()
+    story["released"]["at"] = datetime.fromisoformat("2026-11-27T00:00:59Z")
+    story["failed"]["charged_micro_usd"] = 70
+    story["attempt"]["permit"] |= reserved(1)
+    story["attempt"]["at"] = datetime.fromisoformat("2026-11-27T00:01:01Z")
+    write(tmp_path / "data", story)
+    place = f"entry {list(story).index('attempt')} "
+
+    assert ours(tmp_path / "data").startswith(place)
+    assert theirs(tmp_path / "data").startswith(place)
+
+
+def _key() -> kit_rules.Key:
+    raw = bytes([1]) + bytes(range(32))
+    identity = hashlib.sha256(b"log.example/story\n" + raw).digest()[:4].hex()
+    return kit_rules.Key(f"log.example/story+{identity}+{base64.b64encode(raw).decode()}")
+
+
+ALWAYS = {"v": 1, "ts": "2026-11-26T12:00:00.000000Z", "salt": "", "replica": "r", "boot": "b"}
+KEY = _key()
+WORDS = ("", "a", "key_1", "law", "rita", "2026-11-26", "2026-11", "decision", "attempt")
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers(-2, 200) | st.sampled_from(WORDS) | st.text(max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=2)
+        | st.dictionaries(st.sampled_from(("a", "queues", "mac", "version")), inner, max_size=2)
+    ),
+    max_leaves=4,
+)
+GONE = "gone"
+KNOWN = (
+    *("kind", "id", "ts", "permit", "evaluation", "facts", "sd", "bundle", "quarantine"),
+    *("outcome", "review_id", "review", "request", "app", "key_id", "tenant", "decision_id"),
+    *("request_bundle", "attempt", "deployment", "charged_micro_usd", "queue", "by", "version"),
+    *("subject", "subject_id", "parent", "bundle_digest", "erased", "holder", "minted_by"),
+    *("chosen", "noted", "status", "http_status", "mode", "author", "approved_by", "continues"),
+)
+
+
+def _places(value: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
+    rows = value.items() if isinstance(value, dict) else enumerate(value)
+    for name, inner in rows:
+        yield (*path, name)
+        if isinstance(inner, dict | list):
+            yield from _places(inner, (*path, name))
+
+
+def _put(entry: dict[str, Any], path: tuple[str | int, ...], value: Any) -> None:
+    inner: Any = entry
+    for name in path[:-1]:
+        inner = inner[name]
+    if value == GONE and isinstance(inner, dict):
+        inner.pop(path[-1], None)
+    else:
+        inner[path[-1]] = value
+
+
+def _accepts(hear: Callable[[int, dict[str, Any]], None], told: list[dict[str, Any]]) -> bool:
+    try:
+        for index, entry in enumerate(told):
+            hear(index, entry)
+    except (IntegrityError, kit_rules.Finding):
+        return False
+    return True
+
+
+@given(data=st.data())
+@settings(max_examples=600)
+def test_both_say_the_same_of_any_value_in_any_field_and_neither_breaks(
+    data: st.DataObject,
+) -> None:
+    told = [
+        {**ALWAYS, "id": f"ent_{n}", **{k: v for k, v in entry.items() if k != "disclosed"}}
+        for n, entry in enumerate(copy.deepcopy(honest()).values())
+    ]
+    for _ in range(data.draw(st.integers(1, 2))):
+        entry = data.draw(st.sampled_from(told))
+        there = sorted(_places(entry), key=str)
+        path = data.draw(st.sampled_from(there) | st.sampled_from([(name,) for name in KNOWN]))
+        with suppress(KeyError, IndexError, TypeError, AttributeError):  # the first took it away
+            _put(entry, path, data.draw(VALUES | st.just(GONE)))
+
+    heard = _accepts(kit_rules.Story(KEY).read, told)
+
+    assert _accepts(OurStory().tell, told) == heard

@@ -257,3 +257,17 @@ def test_a_reader_who_goes_away_is_no_traceback_and_no_other_finding(
         os.close(write_end)
 
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_without_the_package_for_signatures_the_kit_says_so_and_judges_nothing(
+    made: Path,
+) -> None:
+    # Isolated and without site packages, as on a machine that has nothing but Python.
+    command = [sys.executable, "-I", "-S", str(KIT / "verify.py"), str(made)]
+
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+
+    assert ended.returncode == 4
+    assert ended.stdout == ""
+    assert ended.stderr.startswith("NOT JUDGED: ")
+    assert ended.stderr.count("\n") == 1

@@ -5,12 +5,17 @@ The rules are in audit/FORMAT.md, "Rules across entries".
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from datetime import timedelta
+from typing import Any, Final
 
 from transire.domain.budget import Spend, sums_after
 from transire.errors import BudgetExceeded, IntegrityError
+from transire.record.shape import moment_of
 
 __all__ = ["Blocked", "Budgeted", "Released"]
+
+_LATE: Final = timedelta(minutes=1)
+"""How long after its permit was made an entry may be written; a day may end in between."""
 
 
 class Blocked:
@@ -29,7 +34,7 @@ class Blocked:
         kept = entry.get("quarantine") if "continues" in entry else {"version": 0, "blocked": []}
         if isinstance(kept, dict):
             self._version = kept.get("version")
-            self._names = set(map(str, kept.get("blocked", ())))
+            self._names = set(kept.get("blocked") or ())
 
     def move(self, index: int, entry: Mapping[str, Any]) -> None:
         """Hear that something was imposed or lifted.
@@ -37,14 +42,17 @@ class Blocked:
         Raises:
             IntegrityError: the version does not follow, or what is lifted is not there.
         """
-        name = f"{entry.get('subject')}/{entry.get('subject_id')}"
+        name, imposes = (
+            f"{entry['subject']}/{entry['subject_id']}",
+            entry["kind"].endswith(".imposed"),
+        )
         is_known = self._version is not None
         if is_known and entry.get("version") != self._version + 1:  # type: ignore[operator] # known
             raise IntegrityError(f"entry {index} skips a version of the quarantine")
-        if is_known and (name in self._names) == (entry["kind"] == "quarantine.imposed"):
+        if is_known and (name in self._names) == imposes:
             raise IntegrityError(f"entry {index} imposes what is blocked, or lifts what is not")
-        self._names ^= {name}
-        self._version = entry.get("version")
+        self._names = self._names | {name} if imposes else self._names - {name}
+        self._version = entry["version"]
 
     def judge(self, index: int, permit: Mapping[str, Any], tenant: object) -> None:
         """Hear a permit.
@@ -53,7 +61,7 @@ class Blocked:
             IntegrityError: it is for something that is blocked, or was judged under another
                 version.
         """
-        asked = {("deployment", permit.get("deployment")), ("provider", permit.get("provider"))}
+        asked = {("deployment", permit["deployment"]), ("provider", permit["provider"])}
         asked.add(("tenant", tenant))
         if blocked := self._names & {f"{kind}/{name}" for kind, name in asked}:
             raise IntegrityError(f"entry {index} permits `{min(blocked)}`, which is quarantined")
@@ -68,22 +76,21 @@ class Budgeted:
         self._sums: dict[str, str] = {}
         self._reserved: dict[tuple[str, int], tuple[Spend, ...]] = {}
 
-    def reserve(self, index: int, attempt: tuple[str, int], permit: Mapping[str, Any]) -> None:
-        """Hear a permit.
+    def reserve(self, index: int, attempt: tuple[str, int], entry: Mapping[str, Any]) -> None:
+        """Hear an entry with a permit.
 
         Raises:
-            IntegrityError: it reserves more than its budget had left.
+            IntegrityError: it reserves more than its budget had left, or of another time.
         """
-        listed = permit.get("reserved", [])
+        spends = tuple(Spend(**row) for row in entry["permit"].get("reserved", ()))
+        if spends and not {spend.period for spend in spends} <= _periods(entry):
+            raise IntegrityError(f"entry {index} reserves of a period that is not its own")
         try:
-            spends = tuple(_spend(row) for row in listed)
             self._sums |= sums_after(self._sums.get, spends)
         except BudgetExceeded as error:
             raise IntegrityError(
                 f"entry {index} permits beyond a budget: {error.message}"
             ) from None
-        except (KeyError, TypeError, ValueError):
-            raise IntegrityError(f"entry {index} reserves what is no reservation") from None
         if spends:
             self._reserved[attempt] = spends
 
@@ -97,29 +104,28 @@ class Budgeted:
         charged = entry.get("charged_micro_usd")
         if charged is None:
             return
-        if not spends or type(charged) is not int or charged < 0:
+        if not spends or charged < 0:
             raise IntegrityError(f"entry {index} is charged what was not reserved, or no amount")
         self._sums |= sums_after(self._sums.get, (spend.settled(charged) for spend in spends))
 
 
-def _spend(row: Mapping[str, Any]) -> Spend:
-    amount, limit = row["micro_usd"], row["limit_micro_usd"]
-    if type(amount) is not int or type(limit) is not int or amount < 0:
-        raise ValueError
-    return Spend(
-        budget=str(row["budget"]),
-        key=str(row["key"]),
-        period=str(row["period"]),
-        micro_usd=amount,
-        limit_micro_usd=limit,
-    )
+def _periods(entry: Mapping[str, Any]) -> set[str]:
+    """The days and months an entry's permit may reserve of.
+
+    What an attempt reserves is of the moment its permit was made: right before the entry's `ts`,
+    or, where the log was so slow that the permit was over by then, right before its end.
+    """
+    ends = entry["permit"].get("expires_at", entry["ts"])
+    moment = min(moment_of(entry["ts"]), moment_of(ends))
+    days = {at.date().isoformat() for at in (moment, moment - _LATE)}
+    return days | {day[:7] for day in days}
 
 
 @dataclass(slots=True)
 class _Held:
     """A review as far as entries tell: `approvals` is queue → who released it."""
 
-    request: tuple[object, object, object]
+    request: tuple[str | None, str | None, str | None]
     queues: frozenset[str]
     approvals: dict[str, str] = field(default_factory=dict)
     end: str = ""
@@ -133,22 +139,27 @@ class Released:
         self._holders: dict[str, frozenset[str]] = {}
         self._of_decision: dict[str, str] = {}
 
-    def key(self, entry: Mapping[str, Any]) -> None:
-        """Hear that a key was created: whoever holds or minted it decides nothing it asks."""
+    def key(self, index: int, entry: Mapping[str, Any]) -> None:
+        """Hear that a key was created: whoever holds or minted it decides nothing it asks.
+
+        Raises:
+            IntegrityError: it was created before.
+        """
+        if entry["key_id"] in self._holders:
+            raise IntegrityError(f"entry {index} creates a key that was created before")
         people = (entry.get("minted_by"), entry.get("holder"))
-        self._holders[str(entry.get("key_id"))] = frozenset(map(str, people))
+        self._holders[entry["key_id"]] = frozenset(name for name in people if name is not None)
 
     def hold(self, index: int, entry: Mapping[str, Any]) -> None:
         """Hear a decision that waits for a review.
 
         Raises:
-            IntegrityError: the review exists already, or waits in no queue.
+            IntegrityError: the review exists already, or has no name.
         """
-        name, review = str(entry.get("review_id")), entry.get("review")
-        queues = review.get("queues") if isinstance(review, dict) else None
-        if name in self._reviews or not isinstance(queues, list) or not queues:
-            raise IntegrityError(f"entry {index} opens a review twice, or one that has no queue")
-        self._reviews[name] = _Held(_request(entry), frozenset(map(str, queues)))
+        name = entry["review_id"]
+        if not name or name in self._reviews:
+            raise IntegrityError(f"entry {index} opens a review twice, or one that has no name")
+        self._reviews[name] = _Held(_request(entry), frozenset(entry["review"]["queues"]))
 
     def act(self, index: int, entry: Mapping[str, Any]) -> None:
         """Hear what became of a review.
@@ -156,16 +167,16 @@ class Released:
         Raises:
             IntegrityError: nobody may have done this, or not any more.
         """
-        held = self._reviews.get(str(entry.get("review_id")))
+        held = self._reviews.get(entry.get("review_id") or "")
         if held is None or held.end:
             raise IntegrityError(f"entry {index} acts on a review that is not open")
         if entry["kind"] == "review.approved":
             self._approve(index, entry, held)
         elif entry["kind"] in ("review.denied", "review.cancelled", "review.expired"):
-            held.end = str(entry["kind"])
+            held.end = entry["kind"]
 
     def _approve(self, index: int, entry: Mapping[str, Any], held: _Held) -> None:
-        queue, person = str(entry.get("queue")), str(entry.get("by"))
+        queue, person = entry["queue"], entry["by"]
         if queue not in held.queues - held.approvals.keys():
             raise IntegrityError(f"entry {index} approves for a queue that does not wait")
         if person in held.approvals.values() or person in self._own(held):
@@ -173,7 +184,7 @@ class Released:
         held.approvals[queue] = person
 
     def _own(self, held: _Held) -> frozenset[str]:
-        return self._holders.get(str(held.request[1]), frozenset())
+        return self._holders.get(held.request[1] or "", frozenset())
 
     def spend(self, index: int, decision: str, entry: Mapping[str, Any]) -> None:
         """Hear a permit; its first spends the review that released it, later ones name the same.
@@ -181,7 +192,7 @@ class Released:
         Raises:
             IntegrityError: the review does not release exactly this request, or not any more.
         """
-        name = str(entry.get("review_id", ""))
+        name = entry.get("review_id") or ""
         if entry["kind"] == "attempt":
             if self._of_decision.get(decision, "") != name:
                 raise IntegrityError(f"entry {index} was released by another review than attempt 1")
@@ -197,8 +208,7 @@ class Released:
         self._of_decision[decision] = name
 
 
-def _request(entry: Mapping[str, Any]) -> tuple[object, object, object]:
+def _request(entry: Mapping[str, Any]) -> tuple[str | None, str | None, str | None]:
     """Application, key and keyed digest: what makes a request the one that was held."""
-    request = entry.get("request")
-    mac = request.get("mac") if isinstance(request, dict) else None
-    return entry.get("app"), entry.get("key_id"), mac
+    request = entry.get("request") or {}
+    return entry.get("app"), entry.get("key_id"), request.get("mac")

@@ -17,6 +17,7 @@ from transire.errors import IntegrityError
 from transire.record.checkpoint import Checkpoint
 from transire.record.note import VerifierKey
 from transire.record.rules import Blocked, Budgeted, Released
+from transire.record.shape import check_types
 from transire.record.standing import check_continuation
 
 __all__ = ["Story"]
@@ -62,16 +63,21 @@ class Story:
         Raises:
             IntegrityError: it contradicts an earlier one, or names one that is not there.
         """
-        kind = str(entry["kind"])
+        check_types(index, entry)
+        kind = entry["kind"]
         if kind in ("policy.genesis", "policy.activated"):
             self._activate(index, entry, is_genesis=kind == "policy.genesis")
         if kind == "decision":
-            decision = str(entry["id"])
+            decision = entry["id"]
             if decision in self._attempts:
                 raise IntegrityError(f"entry {index} repeats the decision `{decision}`")
             self._attempts[decision] = 0
             self._tenants[decision] = entry.get("tenant")
         if entry.get("permit") is not None:
+            if kind != "attempt" and entry.get("outcome") != "permitted":
+                raise IntegrityError(f"entry {index} carries a permit and permits nothing")
+            if kind not in ("decision", "attempt"):
+                raise IntegrityError(f"entry {index} is of no kind that permits")
             self._permit(index, entry, is_decision=kind == "decision")
         if kind == "outcome":
             self._close(index, entry)
@@ -81,25 +87,23 @@ class Story:
         for name in _BLOB_FIELDS:
             if isinstance(entry.get(name), str):
                 self.blobs.setdefault(entry[name], index)
-        listed = entry.get("sd")
-        for digest in listed if isinstance(listed, list) else ():
-            self.disclosed[str(digest)] = index
+        self.disclosed |= dict.fromkeys(entry.get("sd") or (), index)
 
     def _tell_rules(self, index: int, kind: str, entry: Mapping[str, Any]) -> None:
         if kind in ("quarantine.imposed", "quarantine.lifted"):
             self._blocked.move(index, entry)
         elif kind == "access.key_created":
-            self._released.key(entry)
+            self._released.key(index, entry)
         elif kind == "decision" and entry.get("outcome") == "review_required":
             self._released.hold(index, entry)
         elif kind.startswith("review."):
             self._released.act(index, entry)
 
     def _erase(self, index: int, entry: Mapping[str, Any]) -> None:
-        erased = entry.get("erased")
-        if not isinstance(erased, list) or not set(map(str, erased)) <= self.disclosed.keys():
+        erased = set(entry["erased"])
+        if not erased or not erased <= self.disclosed.keys():
             raise IntegrityError(f"entry {index} erases what no entry disclosed")
-        self.erased.update(map(str, erased))
+        self.erased |= erased
 
     def _activate(self, index: int, entry: Mapping[str, Any], *, is_genesis: bool) -> None:
         if is_genesis and self._active is not None:
@@ -112,13 +116,13 @@ class Story:
             if not is_genesis:
                 raise IntegrityError(f"entry {index} continues another log and is no genesis")
             self.continues = check_continuation(entry, self._keys).last
-        digest = str(entry.get("bundle_digest"))
+        digest = entry["bundle_digest"]
         self._active = digest
         self.blobs.setdefault(digest, index)
 
     def _permit(self, index: int, entry: Mapping[str, Any], *, is_decision: bool) -> None:
-        permit = entry["permit"] if isinstance(entry["permit"], dict) else {}
-        decision = str(entry["id"] if is_decision else entry.get("decision_id"))
+        permit = entry["permit"]
+        decision = entry["id"] if is_decision else entry["decision_id"]
         before = self._attempts.get(decision)
         if before is None:
             raise IntegrityError(f"entry {index} is an attempt of no earlier decision")
@@ -129,15 +133,15 @@ class Story:
         self._blocked.judge(index, permit, self._tenants.get(decision))
         self._released.spend(index, decision, entry)
         self._stand_on(index, decision, entry, permit)
-        self._budgeted.reserve(index, (decision, before + 1), permit)
+        self._budgeted.reserve(index, (decision, before + 1), entry)
         self._attempts[decision] = before + 1
-        self.open_permits[decision, before + 1] = str(permit.get("deployment"))
+        self.open_permits[decision, before + 1] = permit["deployment"]
 
     def _stand_on(
         self, index: int, decision: str, entry: Mapping[str, Any], permit: Mapping[str, Any]
     ) -> None:
         """A later attempt stands on its own evaluation and on all that came before it (I3)."""
-        digest, bundle = entry.get("evaluation"), str(permit.get("bundle"))
+        digest, bundle = entry.get("evaluation"), permit["bundle"]
         if not isinstance(digest, str):
             raise IntegrityError(f"entry {index} permits on the strength of no evaluation")
         named = (entry.get("bundle", bundle), entry.get("quarantine", permit.get("quarantine")))
@@ -149,16 +153,15 @@ class Story:
         if digest not in before:
             before = (*before, digest)
             self._decided[decision] = (own, before)
-        pair = (str(permit.get("deployment")), str(permit.get("form", "raw")))
+        pair = (permit["deployment"], permit.get("form", "raw"))
         for each in before:
             self.stood_on.setdefault(each, {}).setdefault(pair, index)
 
     def _close(self, index: int, entry: Mapping[str, Any]) -> None:
-        attempt = entry.get("attempt")
-        named = (str(entry.get("decision_id")), attempt if type(attempt) is int else 0)
+        named = (entry["decision_id"], entry["attempt"])
         deployment = self.open_permits.pop(named, None)
         if deployment is None:
             raise IntegrityError(f"entry {index} is the outcome of no open permit")
-        if entry.get("deployment") != deployment:
+        if entry["deployment"] != deployment:
             raise IntegrityError(f"entry {index} is the outcome of another deployment")
         self._budgeted.settle(index, named, entry)

@@ -1,0 +1,178 @@
+"""Of what type the fields are that rules read: judged before any rule reads one. Pure.
+
+The types are in audit/FORMAT.md, "Types". Past `check_types` a rule may trust them: what an entry
+says can then be false, and never of another type than the rule compares.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from transire.errors import IntegrityError
+
+__all__ = ["check_types", "moment_of"]
+
+_RULED: Final = ("policy.", "quarantine.", "review.")
+_RULED_KINDS: Final = frozenset({"access.key_created", "decision", "attempt", "outcome", "erasure"})
+_MOMENT: Final = re.compile(
+    r"(?:19[7-9]|[2-8][0-9]{2})[0-9]-[0-9]{2}-[0-9]{2}"
+    r"T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{6})?(?:Z|\+00:00)"
+)
+"""UTC, of the years 1970 to 8999: a minute before or after is a moment, too."""
+
+Judge = Callable[[object], bool]
+
+
+def moment_of(text: str) -> datetime:
+    """The moment a field names.
+
+    Raises:
+        ValueError: it names none.
+    """
+    if _MOMENT.fullmatch(text) is None:
+        raise ValueError("not a moment")
+    return datetime.fromisoformat(text).astimezone(UTC)
+
+
+def check_types(index: int, entry: Mapping[str, Any]) -> None:
+    """Judge the fields of one entry; what is null counts as absent, but for an entry's own.
+
+    Raises:
+        IntegrityError: a field is of another type than the rules read, or a needed one is missing.
+    """
+    what = f"entry {index}"
+    _need(what, entry, {"kind": _is_text, "id": _is_text, "ts": _is_moment})
+    _allow(what, entry, _EVERYWHERE)
+    kind = entry["kind"]
+    if kind.startswith(_RULED) or kind in _RULED_KINDS:
+        _allow(what, entry, _FIELDS)
+        _allow(what, entry, {"quarantine": _is_kept if kind == "policy.genesis" else _is_number})
+        _need(what, entry, _NEEDED.get(kind, {}))
+    if kind == "decision" and entry.get("outcome") == "review_required":
+        _need(what, entry, {"review_id": _is_text, "review": _is_hold})
+    if entry.get("permit") is not None:
+        permit = entry["permit"]
+        _need(what, permit, _PERMIT)
+        if not all(judge(permit[name]) for name, judge in _IN_PERMIT.items() if name in permit):
+            raise IntegrityError(f"{what} has a permit with a field of another type")
+        if not all(map(_is_reservation, permit.get("reserved", ()))):
+            raise IntegrityError(f"{what} reserves what is no reservation")
+
+
+def _need(what: str, fields: Mapping[str, Any], judges: Mapping[str, Judge]) -> None:
+    for name, judge in judges.items():
+        if not judge(fields.get(name)):
+            raise IntegrityError(f"{what} lacks a `{name}` of its type")
+
+
+def _allow(what: str, fields: Mapping[str, Any], judges: Mapping[str, Judge]) -> None:
+    for name, judge in judges.items():
+        if fields.get(name) is not None and not judge(fields[name]):
+            raise IntegrityError(f"{what} has a `{name}` of another type")
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)
+
+
+def _is_number(value: object) -> bool:
+    return type(value) is int  # a bool is none
+
+
+def _is_list(value: object) -> bool:
+    return isinstance(value, list)
+
+
+def _is_object(value: object) -> bool:
+    return isinstance(value, dict)
+
+
+def _are_texts(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(inner, str) for inner in value)
+
+
+def _is_moment(value: object) -> bool:
+    try:
+        return isinstance(value, str) and moment_of(value) is not None
+    except ValueError:
+        return False
+
+
+def _holds(value: object, judges: Mapping[str, Judge]) -> bool:
+    """Whether it is an object, and those of these fields that it has are of their type."""
+    return isinstance(value, dict) and all(
+        value.get(name) is None or judge(value[name]) for name, judge in judges.items()
+    )
+
+
+def _is_request(value: object) -> bool:
+    return _holds(value, {"mac": _is_text, "content": _is_text})
+
+
+def _is_pair(value: object) -> bool:
+    return _holds(value, {"deployment": _is_text, "form": _is_text})
+
+
+def _is_kept(value: object) -> bool:
+    return _holds(value, {"version": _is_number, "blocked": _are_texts})
+
+
+def _is_hold(value: object) -> bool:
+    is_one = _holds(value, {"queues": _are_texts, "expires_at": _is_moment})
+    return is_one and isinstance(value, dict) and bool(value.get("queues"))
+
+
+def _is_reservation(row: object) -> bool:
+    return (
+        isinstance(row, dict)
+        and row.keys() == _RESERVATION.keys()
+        and all(judge(row[name]) for name, judge in _RESERVATION.items())
+        and row["micro_usd"] >= 0
+    )
+
+
+_RESERVATION: Final[Mapping[str, Judge]] = {
+    **dict.fromkeys(("budget", "key", "period"), _is_text),
+    **dict.fromkeys(("micro_usd", "limit_micro_usd"), _is_number),
+}
+_EVERYWHERE: Final[Mapping[str, Judge]] = {
+    "permit": _is_object,
+    "evaluation": _is_text,
+    "facts": _is_text,
+    "sd": _are_texts,
+}
+_FIELDS: Final[Mapping[str, Judge]] = {
+    **dict.fromkeys(
+        ("app", "author", "bundle", "bundle_digest", "by", "decision_id", "deployment"), _is_text
+    ),
+    **dict.fromkeys(("holder", "key_id", "minted_by", "mode", "outcome", "parent"), _is_text),
+    **dict.fromkeys(("queue", "request_bundle", "review_id", "status", "subject"), _is_text),
+    **dict.fromkeys(("subject_id", "tenant"), _is_text),
+    **dict.fromkeys(("attempt", "charged_micro_usd", "http_status", "version"), _is_number),
+    **dict.fromkeys(("approved_by", "erased", "noted"), _are_texts),
+    "request": _is_request,
+    "chosen": _is_pair,
+    "review": _is_object,
+}
+_NEEDED: Final[Mapping[str, Mapping[str, Judge]]] = {
+    "policy.genesis": {"bundle_digest": _is_text},
+    "policy.activated": {"bundle_digest": _is_text},
+    "quarantine.imposed": {"version": _is_number, "subject": _is_text, "subject_id": _is_text},
+    "quarantine.lifted": {"version": _is_number, "subject": _is_text, "subject_id": _is_text},
+    "access.key_created": {"key_id": _is_text},
+    "attempt": {"decision_id": _is_text, "permit": _is_object},
+    "outcome": {"decision_id": _is_text, "attempt": _is_number, "deployment": _is_text},
+    "review.approved": {"queue": _is_text, "by": _is_text},
+    "erasure": {"erased": _are_texts},
+}
+_PERMIT: Final[Mapping[str, Judge]] = {
+    "attempt": _is_number,
+    **dict.fromkeys(("deployment", "provider", "bundle"), _is_text),
+}
+_IN_PERMIT: Final[Mapping[str, Judge]] = {
+    **dict.fromkeys(("form", "content", "wire", "cause"), _is_text),
+    "quarantine": _is_number,
+    "expires_at": _is_moment,
+    "reserved": _is_list,
+}
