@@ -149,9 +149,6 @@ class Dispatch:
         recorded = await self._permitted(case, choice, wire, release, account, cause)
         sent = self.clock.monotonic()
         attempt_s = account.remaining_s(sent) * _ATTEMPT_SHARE
-        account.permits += 1
-        account.ignored = (*case.request.body.ignored, *wire.ignored)
-        self.health.started(pair.deployment)
         try:
             exchange = await self.forwarder.send(
                 recorded, wire, is_stream=is_stream, timeout_s=attempt_s
@@ -212,6 +209,9 @@ class Dispatch:
                 budgets=self.governed().bundle.catalog.budgets,
             )
         self.observer.stage("record", self.clock.monotonic() - started)
+        account.permits += 1
+        account.ignored = (*case.request.body.ignored, *wire.ignored)
+        self.health.started(wire.deployment.id)
         return recorded
 
     def _unopened(self, recorded: Recorded[Permit], error: Exception | None, sent: float) -> None:
