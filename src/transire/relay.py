@@ -17,10 +17,7 @@ from transire.domain.deployment import Price
 from transire.domain.failures import failure_of, retry_after_of
 from transire.domain.outward import Exchange
 from transire.domain.permit import Outcome, OutcomeStatus
-from transire.domain.ports import (
-    Clock,
-    Mend,
-)
+from transire.domain.ports import Clock, Mend
 from transire.domain.receiving import Receive
 from transire.domain.request import JsonValue
 from transire.domain.restoring import Restorer

@@ -30,9 +30,7 @@ from transire.domain.bundle import Quarantine
 from transire.domain.decision import Classification, Redaction
 from transire.domain.ids import BundleDigest, DataClass, DeploymentId, ProviderId
 from transire.domain.outward import Wire
-from transire.domain.ports import (
-    Governed,
-)
+from transire.domain.ports import Governed
 from transire.domain.request import Assertions, RoutingRequest
 from transire.errors import TransireError, UpstreamError
 from transire.limits.sessions import SessionMemory

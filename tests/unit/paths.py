@@ -48,12 +48,7 @@ from transire.domain.ids import (
 from transire.domain.log import Receipt
 from transire.domain.outward import Wire
 from transire.domain.permit import Outcome, Permit, Recorded
-from transire.domain.ports import (
-    Governed,
-    Inspector,
-    Release,
-    Violation,
-)
+from transire.domain.ports import Governed, Inspector, Release, Violation
 from transire.domain.receiving import Receive
 from transire.domain.request import Assertions, Body, Principal, RoutingRequest
 from transire.errors import (

@@ -51,10 +51,7 @@ from transire.domain.ids import (
 from transire.domain.log import Receipt
 from transire.domain.outward import Wire
 from transire.domain.permit import OutcomeStatus, Permit, Recorded
-from transire.domain.ports import (
-    Release,
-    Violation,
-)
+from transire.domain.ports import Release, Violation
 from transire.domain.request import Assertions, RoutingRequest
 from transire.errors import (
     ContractViolated,

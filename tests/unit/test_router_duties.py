@@ -13,9 +13,7 @@ from transire.domain.decision import Effect, Obligation
 from transire.domain.ids import DataClass, DeploymentId, Jurisdiction, ReviewId
 from transire.domain.outward import Wire
 from transire.domain.permit import OutcomeStatus
-from transire.domain.ports import (
-    Release,
-)
+from transire.domain.ports import Release
 from transire.domain.request import Assertions
 from transire.errors import (
     PolicyDenied,

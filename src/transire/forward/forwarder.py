@@ -16,10 +16,7 @@ from transire.domain.answer import Chunk, Completion
 from transire.domain.deployment import Deployment
 from transire.domain.outward import Exchange, Wire
 from transire.domain.permit import Permit, Recorded
-from transire.domain.ports import (
-    Clock,
-    Keyed,
-)
+from transire.domain.ports import Clock, Keyed
 from transire.domain.request import Body
 from transire.errors import IntegrityError, StaleError, UpstreamError
 from transire.forward.openai import BadShapeError, read_chunk, read_completion, read_error

@@ -11,9 +11,7 @@ import orjson
 
 from transire.domain.deployment import Deployment
 from transire.domain.outward import Wire
-from transire.domain.ports import (
-    Keyed,
-)
+from transire.domain.ports import Keyed
 from transire.domain.request import Body, Pointer, path_of
 
 __all__ = ["build_wire"]

@@ -17,10 +17,7 @@ from transire.domain.decision import Case, Choice, Form, Hold
 from transire.domain.log import Change, Condition, Item, Receipt
 from transire.domain.outward import Wire
 from transire.domain.permit import Outcome, OutcomeStatus, Permit, Recorded
-from transire.domain.ports import (
-    Clock,
-    Release,
-)
+from transire.domain.ports import Clock, Release
 from transire.domain.request import JsonValue, RoutingRequest
 from transire.errors import (
     BudgetExceeded,

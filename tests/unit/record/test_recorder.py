@@ -26,9 +26,7 @@ from transire.domain.ids import DeploymentId, ReviewId, TenantId
 from transire.domain.log import Change, Condition
 from transire.domain.outward import Wire
 from transire.domain.permit import Outcome, OutcomeStatus, Permit, Recorded
-from transire.domain.ports import (
-    Release,
-)
+from transire.domain.ports import Release
 from transire.domain.request import Assertions, Part, PartKind
 from transire.errors import (
     BudgetExceeded,
