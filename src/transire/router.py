@@ -283,7 +283,6 @@ class Router:
         release = release if choice.released_by else None
         history: list[tuple[Pair, UpstreamError | None]] = []
         cause, moves, paid = "first", 0, 0
-        self.retries.first()
         while True:
             account.trying = choice.candidate.pair.deployment
             try:
@@ -293,6 +292,8 @@ class Router:
                 if not account.permits or moves == _STALE_TRIES:
                     raise
             else:
+                if account.permits == 1:  # not before: a first attempt that went stale is none
+                    self.retries.first()
                 if isinstance(made, Routed):
                     return made
                 failed = made

@@ -251,3 +251,11 @@ async def test_a_stream_that_must_hold_something_is_fetched_whole(
     assert (routed.completion is None) == is_relayed
     if routed.relay is not None:
         await routed.relay.cancel()
+
+
+async def test_a_first_attempt_that_went_stale_earns_nothing(path: Path) -> None:
+    path.recorder.errors = [StaleError("moved"), StaleError("moved")]
+
+    await path.router.route(request())
+
+    assert path.retries.firsts == 1

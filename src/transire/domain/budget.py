@@ -16,7 +16,6 @@ from transire.domain.request import Principal
 from transire.errors import BudgetExceeded
 
 __all__ = [
-    "BUDGET_PREFIX",
     "Budget",
     "Period",
     "Scope",
@@ -30,7 +29,7 @@ __all__ = [
     "sums_after",
 ]
 
-BUDGET_PREFIX: Final = "budget/"
+_PREFIX: Final = "budget/"
 """State keys of budgets begin so."""
 
 
@@ -118,7 +117,7 @@ def sum_key(budget: Budget, key_id: str = "") -> str:
     Days and months are counted apart: their names do not compare.
     """
     each = f"/{key_id}" if budget.scope is Scope.KEY else ""
-    return f"{BUDGET_PREFIX}{budget.id}/{budget.period}{each}"
+    return f"{_PREFIX}{budget.id}/{budget.period}{each}"
 
 
 def spend_of(budget: Budget, principal: Principal, moment: datetime, micro_usd: int) -> Spend:

@@ -18,7 +18,7 @@ __all__ = ["Outcome", "OutcomeStatus", "Permit", "Recorded", "Tried"]
 
 T_co = TypeVar("T_co", covariant=True)
 _NOT_SENT: Final = frozenset({"connect", "no_credential", "not_sent", "stale"})
-"""Failures before the first byte of a request (docs/reference/names.md has them all)."""
+"""Classes of failures (`domain.failures`) in which no byte of the request has left."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
