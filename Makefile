@@ -1,5 +1,6 @@
 # make demo   run the main job on a fresh machine (ARGS="--once --port 8080 --json --data DIR")
 # make test   exactly what CI runs
+# make explore  the property tests with new examples, and more of them (minutes)
 # make bench  honest ratios on this machine (ARGS=… as `transire bench` takes them)
 SHELL := /bin/bash
 PY ?= python3
@@ -7,7 +8,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
-.PHONY: install demo test bench check fast format clean
+.PHONY: install demo test explore bench check fast format clean
 
 install: $(VENV)/.installed
 
@@ -23,6 +24,9 @@ demo: install
 
 test: install check
 	@$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+
+explore: install
+	@HYPOTHESIS_PROFILE=explore $(BIN)/python -m pytest -n 2 tests/properties $(ARGS)
 
 check: install
 	@$(BIN)/ruff format --check src tests audit

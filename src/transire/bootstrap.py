@@ -23,8 +23,9 @@ from transire.classify.pool import ScanPool
 from transire.clock import SystemClock
 from transire.dispatch import Dispatch
 from transire.domain.bundle import Quarantine
+from transire.domain.governed import Governed
 from transire.domain.ids import PersonId
-from transire.domain.ports import Clock, Governed
+from transire.domain.ports import Clock
 from transire.errors import GovernanceUnavailable, TransireError
 from transire.forward.fallback import AttemptPlan
 from transire.forward.forwarder import OpenAIForwarder
@@ -42,6 +43,7 @@ from transire.observe.metrics import Metrics
 from transire.opening import close_open_permits, found, open_keys, open_writer
 from transire.outbound.client import Bounds, Outbound
 from transire.outbound.secrets import Secrets
+from transire.pursuit import Pursuit
 from transire.record.front import LogFront
 from transire.record.query import Projection
 from transire.record.recorder import LogRecorder
@@ -288,16 +290,22 @@ async def _wire(
             governed=steering.current,
             recorder=recorder,
             reviews=reviews,
-            dispatch=dispatch,
-            validator=validator,
-            attempts=AttemptPlan(),
-            notes=Notes(keyed),
-            retries=RetryBudget(
-                clock,
-                share=settings.upstream.retry_share,
-                per_s=settings.upstream.retries_per_s,
-                most=settings.upstream.retries_saved,
+            pursuit=Pursuit(
+                governed=steering.current,
+                dispatch=dispatch,
+                attempts=AttemptPlan(),
+                notes=Notes(keyed),
+                retries=RetryBudget(
+                    clock,
+                    share=settings.upstream.retry_share,
+                    per_s=settings.upstream.retries_per_s,
+                    most=settings.upstream.retries_saved,
+                ),
+                sessions=sessions,
+                observer=metrics,
+                clock=clock,
             ),
+            validator=validator,
             sessions=sessions,
             observer=metrics,
             clock=clock,

@@ -14,9 +14,10 @@ from transire.domain.answer import Completion
 from transire.domain.decision import Case, Choice
 from transire.domain.deployment import Deployment
 from transire.domain.failures import retry_after_of
+from transire.domain.governed import Governed
 from transire.domain.outward import Forwarder, Health, Wire
 from transire.domain.permit import Outcome, OutcomeStatus, Permit, Recorded
-from transire.domain.ports import Clock, Governed, Inspector, Observer, Recorder, Release, Validator
+from transire.domain.ports import Clock, Inspector, Observer, Recorder, Release, Validator
 from transire.domain.request import RoutingRequest
 from transire.domain.taxonomy import Taxonomy
 from transire.errors import ContractViolated, StaleError, UpstreamError

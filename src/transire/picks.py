@@ -8,9 +8,12 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from transire.domain.authorization import Effect, Form, Pair
 from transire.domain.bundle import Bundle
-from transire.domain.decision import Candidate, Case, Choice, Effect, Form, Pair
-from transire.domain.ports import Governed, Mend, Release, Validator
+from transire.domain.decision import Case, Choice
+from transire.domain.governed import Governed
+from transire.domain.ports import Mend, Release, Validator
+from transire.domain.ranking import Candidate
 from transire.domain.request import RoutingRequest
 from transire.domain.restoring import Restorer
 from transire.errors import IntegrityError

@@ -10,11 +10,13 @@ from collections.abc import Sequence
 from typing import Final
 
 from transire.account import Account
+from transire.domain.authorization import Authorization, Effect, Form
 from transire.domain.bundle import Bundle
-from transire.domain.decision import Authorization, Case, Effect, Form
+from transire.domain.decision import Case
+from transire.domain.governed import Governed
 from transire.domain.ids import DataClass, PolicyId
 from transire.domain.permit import Tried
-from transire.domain.ports import Governed, Violation
+from transire.domain.ports import Violation
 from transire.domain.receiving import Received
 from transire.domain.request import RoutingRequest, path_of
 from transire.errors import (

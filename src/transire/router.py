@@ -1,4 +1,4 @@
-"""The path on one page: classify, authorize, score, review, and each attempt in turn (`dispatch`).
+"""The path on one page: classify, authorize, score, review, and the attempts (`pursuit`).
 
 Every request, streaming or not, takes these steps in this order (I7). What keeps the order
 is the types: `Forwarder.send` takes a `Recorded[Permit]`, which only the record stage makes, for a
@@ -6,35 +6,25 @@ candidate, which only the scorer makes, of a permitted verdict, which only polic
 
 INVARIANT (I1): nothing here forwards; `Dispatch.attempt` does, behind a recorded permit.
 INVARIANT (I2): the scorer is handed an `Authorization` and draws from its `permitted` alone.
-INVARIANT (I3): each later attempt is drawn from the request's set narrowed by the set of now.
 INVARIANT (I4): any error on the way is recorded as a refusal and raised; nothing turns that off.
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
-from typing import Final, TypeVar
+from typing import TypeVar
 
 from transire.account import Account
-from transire.dispatch import Dispatch, Routed
-from transire.domain.decision import (
-    Case,
-    Choice,
-    Classification,
-    Hold,
-    Pair,
-    Redaction,
-)
+from transire.dispatch import Routed
+from transire.domain.classification import Classification, Redaction
+from transire.domain.decision import Case, Choice, Hold
+from transire.domain.governed import Governed
 from transire.domain.permit import Tried
 from transire.domain.ports import (
-    Attempts,
     Clock,
-    Governed,
-    Notes,
     Observer,
     Recorder,
     Release,
-    Retries,
     Reviews,
     Sessions,
     Validator,
@@ -42,13 +32,12 @@ from transire.domain.ports import (
 from transire.domain.request import RoutingRequest
 from transire.errors import (
     BudgetExceeded,
-    ContractViolated,
     ReviewRequired,
     StaleError,
     TransireError,
-    UpstreamError,
 )
-from transire.picks import free, may_note, redeclared, seed_of
+from transire.picks import free, seed_of
+from transire.pursuit import STALE_TRIES, Pursuit
 from transire.refusals import (
     refuse_empty,
     refuse_late,
@@ -60,8 +49,6 @@ from transire.unforeseen import as_refusal
 __all__ = ["Advice", "Router"]
 
 T = TypeVar("T")
-_STALE_TRIES: Final = 3
-"""How often a request is authorized anew when governed state moves before its commit."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,11 +72,8 @@ class Router:
     governed: Callable[[], Governed]
     recorder: Recorder
     reviews: Reviews
-    dispatch: Dispatch
+    pursuit: Pursuit
     validator: Validator
-    attempts: Attempts
-    notes: Notes
-    retries: Retries
     sessions: Sessions
     observer: Observer
     clock: Clock
@@ -171,7 +155,7 @@ class Router:
     async def _route(self, request: RoutingRequest, account: Account) -> Routed:
         request, release = await self._admitted(request)
         moved: TransireError = StaleError("the governed state kept moving; send the request again")
-        for _ in range(_STALE_TRIES):
+        for _ in range(STALE_TRIES):
             governed = self.governed()
             case = account.case = await self._decide(request, governed)
             choice = self._pick(case, governed, release)
@@ -179,7 +163,7 @@ class Router:
                 if isinstance(choice, Hold):
                     await self._hold(case, choice, governed, account)
                 else:
-                    return await self._answer(case, choice, governed, release, account)
+                    return await self.pursuit.answer(case, choice, governed, release, account)
             except (StaleError, BudgetExceeded) as raised:
                 # Of a budget, others took what was left: something cheaper may still fit.
                 if account.permits:
@@ -270,91 +254,6 @@ class Router:
             f"waits for a person as `{review_id}` in {_listed(hold.queues)}: poll `GET /v1/reviews/"
             f"{review_id}`, then send the same again with `x-transire-review-id: {review_id}`",
             facts={"review_id": review_id, "queues": sorted(hold.queues)},
-        )
-
-    async def _answer(
-        self,
-        case: Case,
-        choice: Choice,
-        governed: Governed,
-        release: Release | None,
-        account: Account,
-    ) -> Routed:
-        release = release if choice.released_by else None
-        history: list[tuple[Pair, UpstreamError | None]] = []
-        cause, moves, paid = "first", 0, 0
-        while True:
-            account.trying = choice.candidate.pair.deployment
-            try:
-                made = await self.dispatch.attempt(case, choice, governed, release, account, cause)
-            except StaleError:
-                moves += 1
-                if not account.permits or moves == _STALE_TRIES:
-                    raise
-            else:
-                if account.permits == 1:  # not before: a first attempt that went stale is none
-                    self.retries.first()
-                if isinstance(made, Routed):
-                    return made
-                failed = made
-                broken = failed if isinstance(failed, UpstreamError) else None
-                history.append((choice.candidate.pair, broken))
-                account.tried.append(Tried.of(account.trying, failed))
-                case = replace(case, request=self.sessions.failed(case.request, account.trying))
-            case = account.case = await self._again(case, governed, failed, release)
-            following = self.attempts.next_attempt(
-                free(case.ranking.candidates, release),
-                history,
-                budget=governed.bundle.routing.max_attempts,
-                remaining_s=account.remaining_s(self.clock.monotonic()),
-            )
-            if following is None:
-                raise failed
-            if len(history) > paid and not self.retries.again():
-                self.observer.left_untried()
-                raise failed
-            paid = len(history)
-            candidate, cause = following
-            choice = replace(choice, candidate=candidate)
-
-    async def _again(
-        self,
-        case: Case,
-        governed: Governed,
-        failed: UpstreamError | ContractViolated,
-        release: Release | None,
-    ) -> Case:
-        """Authorize once more, as of now, and narrow: never widen (I3)."""
-        current = self.governed()
-        request, newer, redaction = case.request, case.reclassified, case.redaction
-        if isinstance(failed, ContractViolated) and may_note(case, governed, current, release):
-            request = await self.notes.noted(request, failed)
-            if request is not case.request:
-                newer = await self._classify(request, current)
-        if current.detector.digest != (newer or case.classification).detector_digest:
-            newer = await self._classify(request, current)
-        if newer is not None:
-            # A narrower set is always sound: the redacted form, which only the earlier detector
-            # has judged, is given up.
-            redaction = None
-        now = current.authorizer.authorize(
-            request,
-            newer or case.classification,
-            redaction,
-            quarantine=current.quarantine,
-            now=self.clock.now(),
-        )
-        self.sessions.saw(request, now, current.bundle.routing.sessions)
-        narrowed = case.authorization.narrowed_by(now)
-        ranking = governed.scorer.rank(
-            request,
-            case.classification,
-            narrowed,
-            exclude=redeclared(governed, current),
-            seed=seed_of(request),
-        )
-        return replace(
-            case, request=request, authorization=narrowed, ranking=ranking, reclassified=newer
         )
 
     async def _refuse(

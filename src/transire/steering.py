@@ -20,9 +20,9 @@ import structlog
 from transire.bundle.compiled import CompiledBundle
 from transire.bundle.lifecycle import active_digest, load_bundle
 from transire.bundle.quarantine import VERSION_KEY, read_quarantine
+from transire.domain.governed import Governed
 from transire.domain.log import DecisionLog
 from transire.domain.pack import Pack
-from transire.domain.ports import Governed
 from transire.errors import GovernanceUnavailable
 
 __all__ = ["Steering"]

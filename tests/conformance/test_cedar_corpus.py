@@ -16,7 +16,7 @@ import pytest
 
 from transire.authorize.effects import Answer, combine
 from transire.authorize.engine import ask
-from transire.domain.decision import Effect
+from transire.domain.authorization import Effect
 
 
 def _effect(answer: Answer) -> Effect:

@@ -22,9 +22,10 @@ from tests.unit.score.fleets import (
 from transire.bundle.acts import ACTIVE_KEY
 from transire.bundle.quarantine import VERSION_KEY
 from transire.clock import SystemClock
-from transire.domain.decision import Candidate, Case, Choice, Hold, Ranking, Terms
+from transire.domain.decision import Case, Choice, Hold
 from transire.domain.log import Change, Item, Receipt
 from transire.domain.outward import Wire
+from transire.domain.ranking import Candidate, Ranking, Terms
 from transire.errors import (
     GovernanceUnavailable,
     IntegrityError,

@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TypeAlias
 
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from tests.unit.authorize.worlds import (
     APPLICATION,
@@ -25,8 +25,8 @@ from transire.authorize.engine import CedarEngine, ask, context_of
 from transire.bundle.compile import compile_bundle
 from transire.bundle.compiled import CompiledBundle
 from transire.bundle.entities import uid
+from transire.domain.authorization import Authorization, Effect, Facts, Form, Pair, Verdict
 from transire.domain.bundle import Quarantine
-from transire.domain.decision import Authorization, Effect, Facts, Form, Pair, Verdict
 from transire.domain.ids import (
     DataClass,
     DeploymentId,
@@ -191,7 +191,6 @@ def _pairs(authorization: Authorization) -> set[Pair]:
 
 
 @given(bundles, assertions, contents)
-@settings(max_examples=60)
 def test_no_request_gets_more_than_the_same_body_without_assertions(
     generated: list[Rule], asserted: Assertions, content: tuple[frozenset[DataClass], bool, bool]
 ) -> None:
@@ -203,7 +202,6 @@ def test_no_request_gets_more_than_the_same_body_without_assertions(
 
 
 @given(bundles, assertions, assertions, contents)
-@settings(max_examples=30)
 def test_a_limit_added_to_assertions_never_opens_a_pair(
     generated: list[Rule],
     asserted: Assertions,
@@ -224,7 +222,6 @@ def test_a_limit_added_to_assertions_never_opens_a_pair(
     Assertions(),
     (frozenset(), False, False),
 )
-@settings(max_examples=30)
 def test_a_new_forbid_never_opens_a_pair(
     generated: list[Rule],
     added: Rule,
@@ -238,7 +235,6 @@ def test_a_new_forbid_never_opens_a_pair(
 
 
 @given(bundles, assertions, contents, st.sampled_from(["nordwind", "atlantic", "acme-it"]))
-@settings(max_examples=40)
 def test_a_quarantine_never_opens_a_pair_and_closes_all_of_its_target(
     generated: list[Rule],
     asserted: Assertions,
@@ -259,7 +255,6 @@ def test_a_quarantine_never_opens_a_pair_and_closes_all_of_its_target(
 
 
 @given(bundles, assertions, contents)
-@settings(max_examples=40)
 def test_a_redacted_form_changes_no_raw_verdict(
     generated: list[Rule], asserted: Assertions, content: tuple[frozenset[DataClass], bool, bool]
 ) -> None:
@@ -282,7 +277,6 @@ def test_a_redacted_form_changes_no_raw_verdict(
 
 
 @given(timed_bundles, st.lists(all_facts, min_size=1, max_size=2), st.integers(-70_000, 70_000))
-@settings(max_examples=40)
 def test_profiles_and_memo_answer_as_asking_one_by_one_does(
     generated: list[Rule], many: list[Facts], shift_ms: int
 ) -> None:
@@ -323,7 +317,6 @@ def _one_by_one(
 
 
 @given(bundles, all_facts)
-@settings(max_examples=40)
 def test_whatever_errs_is_forbidden(generated: list[Rule], fact: Facts) -> None:
     erring: Rule = ("forbid", SCOPES[2], [(True, OVERFLOW)])
     compiled = _compiled([*generated, erring])
@@ -337,7 +330,6 @@ def test_whatever_errs_is_forbidden(generated: list[Rule], fact: Facts) -> None:
 
 
 @given(bundles, assertions, contents)
-@settings(max_examples=40)
 def test_recorded_facts_lead_to_the_same_evaluation_again(
     generated: list[Rule], asserted: Assertions, content: tuple[frozenset[DataClass], bool, bool]
 ) -> None:
@@ -361,7 +353,6 @@ def test_recorded_facts_lead_to_the_same_evaluation_again(
 
 
 @given(assertions, contents)
-@settings(max_examples=25)
 def test_a_forbidden_deployment_more_changes_no_other_verdict(
     asserted: Assertions, content: tuple[frozenset[DataClass], bool, bool]
 ) -> None:

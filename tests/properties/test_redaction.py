@@ -9,7 +9,7 @@ from tests.unit.classify.detectors import Keys, detector_of, request_of, text_pa
 from transire.classify.placeholders import conversation_key, placeholder_namer
 from transire.classify.recognizers import MESSAGE_LEVEL
 from transire.classify.redact import replacements
-from transire.domain.decision import Finding, Redaction
+from transire.domain.classification import Finding, Redaction
 from transire.domain.ids import DataClass
 
 DETECTOR = detector_of()

@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 
 import orjson
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from tests.conftest import FakeClock
 from tests.fakes import MemoryLog
@@ -27,10 +27,10 @@ from transire.bundle.acts import ACTIVE_KEY
 from transire.bundle.compiled import CompiledBundle
 from transire.bundle.quarantine import VERSION_KEY
 from transire.domain.bundle import Quarantine
-from transire.domain.decision import Classification, Redaction
+from transire.domain.classification import Classification, Redaction
+from transire.domain.governed import Governed
 from transire.domain.ids import BundleDigest, DataClass, DeploymentId, ProviderId
 from transire.domain.outward import Wire
-from transire.domain.ports import Governed
 from transire.domain.request import Assertions, RoutingRequest
 from transire.errors import TransireError, UpstreamError
 from transire.limits.sessions import SessionMemory
@@ -196,7 +196,6 @@ moments = st.builds(
 
 
 @given(st.lists(moments, min_size=1, max_size=BUDGET), st.lists(bundles, min_size=1, max_size=3))
-@settings(max_examples=40)
 def test_every_attempt_of_any_history_is_replayable(
     history: list[Moment], many: list[list[Rule]]
 ) -> None:
@@ -218,7 +217,6 @@ def test_every_attempt_of_any_history_is_replayable(
     st.sampled_from(["CONTACT", "HEALTH"]).map(DataClass),
     st.sampled_from(["eu-economy", "us-premium", "nowhere"]).map(DeploymentId),
 )
-@settings(max_examples=30)
 def test_a_turn_of_a_session_replays_without_the_session(
     history: list[Moment], many: list[list[Rule]], earlier: DataClass, answered: DeploymentId
 ) -> None:

@@ -11,7 +11,7 @@ from tests.unit.classify.detectors import detector_of, request_of
 from transire.classify.recurrences import Recurrences
 from transire.classify.restore import Original, TextRestorer
 from transire.domain.answer import AnswerChoice, Chunk, ChunkChoice, Completion
-from transire.domain.decision import Redaction
+from transire.domain.classification import Redaction
 from transire.domain.ids import DataClass
 
 DETECTOR = detector_of()

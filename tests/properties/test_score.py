@@ -17,9 +17,10 @@ from tests.unit.score.fleets import (
     verdict,
 )
 
-from transire.domain.decision import Effect, Form, Ranking, Verdict
+from transire.domain.authorization import Effect, Form, Verdict
 from transire.domain.deployment import DeploymentState
 from transire.domain.ids import DeploymentId
+from transire.domain.ranking import Ranking
 from transire.domain.request import Assertions
 from transire.score.breaker import Breaker, after_failure, after_success, allows, begin, reserve
 from transire.score.estimate import Question

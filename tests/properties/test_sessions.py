@@ -3,15 +3,15 @@
 from dataclasses import replace
 from typing import TypeAlias
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from tests.conftest import FakeClock
 from tests.properties.test_authorize import Rule, _compiled, _pairwise, bundles, classes
 from tests.unit.authorize.worlds import NOW, asking, judged, redacted
 
 from transire.authorize.cedar import CedarAuthorizer
+from transire.domain.authorization import Authorization
 from transire.domain.bundle import Quarantine
-from transire.domain.decision import Authorization
 from transire.domain.ids import ApplicationId, DataClass, TenantId
 from transire.domain.request import Assertions, RoutingRequest
 from transire.domain.session import Seen, Session, SessionRules
@@ -50,7 +50,6 @@ def authorized(
 
 
 @given(bundles, sessions, contents, classes)
-@settings(max_examples=60)
 def test_naming_a_session_never_opens_a_pair(
     generated: list[Rule],
     session: Session,
@@ -73,7 +72,6 @@ def test_naming_a_session_never_opens_a_pair(
 
 
 @given(turns)
-@settings(max_examples=40)
 def test_classes_of_a_session_never_shrink_while_it_lives(
     history: list[tuple[tuple[Classes, Classes, Classes], Classes, bool, int]],
 ) -> None:
@@ -104,7 +102,6 @@ steps = st.lists(st.tuples(owners, st.sampled_from(["s1", "s2", "s3"]), classes)
 
 
 @given(steps, st.integers(1, 3))
-@settings(max_examples=40)
 def test_what_others_do_never_moves_ones_own_sessions(
     history: list[tuple[tuple[str, str], str, Classes]], bound: int
 ) -> None:

@@ -18,22 +18,11 @@ from transire.domain.answer import (
     Completion,
     Usage,
 )
+from transire.domain.authorization import Authorization, Effect, Pair
 from transire.domain.bundle import Bundle, Quarantine
-from transire.domain.decision import (
-    Authorization,
-    Candidate,
-    Case,
-    Choice,
-    Classification,
-    Effect,
-    Finding,
-    Hold,
-    Pair,
-    Ranking,
-    Redaction,
-    Signals,
-    Terms,
-)
+from transire.domain.classification import Classification, Finding, Redaction, Signals
+from transire.domain.decision import Case, Choice, Hold
+from transire.domain.governed import Governed
 from transire.domain.ids import (
     ApplicationId,
     BundleDigest,
@@ -48,7 +37,8 @@ from transire.domain.ids import (
 from transire.domain.log import Receipt
 from transire.domain.outward import Wire
 from transire.domain.permit import Outcome, Permit, Recorded
-from transire.domain.ports import Governed, Inspector, Release, Violation
+from transire.domain.ports import Inspector, Release, Violation
+from transire.domain.ranking import Candidate, Ranking, Terms
 from transire.domain.receiving import Receive
 from transire.domain.request import Assertions, Body, Principal, RoutingRequest
 from transire.errors import (
@@ -57,6 +47,7 @@ from transire.errors import (
 )
 from transire.forward.fallback import AttemptPlan
 from transire.limits.sessions import SessionMemory
+from transire.pursuit import Pursuit
 from transire.router import Router
 
 COMPILED = compile_bundle(pack_files())
@@ -381,38 +372,47 @@ class Path:
     def __post_init__(self) -> None:
         self.recorder = FakeRecorder(self.events)
         self.forwarder = FakeForwarder(self.events)
+        dispatch = Dispatch(
+            governed=self.governed,
+            recorder=self.recorder,
+            forwarder=self.forwarder,
+            validator=self.validator,
+            inspector=self.inspector,
+            health=self.health,
+            observer=self.observer,
+            contradicts=lambda place, *_: place == "elsewhere",
+            clock=self.clock,
+        )
+        sessions = SessionMemory(self.clock)
         self.router = Router(
             governed=self.governed,
             recorder=self.recorder,
             reviews=self.reviews,
-            dispatch=Dispatch(
+            pursuit=Pursuit(
                 governed=self.governed,
-                recorder=self.recorder,
-                forwarder=self.forwarder,
-                validator=self.validator,
-                inspector=self.inspector,
-                health=self.health,
+                dispatch=dispatch,
+                attempts=AttemptPlan(),
+                notes=self.notes,
+                retries=self.retries,
+                sessions=sessions,
                 observer=self.observer,
-                contradicts=lambda place, *_: place == "elsewhere",
                 clock=self.clock,
             ),
             validator=self.validator,
-            attempts=AttemptPlan(),
-            notes=self.notes,
-            retries=self.retries,
-            sessions=SessionMemory(self.clock),
+            sessions=sessions,
             observer=self.observer,
             clock=self.clock,
         )
 
     def rewire(self, **parts: Any) -> None:
         """Other collaborators, wherever the path has them."""
-        dispatch, router = (
+        dispatch, pursuit, router = (
             {name: part for name, part in parts.items() if name in {f.name for f in fields(kind)}}
-            for kind in (Dispatch, Router)
+            for kind in (Dispatch, Pursuit, Router)
         )
-        made = replace(self.router.dispatch, **dispatch)
-        self.router = replace(self.router, **router, dispatch=made)
+        pursuit["dispatch"] = replace(self.router.pursuit.dispatch, **dispatch)
+        router["pursuit"] = replace(self.router.pursuit, **pursuit)
+        self.router = replace(self.router, **router)
 
     def governed(self) -> Governed:
         return Governed(

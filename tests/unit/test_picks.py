@@ -8,21 +8,13 @@ from tests.unit.paths import FakeValidator
 from tests.unit.record.cases import case as recorded_case
 from tests.unit.score.fleets import authorization_of, bundle_of, deployment, request_of, verdict
 
-from transire.domain.decision import (
-    Candidate,
-    Case,
-    Choice,
-    Effect,
-    Facts,
-    Form,
-    Obligation,
-    Pair,
-    Terms,
-    Verdict,
-)
+from transire.domain.authorization import Effect, Facts, Form, Obligation, Pair, Verdict
+from transire.domain.decision import Case, Choice
 from transire.domain.deployment import Deployment
+from transire.domain.governed import Governed
 from transire.domain.ids import DecisionId, DeploymentId, Purpose, ReviewId, Stakes
-from transire.domain.ports import Governed, Release
+from transire.domain.ports import Release
+from transire.domain.ranking import Candidate, Terms
 from transire.domain.request import Assertions
 from transire.errors import IntegrityError
 from transire.picks import (

@@ -8,20 +8,11 @@ import pytest
 from tests.conftest import FakeClock
 from tests.unit.paths import COMPILED, Path, request
 
-from transire.domain.decision import (
-    Authorization,
-    Case,
-    Classification,
-    Effect,
-    Facts,
-    Finding,
-    Form,
-    Pair,
-    Ranking,
-    Signals,
-    Verdict,
-)
+from transire.domain.authorization import Authorization, Effect, Facts, Form, Pair, Verdict
+from transire.domain.classification import Classification, Finding, Signals
+from transire.domain.decision import Case
 from transire.domain.ids import BundleDigest, DataClass, DeploymentId, PolicyId, Purpose, Stakes
+from transire.domain.ranking import Ranking
 from transire.domain.request import Assertions, Body, Part, PartKind
 from transire.errors import TransireError
 from transire.refusals import denial_reasons, refuse_empty

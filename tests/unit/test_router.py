@@ -28,18 +28,10 @@ from transire.domain.answer import (
     Completion,
     ToolCallDelta,
 )
+from transire.domain.authorization import Effect, Form, Pair, Verdict
 from transire.domain.bundle import Quarantine
-from transire.domain.decision import (
-    Candidate,
-    Choice,
-    Classification,
-    Effect,
-    Form,
-    Hold,
-    Pair,
-    Terms,
-    Verdict,
-)
+from transire.domain.classification import Classification
+from transire.domain.decision import Choice, Hold
 from transire.domain.ids import (
     DataClass,
     DeploymentId,
@@ -52,6 +44,7 @@ from transire.domain.log import Receipt
 from transire.domain.outward import Wire
 from transire.domain.permit import OutcomeStatus, Permit, Recorded
 from transire.domain.ports import Release, Violation
+from transire.domain.ranking import Candidate, Terms
 from transire.domain.request import Assertions, RoutingRequest
 from transire.errors import (
     ContractViolated,

@@ -9,7 +9,7 @@ from tests.conftest import FakeClock
 from tests.unit.authorize.worlds import finding
 from tests.unit.paths import ANSWER, CHUNK, LAST, FakeExchange, FakeForwarder, Path, request
 
-from transire.domain.decision import Effect, Obligation
+from transire.domain.authorization import Effect, Obligation
 from transire.domain.ids import DataClass, DeploymentId, Jurisdiction, ReviewId
 from transire.domain.outward import Wire
 from transire.domain.permit import OutcomeStatus

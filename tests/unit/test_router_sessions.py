@@ -7,7 +7,7 @@ import pytest
 from tests.conftest import FakeClock
 from tests.unit.paths import CHUNK, LAST, FakeExchange, Path, request
 
-from transire.domain.decision import Form
+from transire.domain.authorization import Form
 from transire.domain.ids import DataClass, DeploymentId
 from transire.domain.request import Assertions, RoutingRequest
 from transire.errors import PolicyDenied, StaleError, UpstreamError

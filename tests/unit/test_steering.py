@@ -18,10 +18,10 @@ from transire.bundle.quarantine import QUARANTINE_KEY, VERSION_KEY
 from transire.bundle.quarantine_acts import impose
 from transire.bundle.source import archive
 from transire.domain.bundle import Quarantine
+from transire.domain.governed import Governed
 from transire.domain.ids import PersonId
 from transire.domain.log import Item, Receipt
 from transire.domain.pack import Pack
-from transire.domain.ports import Governed
 from transire.errors import GovernanceUnavailable, IntegrityError, LogUncertain, NotFoundError
 from transire.steering import Steering
 

@@ -13,7 +13,8 @@ from transire.api.replay import LogArchive, replay
 from transire.authorize.cedar import CedarAuthorizer
 from transire.bootstrap import Installation
 from transire.bundle.compiled import CompiledBundle
-from transire.domain.decision import Effect, Hold
+from transire.domain.authorization import Effect
+from transire.domain.decision import Hold
 from transire.domain.deployment import Catalog
 from transire.domain.ids import PolicyId
 from transire.domain.request import Principal

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
+from transire.domain.authorization import Effect
 from transire.domain.bundle import Bundle
-from transire.domain.decision import Effect
 from transire.domain.ids import DeploymentId
 from transire.score.replay import ranking_from_record
 

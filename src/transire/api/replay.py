@@ -17,8 +17,8 @@ from transire.bootstrap import Installation
 from transire.bundle.compiled import CompiledBundle
 from transire.bundle.lifecycle import load_bundle
 from transire.bundle.quarantine import quarantine_at
+from transire.domain.authorization import Authorization, Facts, Form, Pair
 from transire.domain.bundle import Quarantine
-from transire.domain.decision import Authorization, Facts, Form, Pair
 from transire.domain.ids import (
     ApplicationId,
     BundleDigest,

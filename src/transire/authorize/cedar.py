@@ -19,16 +19,9 @@ from transire.authorize.memo import Memo
 from transire.authorize.narrowing import Limits
 from transire.authorize.receiving import Receiver
 from transire.bundle.compiled import CompiledBundle
+from transire.domain.authorization import Authorization, Facts, Form, Pair, Verdict
 from transire.domain.bundle import Quarantine
-from transire.domain.decision import (
-    Authorization,
-    Classification,
-    Facts,
-    Form,
-    Pair,
-    Redaction,
-    Verdict,
-)
+from transire.domain.classification import Classification, Redaction
 from transire.domain.ids import ApplicationId, DeploymentId, TenantId
 from transire.domain.receiving import Reception
 from transire.domain.request import Assertions, RoutingRequest
@@ -44,7 +37,7 @@ _NO_SESSION: Final = Session(digest="")
 
 
 class CedarAuthorizer:
-    """Implements `domain.ports.Authorizer` for one compiled bundle."""
+    """Implements `domain.governed.Authorizer` for one compiled bundle."""
 
     def __init__(self, compiled: CompiledBundle) -> None:
         self._compiled = compiled
@@ -69,7 +62,7 @@ class CedarAuthorizer:
         quarantine: Quarantine,
         now: datetime,
     ) -> Authorization:
-        """See `domain.ports.Authorizer`."""
+        """See `domain.governed.Authorizer`."""
         reader, assertions = self._reader, request.assertions
         application = reader.application(request.principal)
         reader.check(assertions, application)
@@ -135,7 +128,7 @@ class CedarAuthorizer:
         }
 
     def judges_answers(self, application: ApplicationId | None) -> bool:
-        """See `domain.ports.Authorizer`."""
+        """See `domain.governed.Authorizer`."""
         return application in self._receiver.applications
 
     def receive(  # noqa: D102 - the port's docstring says it

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
-from transire.domain.decision import Effect, Obligation
+from transire.domain.authorization import Effect, Obligation
 from transire.domain.ids import PolicyId
 
 __all__ = ["Answer", "Evaluation", "combine", "keeping", "stricter"]

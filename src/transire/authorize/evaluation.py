@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 
 from transire.authorize.effects import Evaluation
-from transire.domain.decision import Effect, Obligation, Pair, Verdict
+from transire.domain.authorization import Effect, Obligation, Pair, Verdict
 
 __all__ = ["Assembled", "assemble_verdicts", "verdict_of"]
 

@@ -11,8 +11,9 @@ from datetime import datetime
 from typing import Final
 
 from transire.authorize.memo import Memo
+from transire.domain.authorization import Facts, Form
 from transire.domain.bundle import Bundle
-from transire.domain.decision import Classification, Facts, Form
+from transire.domain.classification import Classification
 from transire.domain.deployment import Acceptance, Application
 from transire.domain.ids import DataClass, Purpose, Stakes, TenantId
 from transire.domain.request import Assertions, Principal, RoutingRequest

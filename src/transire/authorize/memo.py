@@ -17,7 +17,7 @@ from cedarpy import pst
 
 from transire.bundle.compiled import CompiledBundle
 from transire.bundle.rules import context_reads
-from transire.domain.decision import Facts
+from transire.domain.authorization import Facts
 
 __all__ = ["Instants", "Memo", "fact_projection", "instants_of"]
 

@@ -6,8 +6,8 @@ can make a rule fire that would open another pair (I5).
 
 from dataclasses import dataclass
 
+from transire.domain.authorization import Form
 from transire.domain.bundle import Quarantine
-from transire.domain.decision import Form
 from transire.domain.deployment import Deployment, DeploymentState
 from transire.domain.ids import DeploymentId, Jurisdiction, TenantId
 from transire.domain.request import Assertions

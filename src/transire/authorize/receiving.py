@@ -17,7 +17,8 @@ from transire.authorize.engine import CedarEngine
 from transire.authorize.facts import FactReader
 from transire.bundle.compiled import CompiledBundle
 from transire.bundle.rules import actions_of
-from transire.domain.decision import Classification, Facts, Form
+from transire.domain.authorization import Facts, Form
+from transire.domain.classification import Classification
 from transire.domain.ids import ApplicationId, DataClass, DeploymentId, PolicyId
 from transire.domain.receiving import Reception
 from transire.domain.request import RoutingRequest
@@ -46,7 +47,7 @@ class Receiver:
         is_redacted: bool,
         now: datetime,
     ) -> Reception:
-        """See `domain.ports.Authorizer.receive`."""
+        """See `domain.governed.Authorizer.receive`."""
         application = self._reader.application(request.principal).id
         form = Form.REDACTED if is_redacted else Form.RAW
         seen = self._reader.base(request, answer, form=form, now=now)

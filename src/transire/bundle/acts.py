@@ -37,7 +37,7 @@ MODE_KEY: Final = "bundle/mode"
 
 
 class Judge(Protocol):
-    """The active bundle's say on people's acts; `domain.ports.Authorizer` is one."""
+    """The active bundle's say on people's acts; `domain.governed.Authorizer` is one."""
 
     def allows(
         self,

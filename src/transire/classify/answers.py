@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from transire.classify.placeholders import PlaceholderBook
 from transire.classify.remedy import Aside, redact_body
-from transire.domain.decision import Classification
+from transire.domain.classification import Classification
 from transire.domain.ids import DataClass
 from transire.domain.request import Body, Part
 from transire.domain.taxonomy import Taxonomy

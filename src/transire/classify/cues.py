@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TypeAlias
 
 from transire.domain.bundle import Cue, RoutingRules
-from transire.domain.decision import Signals
+from transire.domain.classification import Signals
 from transire.domain.ids import Stakes
 from transire.domain.request import Body, RoutingRequest
 from transire.domain.taxonomy import Taxonomy

@@ -34,7 +34,7 @@ from transire.classify.recognizers.fingerprint import detector_fingerprint
 from transire.classify.remedy import Redacted, conversation_of, redact_body
 from transire.classify.scan import Scan, joined, run
 from transire.domain.bundle import Bundle
-from transire.domain.decision import Classification, Finding, PartState, Redaction, Signals
+from transire.domain.classification import Classification, Finding, PartState, Redaction, Signals
 from transire.domain.ids import DataClass
 from transire.domain.ports import Clock, Keyed
 from transire.domain.request import Body, Part, PartKind, RoutingRequest
@@ -61,7 +61,7 @@ T = TypeVar("T")
 
 
 class EngineDetector:
-    """Implements `domain.ports.Detector` for one bundle.
+    """Implements `domain.governed.Detector` for one bundle.
 
     Args:
         pool: For long texts; None scans everything in the calling process (tools, tests).
@@ -126,7 +126,7 @@ class EngineDetector:
             self._names.close()
 
     async def classify(self, request: RoutingRequest) -> Classification:
-        """See `domain.ports.Detector`.
+        """See `domain.governed.Detector`.
 
         Raises:
             RequestError: the asserted task does not exist.
@@ -140,7 +140,7 @@ class EngineDetector:
     async def redact(
         self, request: RoutingRequest, classification: Classification
     ) -> Redaction | None:
-        """See `domain.ports.Detector`."""
+        """See `domain.governed.Detector`."""
         principal = request.principal
         scope = (principal.tenant, principal.key_id, conversation_of(request))
         namer = placeholder_namer(conversation_key(self._keyed.digest, scope))
@@ -167,13 +167,13 @@ class EngineDetector:
         )
 
     async def classify_text(self, text: str, tenant: str) -> Classification:
-        """See `domain.ports.Detector`."""
+        """See `domain.governed.Detector`."""
         part = Part(pointer=(), kind=PartKind.TEXT, text=text, role="assistant")
         self._check_size((part,))
         return await self._judge((part,), tenant, "", Signals())
 
     async def classify_answer(self, parts: Sequence[Part], tenant: str) -> Classification:
-        """See `domain.ports.Detector`."""
+        """See `domain.governed.Detector`."""
         if sum(len(part.text) for part in parts) > self._rules.max_chars:
             return self._unread(parts)
         return await self._judge(tuple(parts), tenant, "", Signals())
@@ -185,7 +185,7 @@ class EngineDetector:
         classes: frozenset[DataClass],
         tenant: str,
     ) -> tuple[tuple[str, ...], int]:
-        """See `domain.ports.Detector`."""
+        """See `domain.governed.Detector`."""
         namer = placeholder_namer(conversation_key(self._keyed.digest, (tenant, "answer")))
         return await redact_texts(
             parts,

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 
 from transire.classify.recognizer import Hit
-from transire.domain.decision import Finding
+from transire.domain.classification import Finding
 from transire.domain.ids import DataClass
 from transire.domain.taxonomy import EntityRule
 

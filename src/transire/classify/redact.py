@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Final
 
 from transire.classify.recognizers import MESSAGE_LEVEL
-from transire.domain.decision import Finding
+from transire.domain.classification import Finding
 from transire.domain.request import Part, PartKind, Pointer
 
 __all__ = ["is_json", "redactable", "replacements"]

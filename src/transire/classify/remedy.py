@@ -14,7 +14,7 @@ from transire.classify.normalize import rebuild_with
 from transire.classify.placeholders import PlaceholderBook
 from transire.classify.recurrences import Recurrences
 from transire.classify.redact import is_json, replacements
-from transire.domain.decision import Classification
+from transire.domain.classification import Classification
 from transire.domain.ids import DataClass
 from transire.domain.request import Body, Part, PartKind, Pointer, RoutingRequest
 from transire.domain.taxonomy import Taxonomy

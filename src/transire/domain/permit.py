@@ -6,8 +6,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Final, Generic, Self, TypeVar
 
+from transire.domain.authorization import Pair
 from transire.domain.budget import Spend
-from transire.domain.decision import Pair
 from transire.domain.failures import failure_of
 from transire.domain.ids import BundleDigest, DecisionId, DeploymentId
 from transire.domain.log import Receipt

@@ -6,38 +6,26 @@
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol, TypeAlias
+from typing import Protocol, TypeAlias
 
 from transire.domain.answer import Completion
+from transire.domain.authorization import Authorization, Pair
 from transire.domain.budget import Budget
-from transire.domain.bundle import Bundle, Quarantine
-from transire.domain.decision import (
-    Authorization,
-    Candidate,
-    Case,
-    Choice,
-    Classification,
-    Facts,
-    Hold,
-    Pair,
-    Ranking,
-    Redaction,
-)
-from transire.domain.ids import ApplicationId, DataClass, DeploymentId, ReviewId
+from transire.domain.decision import Case, Choice, Hold
+from transire.domain.governed import Governed
+from transire.domain.ids import DeploymentId, ReviewId
 from transire.domain.log import Change, Condition, Receipt
 from transire.domain.outward import Wire
 from transire.domain.permit import Outcome, Permit, Recorded
-from transire.domain.receiving import Receive, Reception
-from transire.domain.request import Assertions, Body, Part, RoutingRequest
+from transire.domain.ranking import Candidate
+from transire.domain.receiving import Receive
+from transire.domain.request import Assertions, Body, RoutingRequest
 from transire.domain.session import SessionRules
 from transire.errors import ContractViolated, TransireError, UpstreamError
 
 __all__ = [
     "Attempts",
-    "Authorizer",
     "Clock",
-    "Detector",
-    "Governed",
     "Inspector",
     "Keyed",
     "Mend",
@@ -47,7 +35,6 @@ __all__ = [
     "Release",
     "Retries",
     "Reviews",
-    "Scorer",
     "Sessions",
     "Validator",
     "Violation",
@@ -69,140 +56,6 @@ class Keyed(Protocol):
 
     def digest(self, purpose: str, data: bytes) -> bytes:
         """32 bytes; digests under different `purpose` names are unrelated."""
-
-
-class Detector(Protocol):
-    """Reads content; built for one bundle.
-
-    Long texts run off the event loop. A recognizer that raises, times out or runs over budget
-    yields failed classes, never an exception; where nothing could be run, every class has failed,
-    and policy judges that.
-    """
-
-    @property
-    def digest(self) -> str:
-        """Names recognizers, thresholds and versions (hex)."""
-
-    async def classify(self, request: RoutingRequest) -> Classification:
-        """Classify every part of the request's body."""
-
-    async def redact(
-        self, request: RoutingRequest, classification: Classification
-    ) -> Redaction | None:
-        """Replace what was found and classify again; None where nothing could be replaced."""
-
-    async def classify_text(self, text: str, tenant: str) -> Classification:
-        """Classify one text that is not a request: an upstream's error."""
-
-    async def classify_answer(self, parts: Sequence[Part], tenant: str) -> Classification:
-        """Classify the texts of an answer; of what is too long, every class has failed."""
-
-    async def redact_answer(
-        self,
-        parts: Sequence[Part],
-        classification: Classification,
-        classes: frozenset[DataClass],
-        tenant: str,
-    ) -> tuple[tuple[str, ...], int]:
-        """The texts with found values of these classes replaced by `[ENTITY]`, for good.
-
-        JSON stays JSON. Returns one text per part, and how many values were replaced; what could
-        not be replaced is still there, so classify again before anything leaves.
-        """
-
-
-class Authorizer(Protocol):
-    """Puts pairs to Cedar; built for one bundle. Pure but for its memo; CPU only.
-
-    Raises:
-        RequestError: an asserted name (purpose, class, jurisdiction, stakes) does not exist.
-        GovernanceUnavailable: the policy engine itself failed.
-    """
-
-    def authorize(
-        self,
-        request: RoutingRequest,
-        classification: Classification,
-        redaction: Redaction | None,
-        *,
-        quarantine: Quarantine,
-        now: datetime,
-    ) -> Authorization:
-        """Evaluate every deployment, raw and (with `redaction`) redacted, twice each (I5)."""
-
-    def judges_answers(self, application: ApplicationId | None) -> bool:
-        """Whether some rule of `receive` may apply to this application's answers."""
-
-    def receive(
-        self,
-        request: RoutingRequest,
-        asked: tuple[Facts, Facts],
-        deployment: DeploymentId,
-        answer: Classification,
-        *,
-        is_redacted: bool,
-        now: datetime,
-    ) -> Reception:
-        """Put the classes of an answer to `receive`, without and with assertions (I5).
-
-        Args:
-            asked: Base and asserted facts of the request, for purpose, stakes and the rest.
-            answer: Of the answer's texts, before placeholders were restored.
-            is_redacted: Values in it were replaced already.
-        """
-
-    def allows(
-        self,
-        person: str,
-        action: str,
-        resource: Mapping[str, Any],
-        *,
-        now: datetime,
-        solo: bool = False,
-    ) -> bool:
-        """Whether Cedar allows a person's act (`approve`, `release`, `mint_key`, …).
-
-        Args:
-            person: Person id in the catalog; an unknown one is refused.
-            action: Action name of the schema.
-            resource: `{"type": …, "id": …, "attrs": {…}}` of an ephemeral entity, or just
-                type and id of a known one.
-            solo: The installation was founded for one person.
-        """
-
-
-class Scorer(Protocol):
-    """Orders the permitted set; built for one bundle.
-
-    Reads health, what budgets have left and the clock, as they are; keeps a half-open deployment's
-    one probe for the decision that ranks it first, which may be an advice.
-    """
-
-    @property
-    def digest(self) -> str:
-        """Names the scorer's configuration (hex)."""
-
-    def rank(
-        self,
-        request: RoutingRequest,
-        classification: Classification,
-        permitted: Authorization,
-        *,
-        exclude: frozenset[Pair],
-        seed: int,
-    ) -> Ranking:
-        """Filter and order `permitted.permitted` minus `exclude`."""
-
-
-@dataclass(frozen=True, slots=True)
-class Governed:
-    """One governed state: what a stage in flight keeps until it ends (I9)."""
-
-    bundle: Bundle
-    quarantine: Quarantine
-    detector: Detector
-    authorizer: Authorizer
-    scorer: Scorer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

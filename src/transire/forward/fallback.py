@@ -8,7 +8,8 @@ narrowed them, and this only narrows further.
 from collections.abc import Sequence
 from typing import Final
 
-from transire.domain.decision import Candidate, Pair
+from transire.domain.authorization import Pair
+from transire.domain.ranking import Candidate
 from transire.errors import UpstreamError
 
 __all__ = ["AttemptPlan"]

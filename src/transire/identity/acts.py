@@ -3,7 +3,8 @@
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from transire.domain.ports import Authorizer, Clock
+from transire.domain.governed import Authorizer
+from transire.domain.ports import Clock
 from transire.domain.request import Principal
 from transire.errors import AccessError
 

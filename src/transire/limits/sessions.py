@@ -13,7 +13,7 @@ from collections import OrderedDict
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
-from transire.domain.decision import Authorization, Facts, Form
+from transire.domain.authorization import Authorization, Facts, Form
 from transire.domain.ids import ApplicationId, DeploymentId, TenantId
 from transire.domain.ports import Clock
 from transire.domain.request import RoutingRequest

@@ -9,7 +9,8 @@ from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
 
-from transire.domain.decision import Case, Effect
+from transire.domain.authorization import Effect
+from transire.domain.decision import Case
 from transire.domain.ids import DeploymentId
 from transire.domain.permit import Outcome
 from transire.observe import names

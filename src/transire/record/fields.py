@@ -13,9 +13,11 @@ from typing import Any
 
 import orjson
 
-from transire.domain.decision import MOST_RECORDED, Case, Facts, Form, Pair
+from transire.domain.authorization import Facts, Form, Pair
+from transire.domain.decision import Case
 from transire.domain.ids import DeploymentId
 from transire.domain.permit import Outcome, Permit
+from transire.domain.ranking import MOST_RECORDED
 from transire.domain.request import JsonValue, RoutingRequest
 from transire.errors import PolicyDenied
 

@@ -12,8 +12,9 @@ from typing import Final
 
 from transire.bundle.acts import ACTIVE_KEY
 from transire.bundle.quarantine import VERSION_KEY
+from transire.domain.authorization import Form
 from transire.domain.budget import Budget, Spend, applying, spend_of
-from transire.domain.decision import Case, Choice, Form, Hold
+from transire.domain.decision import Case, Choice, Hold
 from transire.domain.log import Change, Condition, Item, Receipt
 from transire.domain.outward import Wire
 from transire.domain.permit import Outcome, OutcomeStatus, Permit, Recorded

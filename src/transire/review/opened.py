@@ -4,8 +4,9 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
+from transire.domain.authorization import Effect, Facts, Form
 from transire.domain.bundle import Bundle
-from transire.domain.decision import Case, Effect, Facts, Form, Hold
+from transire.domain.decision import Case, Hold
 from transire.domain.ids import PersonId, PolicyId
 from transire.domain.request import JsonValue
 from transire.review.assertions import assertions_json

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import orjson
 
 from transire.domain.decision import Case, Hold
+from transire.domain.governed import Governed
 from transire.domain.ids import (
     DeploymentId,
     PersonId,
@@ -16,7 +17,7 @@ from transire.domain.ids import (
     make_ulid,
 )
 from transire.domain.log import Change, Condition, DecisionLog, Item, Receipt
-from transire.domain.ports import Clock, Governed, Release
+from transire.domain.ports import Clock, Release
 from transire.domain.request import JsonValue, Principal, RoutingRequest
 from transire.errors import (
     ConflictError,

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from transire.domain.bundle import RoutingRules
-from transire.domain.decision import Classification, Terms
+from transire.domain.classification import Classification
 from transire.domain.deployment import Deployment
+from transire.domain.ranking import Terms
 from transire.domain.request import RoutingRequest
 from transire.score.latency import Observed, blend
 

@@ -18,9 +18,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final, NamedTuple, TypeAlias
 
-from transire.domain.decision import Candidate, Form, Pair, Ranking, Terms, Verdict
+from transire.domain.authorization import Form, Pair, Verdict
 from transire.domain.deployment import Deployment, DeploymentState
 from transire.domain.ids import DeploymentId
+from transire.domain.ranking import Candidate, Ranking, Terms
 from transire.score.estimate import Question, estimator, tail_ms
 from transire.score.latency import Observed
 

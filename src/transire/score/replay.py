@@ -8,8 +8,9 @@ trusts the order that was written down: `agrees` compares.
 from collections.abc import Mapping
 from typing import Any
 
-from transire.domain.decision import Candidate, Effect, Form, Pair, Ranking, Terms, Verdict
+from transire.domain.authorization import Effect, Form, Pair, Verdict
 from transire.domain.ids import DeploymentId
+from transire.domain.ranking import Candidate, Ranking, Terms
 from transire.errors import IntegrityError
 from transire.score.rank import FILTERS, Preference, order
 

@@ -5,9 +5,11 @@ import json
 from collections.abc import Callable
 from typing import Final
 
+from transire.domain.authorization import Authorization, Pair
 from transire.domain.bundle import Bundle, RoutingRules
-from transire.domain.decision import Authorization, Classification, Pair, Ranking
+from transire.domain.classification import Classification
 from transire.domain.ids import DeploymentId
+from transire.domain.ranking import Ranking
 from transire.domain.request import Principal, RoutingRequest
 from transire.score.estimate import ask
 from transire.score.health import FleetHealth
@@ -27,7 +29,7 @@ def _all(_: Principal) -> None:
 
 
 class BundleScorer:
-    """Implements `domain.ports.Scorer`. Reads memory only: health, its clock, and `left`.
+    """Implements `domain.governed.Scorer`. Reads memory only: health, its clock, and `left`.
 
     Args:
         left: Micro-USD that are left of the tightest budget that counts somebody's requests; None

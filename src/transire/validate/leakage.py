@@ -16,10 +16,13 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from transire.domain.answer import AnswerChoice, Completion
+from transire.domain.authorization import Pair
 from transire.domain.bundle import Bundle
-from transire.domain.decision import Case, Classification, Pair
+from transire.domain.classification import Classification
+from transire.domain.decision import Case
+from transire.domain.governed import Governed
 from transire.domain.ids import DataClass
-from transire.domain.ports import Clock, Governed
+from transire.domain.ports import Clock
 from transire.domain.receiving import Receive, Received, Reception
 from transire.domain.request import Body, JsonValue, Part, PartKind
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Protocol
 
-from transire.domain.decision import Facts
+from transire.domain.authorization import Facts
 from transire.domain.ids import ApplicationId, DeploymentId, PolicyId
 from transire.domain.receiving import Reception
 from transire.workbench.testfile import AnswerCase, Outcome

@@ -1,6 +1,6 @@
 """What a cell should come out as, against what it did. Pure."""
 
-from transire.domain.decision import Effect, Verdict
+from transire.domain.authorization import Effect, Verdict
 from transire.domain.ids import PolicyId
 from transire.workbench.testfile import Expectation, Restores
 

@@ -8,8 +8,8 @@ from typing import Any, Final, Protocol
 
 from transire.bundle.entities import INSTALLATION, reference
 from transire.bundle.yamlread import Document
+from transire.domain.authorization import Facts, Verdict
 from transire.domain.bundle import Bundle
-from transire.domain.decision import Facts, Verdict
 from transire.domain.ids import (
     ApplicationId,
     DataClass,

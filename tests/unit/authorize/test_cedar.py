@@ -27,18 +27,9 @@ from tests.unit.authorize.worlds import (
 
 from transire.authorize.cedar import CedarAuthorizer
 from transire.bundle.compiled import CompiledBundle
+from transire.domain.authorization import Authorization, Effect, Form, Obligation, Pair, Verdict
 from transire.domain.bundle import Quarantine
-from transire.domain.decision import (
-    Authorization,
-    Classification,
-    Effect,
-    Form,
-    Obligation,
-    Pair,
-    PartState,
-    Redaction,
-    Verdict,
-)
+from transire.domain.classification import Classification, PartState, Redaction
 from transire.domain.ids import Purpose, Stakes, TenantId
 from transire.domain.request import Assertions
 from transire.errors import AuthenticationError, RequestError

@@ -3,7 +3,7 @@
 import pytest
 
 from transire.authorize.effects import Answer, Evaluation, combine, stricter
-from transire.domain.decision import Effect, Obligation
+from transire.domain.authorization import Effect, Obligation
 from transire.domain.ids import PolicyId
 
 NOTES = {PolicyId("review.a"): {"queue": "careful"}, PolicyId("review.b"): {"reason": "why"}}

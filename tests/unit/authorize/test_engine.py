@@ -23,7 +23,7 @@ from tests.unit.authorize.worlds import (
 from transire.authorize.engine import CedarEngine, ask, context_of
 from transire.bundle.compiled import CompiledBundle
 from transire.bundle.entities import reference, uid
-from transire.domain.decision import Effect, Facts
+from transire.domain.authorization import Effect, Facts
 from transire.domain.ids import ApplicationId, DataClass, DeploymentId
 from transire.errors import GovernanceUnavailable
 

@@ -18,7 +18,8 @@ from tests.unit.authorize.worlds import (
 )
 
 from transire.authorize.facts import FactReader
-from transire.domain.decision import Facts, Form, PartState
+from transire.domain.authorization import Facts, Form
+from transire.domain.classification import PartState
 from transire.domain.deployment import Acceptance
 from transire.domain.ids import ApplicationId, DataClass, Jurisdiction, Purpose, Stakes, TenantId
 from transire.domain.request import Assertions

@@ -7,8 +7,8 @@ import pytest
 from tests.unit.authorize.worlds import EU, HOUSE, US, pack
 
 from transire.authorize.narrowing import Limits
+from transire.domain.authorization import Form
 from transire.domain.bundle import Quarantine
-from transire.domain.decision import Form
 from transire.domain.deployment import Deployment, DeploymentState
 from transire.domain.ids import Jurisdiction, ProviderId, TenantId
 from transire.domain.request import Assertions

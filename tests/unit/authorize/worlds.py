@@ -12,14 +12,8 @@ from tests.unit.bundle.bundles import pack_files
 from transire.bundle.compile import compile_bundle
 from transire.bundle.compiled import CompiledBundle
 from transire.bundle.rules import read_rules
-from transire.domain.decision import (
-    Classification,
-    Facts,
-    Finding,
-    PartState,
-    Redaction,
-    Signals,
-)
+from transire.domain.authorization import Facts
+from transire.domain.classification import Classification, Finding, PartState, Redaction, Signals
 from transire.domain.deployment import Acceptance, Application
 from transire.domain.ids import (
     ApplicationId,

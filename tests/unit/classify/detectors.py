@@ -11,7 +11,7 @@ from transire.classify.pool import ScanPool
 from transire.classify.recognizer import Hit, Recognizer
 from transire.clock import SystemClock
 from transire.domain.bundle import Bundle, Cue, DetectorRules, RoutingRules
-from transire.domain.decision import Classification, Redaction
+from transire.domain.classification import Classification, Redaction
 from transire.domain.deployment import Catalog
 from transire.domain.ids import (
     ApplicationId,

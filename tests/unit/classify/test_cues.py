@@ -3,7 +3,7 @@ from tests.unit.classify.detectors import bundle_of, request_of, text_part
 
 from transire.classify.cues import CueReader, last_user_text
 from transire.domain.bundle import Cue
-from transire.domain.decision import Signals
+from transire.domain.classification import Signals
 from transire.domain.ids import Stakes
 from transire.domain.request import Assertions, RoutingRequest
 from transire.errors import RequestError

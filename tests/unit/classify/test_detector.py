@@ -24,7 +24,7 @@ from transire.classify.pool import POOL_BROKEN, POOL_FULL, POOL_LATE, ScanPool
 from transire.classify.recognizers import select
 from transire.classify.scan import OPAQUE, Scan, scan_texts
 from transire.domain.bundle import Cue, DetectorRules
-from transire.domain.decision import Classification, PartState
+from transire.domain.classification import Classification, PartState
 from transire.domain.ids import DataClass
 from transire.domain.pack import NO_PACK, Pack
 from transire.domain.request import Assertions, PartKind

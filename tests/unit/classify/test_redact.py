@@ -9,7 +9,7 @@ from transire.classify.placeholders import (
     placeholder_namer,
 )
 from transire.classify.redact import replacements
-from transire.domain.decision import Finding
+from transire.domain.classification import Finding
 from transire.domain.ids import DataClass
 from transire.domain.request import Part, PartKind
 

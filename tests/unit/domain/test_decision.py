@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.unit.score.fleets import authorization_of
 
-from transire.domain.decision import Authorization, Effect, Form, Obligation, Pair, Verdict
+from transire.domain.authorization import Authorization, Effect, Form, Obligation, Pair, Verdict
 from transire.domain.ids import BundleDigest, DeploymentId, PolicyId
 
 REVIEW, LEGAL = Obligation(kind="review", queue="medical"), Obligation(kind="review", queue="legal")

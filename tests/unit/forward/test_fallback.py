@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.unit.score.fleets import verdict
 
-from transire.domain.decision import Candidate, Form, Pair, Terms
+from transire.domain.authorization import Form, Pair
 from transire.domain.ids import DeploymentId
+from transire.domain.ranking import Candidate, Terms
 from transire.errors import UpstreamError
 from transire.forward.fallback import AttemptPlan
 

@@ -10,7 +10,7 @@ import pytest
 from tests.conftest import FakeClock
 from tests.unit.score.fleets import deployment
 
-from transire.domain.decision import Form, Pair
+from transire.domain.authorization import Form, Pair
 from transire.domain.deployment import Deployment
 from transire.domain.ids import BundleDigest, DecisionId, DeploymentId
 from transire.domain.log import Receipt

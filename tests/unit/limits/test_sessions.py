@@ -6,7 +6,7 @@ import pytest
 from tests.conftest import FakeClock
 from tests.unit.authorize.worlds import asking, classes, facts
 
-from transire.domain.decision import Authorization, Facts, Form
+from transire.domain.authorization import Authorization, Facts, Form
 from transire.domain.ids import ApplicationId, BundleDigest, DeploymentId, TenantId
 from transire.domain.request import Assertions, RoutingRequest
 from transire.domain.session import Seen, Session, SessionRules

@@ -8,9 +8,12 @@ from pathlib import Path
 import pytest
 from tests.unit.score.fleets import authorization_of, classification_of, request_of, verdict
 
-from transire.domain.decision import Case, Classification, Effect, Ranking, Verdict
+from transire.domain.authorization import Effect, Verdict
+from transire.domain.classification import Classification
+from transire.domain.decision import Case
 from transire.domain.ids import DataClass, DeploymentId, PolicyId
 from transire.domain.permit import Outcome, OutcomeStatus
+from transire.domain.ranking import Ranking
 from transire.observe.metrics import MAX_LABEL_VALUES, Metrics, is_only_unscanned
 from transire.observe.names import METRICS
 

@@ -11,18 +11,11 @@ from tests.unit.score.fleets import (
     verdict,
 )
 
-from transire.domain.decision import (
-    Candidate,
-    Case,
-    Choice,
-    Finding,
-    PartState,
-    Ranking,
-    Redaction,
-    Terms,
-)
+from transire.domain.classification import Finding, PartState, Redaction
+from transire.domain.decision import Case, Choice
 from transire.domain.ids import ApplicationId, DataClass, DeploymentId, Purpose
 from transire.domain.outward import Wire
+from transire.domain.ranking import Candidate, Ranking, Terms
 from transire.domain.request import Assertions, Part, PartKind
 
 __all__ = ["CANARY", "CHOICE", "DIGEST", "EVALUATION", "TERMS", "WIRE", "case"]

@@ -11,7 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.unit.record.cases import CANARY, DIGEST, EVALUATION, case
 
-from transire.domain.decision import Case, Facts, Form, Pair, PartState
+from transire.domain.authorization import Facts, Form, Pair
+from transire.domain.classification import PartState
+from transire.domain.decision import Case
 from transire.domain.ids import BundleDigest, DataClass, DecisionId, DeploymentId, Purpose, Stakes
 from transire.domain.permit import Outcome, OutcomeStatus, Permit
 from transire.domain.request import Assertions

@@ -15,18 +15,15 @@ from tests.unit.score.fleets import deployment, price, verdict
 
 from transire.bundle.acts import ACTIVE_KEY
 from transire.bundle.quarantine import VERSION_KEY
+from transire.domain.authorization import Form
 from transire.domain.budget import Budget, Period, Scope
-from transire.domain.decision import (
-    Candidate,
-    Choice,
-    Form,
-    Hold,
-)
+from transire.domain.decision import Choice, Hold
 from transire.domain.ids import DeploymentId, ReviewId, TenantId
 from transire.domain.log import Change, Condition
 from transire.domain.outward import Wire
 from transire.domain.permit import Outcome, OutcomeStatus, Permit, Recorded
 from transire.domain.ports import Release
+from transire.domain.ranking import Candidate
 from transire.domain.request import Assertions, Part, PartKind
 from transire.errors import (
     BudgetExceeded,

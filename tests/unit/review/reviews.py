@@ -13,20 +13,12 @@ from tests.unit.score.fleets import authorization_of, bundle_of, classification_
 
 from transire.bundle.acts import ACTIVE_KEY
 from transire.bundle.quarantine import VERSION_KEY
-from transire.domain.decision import (
-    Candidate,
-    Case,
-    Effect,
-    Form,
-    Hold,
-    Obligation,
-    Ranking,
-    Terms,
-    Verdict,
-)
+from transire.domain.authorization import Effect, Form, Obligation, Verdict
+from transire.domain.decision import Case, Hold
 from transire.domain.deployment import Queue
+from transire.domain.governed import Governed
 from transire.domain.ids import DeploymentId, KeyId, PersonId, PolicyId, ReviewId, Stakes, TenantId
-from transire.domain.ports import Governed
+from transire.domain.ranking import Candidate, Ranking, Terms
 from transire.domain.request import Assertions, Principal, RoutingRequest
 from transire.record.recorder import LogRecorder
 from transire.review.openings import Places

@@ -19,7 +19,8 @@ from tests.unit.review.reviews import (
 )
 
 from transire.bundle.acts import ACTIVE_KEY
-from transire.domain.decision import Form, Redaction
+from transire.domain.authorization import Form
+from transire.domain.classification import Redaction
 from transire.domain.ids import (
     ApplicationId,
     DataClass,

@@ -5,17 +5,9 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
+from transire.domain.authorization import Authorization, Effect, Form, Obligation, Pair, Verdict
 from transire.domain.bundle import Bundle, DetectorRules, RoutingRules
-from transire.domain.decision import (
-    Authorization,
-    Classification,
-    Effect,
-    Form,
-    Obligation,
-    Pair,
-    Signals,
-    Verdict,
-)
+from transire.domain.classification import Classification, Signals
 from transire.domain.deployment import Catalog, Deployment, Price
 from transire.domain.ids import (
     BundleDigest,

@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 from tests.unit.score.fleets import deployment, price, verdict
 
-from transire.domain.decision import Form, Ranking
+from transire.domain.authorization import Form
 from transire.domain.deployment import Deployment, DeploymentState
 from transire.domain.ids import DeploymentId
+from transire.domain.ranking import Ranking
 from transire.score.estimate import Question
 from transire.score.latency import Observed
 from transire.score.rank import FILTERS, Contender, Preference, rank

@@ -16,8 +16,9 @@ from tests.unit.score.fleets import (
     verdict,
 )
 
-from transire.domain.decision import MOST_RECORDED, Effect, Form, Pair, Ranking, Verdict
+from transire.domain.authorization import Effect, Form, Pair, Verdict
 from transire.domain.ids import DeploymentId
+from transire.domain.ranking import MOST_RECORDED, Ranking
 from transire.domain.request import Assertions
 from transire.errors import IntegrityError
 from transire.record.entry import encode_entry

@@ -12,9 +12,11 @@ from transire.authorize.cedar import CedarAuthorizer
 from transire.classify.detector import EngineDetector
 from transire.clock import SystemClock
 from transire.domain.answer import AnswerChoice, Completion, ToolCall
+from transire.domain.authorization import Form, Pair
 from transire.domain.bundle import Quarantine
-from transire.domain.decision import Case, Form, Pair, Ranking
-from transire.domain.ports import Governed
+from transire.domain.decision import Case
+from transire.domain.governed import Governed
+from transire.domain.ranking import Ranking
 from transire.domain.receiving import Receive, Received
 from transire.domain.request import Assertions
 from transire.validate.leakage import AnswerInspector

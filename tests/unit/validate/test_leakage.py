@@ -20,7 +20,7 @@ from tests.unit.validate.received import (
 )
 
 from transire.domain.answer import AnswerChoice
-from transire.domain.decision import Classification
+from transire.domain.classification import Classification
 from transire.domain.ids import Purpose
 from transire.domain.request import Assertions, Part
 

@@ -6,7 +6,7 @@ import pytest
 from tests.unit.bundle.bundles import small_files
 
 from transire.bundle.compile import compile_bundle
-from transire.domain.decision import Effect, Facts, Form, Obligation, Pair, Verdict
+from transire.domain.authorization import Effect, Facts, Form, Obligation, Pair, Verdict
 from transire.domain.ids import ApplicationId, DeploymentId, PolicyId
 from transire.domain.receiving import Reception
 from transire.errors import BundleError

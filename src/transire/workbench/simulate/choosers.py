@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from random import Random
 from typing import Final, NamedTuple, Protocol, TypeAlias
 
-from transire.domain.decision import Effect, Form, Pair, Verdict
+from transire.domain.authorization import Effect, Form, Pair, Verdict
 from transire.domain.deployment import Deployment, Price
 from transire.domain.ids import DeploymentId, Jurisdiction, ModelId, ProviderId, Tier
 from transire.score.estimate import Question

@@ -1,0 +1,110 @@
+"""The permitted set in order, with every term that decided it: the third type of the path."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from transire.domain.authorization import Form, Pair, Verdict
+from transire.domain.ids import DeploymentId
+from transire.domain.request import JsonValue
+
+__all__ = ["MOST_RECORDED", "Candidate", "Ranking", "Terms"]
+
+MOST_RECORDED = 128
+"""Deployments listed in one place of an entry, so that even a large fleet's entry stays within
+60 KiB; what is longer is cut there and says so (`cut`), and is then not replayed."""
+
+
+class Terms(NamedTuple):
+    """Every term of one candidate's score, integers only, in the order in which they are recorded.
+
+    A tuple, like `Candidate`, because twenty of each are made for every request.
+
+    Attributes:
+        cost_micro_usd: Expected cost; None where the price is unknown.
+        worst_cost_micro_usd: Input plus the full output bound.
+        latency_ms: Expected time to the whole answer under present load.
+        success_permille: Observed success rate.
+        quality_permille: Static or predicted quality for the task.
+        in_flight: Requests on the wire from this process when scored.
+    """
+
+    cost_micro_usd: int | None
+    worst_cost_micro_usd: int | None
+    latency_ms: int
+    success_permille: int
+    quality_permille: int
+    in_flight: int
+
+
+class Candidate(NamedTuple):
+    """One permitted pair with its terms."""
+
+    verdict: Verdict
+    terms: Terms
+
+    @property
+    def pair(self) -> Pair:
+        """The pair ranked."""
+        return self.verdict.pair
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ranking:
+    """The permitted set ordered by score, best first.
+
+    Attributes:
+        candidates: Those that passed every hard filter; may be empty.
+        filtered: (pair, filter name) of permitted pairs a hard filter removed, in filter order.
+        reason: Why the first one won (`cheapest_meeting_target`, `session`, `p2c`, …).
+        scorer_digest: Names the scorer's configuration, for replay.
+        seed: The decision's seed.
+        target_ms: The task's latency target.
+        near_tie_permille: Costs within this share of the cheapest counted as equal.
+        budget_micro_usd: What was left of the tightest budget; None where none counts this.
+        sticky: What answered the session's last turn: first among near-ties; None without one.
+    """
+
+    candidates: tuple[Candidate, ...]
+    filtered: tuple[tuple[Pair, str], ...]
+    reason: str
+    scorer_digest: str
+    seed: int
+    target_ms: int
+    near_tie_permille: int
+    budget_micro_usd: int | None = None
+    sticky: DeploymentId | None = None
+
+    def to_json(self) -> dict[str, JsonValue]:
+        """The ranking as an entry holds it, with everything that decided it; best first.
+
+        Candidates are columns, one list per term: an entry then names each term once and not
+        twenty times. `form` stands there only where some pair is redacted.
+        """
+        ranked, dropped = self.candidates[:MOST_RECORDED], self.filtered[:MOST_RECORDED]
+        candidates = _columns([c.verdict.pair for c in ranked], len(self.candidates))
+        terms = zip(*(c.terms for c in ranked), strict=True)
+        candidates.update((name, list(term)) for name, term in zip(Terms._fields, terms))  # noqa: B905 - no candidates, no columns
+        filtered = _columns([pair for pair, _ in dropped], len(self.filtered))
+        filtered["filter"] = [name for _, name in dropped]
+        left = self.budget_micro_usd
+        return {
+            **({} if left is None else {"budget_micro_usd": left}),
+            **({} if self.sticky is None else {"sticky": self.sticky}),
+            "scorer": self.scorer_digest,
+            "seed": self.seed,
+            "target_ms": self.target_ms,
+            "near_tie_permille": self.near_tie_permille,
+            "reason": self.reason,
+            "candidates": candidates,
+            "filtered": filtered,
+        }
+
+
+def _columns(pairs: list[Pair], count: int) -> dict[str, JsonValue]:
+    """Names and forms of pairs, of `count` in all."""
+    columns: dict[str, JsonValue] = {"deployment": [pair.deployment for pair in pairs]}
+    if any(pair.form is not Form.RAW for pair in pairs):
+        columns["form"] = [pair.form.value for pair in pairs]
+    if len(pairs) < count:
+        columns["cut"] = count
+    return columns
