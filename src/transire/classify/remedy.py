@@ -23,8 +23,8 @@ __all__ = ["Aside", "Redacted", "conversation_of", "redact_body"]
 
 T = TypeVar("T")
 
-_ROUNDS: Final = 3
-"""What three rounds leave stays found."""
+_ROUNDS: Final = 6
+"""Numbers glued together come to light one a round; what six rounds leave stays found."""
 _CHARS_PER_PIECE: Final = 50
 """So much text is looked through again in the time that one hit takes to be replaced."""
 
