@@ -1,16 +1,21 @@
-# make demo   run the main job on a fresh machine (ARGS="--once --port 8080 --json --data DIR")
-# make test   exactly what CI runs
+# make help     this
+# make install  what is pinned, into .venv; then `source .venv/bin/activate` for `transire`
+# make demo     run the main job on a fresh machine (ARGS="--once --port 8080 --json --data DIR")
+# make test     exactly what CI runs
 # make explore  the property tests with new examples, and more of them (minutes)
-# make bench  honest ratios on this machine (ARGS=… as `transire bench` takes them)
+# make bench    honest ratios on this machine (ARGS=… as `transire bench` takes them)
 SHELL := /bin/bash
 PY ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
-.PHONY: install demo test explore bench check fast format clean
+.PHONY: help install demo test explore bench check fast format clean
 
 install: $(VENV)/.installed
+
+help:
+	@sed -n 's/^# make/make/p' $(MAKEFILE_LIST)
 
 $(VENV)/.installed: requirements.lock pyproject.toml
 	@test -x $(BIN)/python || $(PY) -m venv $(VENV)

@@ -178,7 +178,9 @@ def refuse_empty(case: Case, governed: Governed) -> TransireError:
     if filters["budget"]:
         return BudgetExceeded(
             "the most this request could cost at any permitted deployment, whose price must be "
-            "known, does not fit into what a budget has left: wait, or ask for fewer `max_tokens`",
+            f"known, does not fit into the {case.ranking.budget_micro_usd or 0} micro-USD that a "
+            "budget has left: ask for fewer `max_tokens`, send less text, or wait until the budget "
+            "begins anew (a day or month in UTC; its owner sees it in `transire budgets`)",
             facts={"filters": sorted(filters), "left_micro_usd": case.ranking.budget_micro_usd},
         )
     words, param = _unmet(filters.most_common(1)[0][0], case, governed.bundle)

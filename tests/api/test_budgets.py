@@ -21,12 +21,12 @@ BODY = {
 }
 
 
-def set_budget(world: World, limit_micro_usd: int, **scope: Any) -> None:
+def set_budget(world: World, limit_micro_usd: int, named: str = "daily", **scope: Any) -> None:
     files = world.act("ana", "GET", "/v1/policies/bundles/active").json()["files"]
     scope = scope or {"application": "support-triage"}
     row = {"period": "day", "limit_micro_usd": limit_micro_usd, **scope}
     files["catalog/budgets.yaml"] = base64.b64encode(
-        json.dumps({"budgets": {"daily": row}}).encode()
+        json.dumps({"budgets": {named: row}}).encode()
     ).decode()
     proposed = world.act("ana", "POST", "/v1/policies/bundles", {"files": files})
     assert proposed.status_code == 201, proposed.text
@@ -86,6 +86,14 @@ async def test_of_two_hundred_at_once_no_more_pass_than_the_budget_covers(world:
     assert world.verify().returncode == 0
 
 
+def test_what_is_left_is_told_before_anything_is_spent(world: World) -> None:
+    set_budget(world, 5_000_000, named="unspent", application="docs-qa")
+
+    (budget,) = world.act("omar", "GET", "/v1/budgets").json()["budgets"]
+
+    assert budget["spent"] == [{"key_id": None, "micro_usd": 0, "left_micro_usd": 5_000_000}]
+
+
 def test_the_sdk_is_told_that_a_budget_is_spent_and_does_not_try_again(world: World) -> None:
     set_budget(world, 1)
     world.forget()
@@ -94,6 +102,7 @@ def test_the_sdk_is_told_that_a_budget_is_spent_and_does_not_try_again(world: Wo
         world.client(max_retries=3).chat.completions.create(**BODY)
 
     assert refused.value.code == "budget_exceeded"
+    assert "micro-USD that a budget has left" in refused.value.message
     assert refused.value.response.headers["x-should-retry"] == "false"
     assert world.all_received() == 0
     head = world.entries(refused.value.response.headers["x-transire-decision-id"])[0]

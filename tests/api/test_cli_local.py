@@ -14,6 +14,8 @@ import yaml
 from tests.api.conftest import REPOSITORY, World
 from tests.api.terminal import Terminal
 
+from transire import __version__
+
 
 @pytest.fixture
 def terminal(tmp_path: Path) -> Terminal:
@@ -143,6 +145,7 @@ def test_an_empty_start_is_sound_and_lists_every_line_to_fill_in(
 
     assert done.exit_code == 0
     assert len(listed) == written.count("# FILL:") + 1
+    assert checked.stdout.count("fill in and take the mark away") == len(listed) - 1
     for place in listed[:-1]:
         file, number, wanted = place.split(":", 2)
         assert wanted.strip() in Path(file).read_text().splitlines()[int(number) - 1]
@@ -252,6 +255,10 @@ def test_a_running_router_keeps_its_log_to_itself(world: World, terminal: Termin
     assert line.startswith("transire: ")
 
 
+def test_the_command_says_its_version(terminal: Terminal) -> None:
+    assert terminal.run("--version").stdout == f"transire {__version__}\n"
+
+
 def test_the_doctor_looks_at_a_running_router_and_its_files(
     world: World, terminal: Terminal
 ) -> None:
@@ -274,6 +281,24 @@ def test_the_doctor_looks_at_a_running_router_and_its_files(
     assert checks["router"]["found"].startswith("ok, bundle ")
     assert checks["active bundle"]["status"] == "ok"
     assert checks["upstream eu-economy"]["status"] == "ok"
+
+
+def test_the_doctor_does_not_take_another_installations_router_for_its_own(
+    world: World, terminal: Terminal, tmp_path: Path
+) -> None:
+    done = terminal.run(
+        "doctor",
+        "--json",
+        TRANSIRE_DATA=str(tmp_path),
+        TRANSIRE_SERVER__PORT=world.root.rsplit(":", 1)[1],
+        TRANSIRE_SERVER__ADMIN_PORT="0",
+        TRANSIRE_GOVERNANCE__POLICIES=str(world.data.parent / "policies"),
+    )
+    checks = {check["check"]: check for check in json.loads(done.stdout)["checks"]}
+
+    assert done.exit_code == 1
+    assert "the router of another log" in checks["port"]["found"]
+    assert "router" not in checks
 
 
 def test_the_doctor_asks_a_router_elsewhere_how_it_is(world: World, terminal: Terminal) -> None:

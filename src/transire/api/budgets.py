@@ -1,5 +1,6 @@
 """What is left of budgets, for people of the tenant they count."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -39,11 +40,11 @@ def _tenant_of(budget: Budget, catalog: Catalog) -> TenantId:
 async def _told(budget: Budget, it: Installation) -> dict[str, Any]:
     whole = sum_key(budget)
     period = period_at(budget.period, it.clock.now())
+    rows: Sequence[tuple[str, str | None]]
     if budget.scope is Scope.KEY:
         rows = await it.log.scan(whole)
     else:
-        value = it.log.peek(whole)
-        rows = [] if value is None else [(whole, value)]
+        rows = [(whole, it.log.peek(whole))]
     return {
         "budget": budget.id,
         "counts": budget.scope,

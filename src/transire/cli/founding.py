@@ -15,6 +15,7 @@ from transire.errors import ConflictError, IntegrityError, RequestError
 from transire.identity.digests import INSTALL_KEY_FILE
 from transire.record.renewal import renew_log
 from transire.settings import LOG_NAME
+from transire.workbench.check import FILL
 
 __all__ = ["init", "renew"]
 
@@ -46,7 +47,6 @@ upstream:
 _STARTER: Final = Path(__file__).parent / "starter"
 _GENERAL: Final = frozenset({"contracts.cedar", "egress.cedar", "people.cedar", "residency.cedar"})
 """Rules of the pack that name nobody's tenant, application or fleet."""
-_MARK: Final = "# FILL:"
 
 
 @shown
@@ -94,7 +94,7 @@ def init(
         print(f"  {directory}/secrets/main: the deployment's key, in a file only you may read")
     todo = "edit policies/catalog/*.yaml (deployments, tenants, people)"
     print(
-        f"next: {'fill in those lines' if empty else todo}, then\n"
+        f"next: {'fill in those lines, taking the marks away' if empty else todo}, then\n"
         f"  transire bundle check {directory}/policies\n"
         f"  transire serve --config {directory}/transire.yaml"
     )
@@ -114,7 +114,7 @@ def _blanks(directory: Path) -> Iterator[str]:
     """Each line to fill in: file, line, and what it wants."""
     for path in sorted((directory / "policies").rglob("*.yaml")):
         for number, line in enumerate(path.read_text("utf-8").splitlines(), 1):
-            _, mark, wanted = line.partition(_MARK)
+            _, mark, wanted = line.partition(FILL)
             if mark:
                 yield f"{path}:{number}: {wanted.strip()}"
 

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from transire import __version__
 from transire.cli import (
     audit,
     budgets,
@@ -59,6 +60,23 @@ app.command("renew")(founding.renew)
 app.command("doctor")(doctor.doctor)
 app.command("login")(login.login)
 app.command("logout")(login.logout)
+
+
+def _version(is_asked: bool) -> None:
+    if is_asked:
+        print(f"transire {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_version, is_eager=True, help="Say which and stop."),
+    ] = False,
+) -> None:
+    pass
+
 
 SettingsFile = Annotated[
     Path | None, typer.Option("--config", "-c", help="transire.yaml; default ./transire.yaml.")

@@ -1,15 +1,19 @@
 """`transire policy check`: everything that can be said about a bundle without traffic."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 from transire.bundle.compile import compile_bundle
 from transire.bundle.sweep import demand_sound
 from transire.domain.ids import BundleDigest, PolicyId
 from transire.errors import BundleError
 
-__all__ = ["CheckReport", "check_files"]
+__all__ = ["FILL", "CheckReport", "check_files"]
+
+FILL: Final = "# FILL:"
+"""Marks a line that holds a guess of ours (`transire init --empty`) until its owner has looked."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +62,7 @@ def check_files(files: Mapping[str, bytes], *, now: datetime, solo: bool = False
         return CheckReport(digest=None, problems=tuple(refused.problems))
     known = CheckReport(
         digest=compiled.digest,
-        warnings=compiled.warnings,
+        warnings=(*compiled.warnings, *_unfilled(files)),
         policies=len(compiled.bundle.annotations),
     )
     try:
@@ -77,3 +81,12 @@ def check_files(files: Mapping[str, bytes], *, now: datetime, solo: bool = False
         questions=found.questions,
         idle=found.never_determining,
     )
+
+
+def _unfilled(files: Mapping[str, bytes]) -> Iterator[str]:
+    """Each line whose owner has not yet taken the mark away."""
+    for name, data in sorted(files.items()):
+        for number, line in enumerate(data.decode("utf-8", "replace").splitlines(), 1):
+            _, mark, wanted = line.partition(FILL)
+            if mark:
+                yield f"{name}:{number}: fill in and take the mark away: {wanted.strip()}"

@@ -55,6 +55,10 @@ def check_bundle(
         do = "`transire bundle check` says all of it"
         return None, [*checks, fail(name, report.problems[0] + more, do)]
     found = f"{report.policies} policies, digest {str(report.digest)[:16]}"
+    if report.warnings:
+        more = f" (and {len(report.warnings) - 1} more)" if len(report.warnings) > 1 else ""
+        do = "`transire bundle check` says all of it"
+        checks.append(warn(name, report.warnings[0] + more, do))
     return compile_bundle(chosen), [*checks, ok(name, found)]
 
 

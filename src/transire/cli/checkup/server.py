@@ -2,11 +2,13 @@
 
 import socket
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, Final
 
 from transire.cli.checkup.result import Check, fail, ok, warn
 from transire.errors import TransireError
 from transire.outbound.caller import exchange, page
+from transire.record.signer import PUBLIC_FILE
 from transire.settings import Settings
 
 __all__ = ["check_ports", "check_router"]
@@ -29,13 +31,44 @@ def check_ports(settings: Settings) -> Iterator[Check]:
         if not why:
             yield ok(name, f"{shown} is free; no router serves there")
         elif name == "port" and _readyz(f"http://{shown}") is not None:
-            yield ok(name, f"{shown} is served by a router of ours")
-            yield from check_router(f"http://{shown}")
+            yield from _check_whose(f"http://{shown}", shown, settings.data)
         elif name == "admin port" and _has_metrics(f"http://{shown}"):
             yield ok(name, f"{shown} is served by a router of ours")
         else:
             do = f"free it, or set `server.{name.replace(' ', '_')}`"
             yield fail(name, f"{shown}: {why}", do)
+
+
+def _check_whose(root: str, shown: str, folder: Path) -> Iterator[Check]:
+    """A router answers there: this installation's, or another one's, by the key of its log."""
+    served, ours = _log_key(root), _own_key(folder)
+    if served == ours:
+        yield ok("port", f"{shown} is served by this installation's router")
+        yield from check_router(root)
+        return
+    yield fail(
+        "port",
+        f"{shown} is served by the router of another log than the one in {folder}",
+        "stop that router, set `server.port`, or name its settings with `--config`",
+    )
+
+
+def _log_key(root: str) -> str | None:
+    try:
+        told = exchange("GET", f"{root}/v1/audit/keys", credential=None, timeout_s=_ANSWER_S)
+    except TransireError:
+        return None
+    keys = told.document.get("keys")
+    return str(keys[0]) if isinstance(keys, list) and keys else None
+
+
+def _own_key(folder: Path) -> str:
+    """The newest key of the log in this folder; empty where there is none."""
+    try:
+        lines = (folder / PUBLIC_FILE).read_text("utf-8").split()
+    except (OSError, UnicodeDecodeError):
+        return ""
+    return lines[-1] if lines else ""
 
 
 def check_router(root: str) -> Iterator[Check]:
