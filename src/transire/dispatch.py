@@ -22,6 +22,7 @@ from transire.domain.request import RoutingRequest
 from transire.domain.taxonomy import Taxonomy
 from transire.errors import ContractViolated, StaleError, UpstreamError
 from transire.picks import confirm, mend_of, restorer_of
+from transire.prompting import prompted
 from transire.refusals import refuse_answer, refuse_moved
 from transire.relay import Relay
 
@@ -134,6 +135,7 @@ class Dispatch:
         confirm(case, choice, release)
         pair = choice.candidate.pair
         body, _ = case.body(pair.form)
+        body = prompted(body, case.request.prompt)
         deployment = governed.bundle.catalog.deployments[pair.deployment]
         # Kept until the attempt ends, as the rest of its governed state is (I9).
         receive = self.inspector.receive_of(case, pair, self.governed())

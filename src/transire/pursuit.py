@@ -16,6 +16,7 @@ from transire.domain.permit import Tried
 from transire.domain.ports import Attempts, Clock, Notes, Observer, Release, Retries, Sessions
 from transire.errors import ContractViolated, StaleError, UpstreamError
 from transire.picks import free, may_note, redeclared, seed_of
+from transire.prompting import rebound
 
 __all__ = ["STALE_TRIES", "Pursuit"]
 
@@ -100,7 +101,8 @@ class Pursuit:
     ) -> Case:
         """Authorize once more, as of now, and narrow: never widen (I3)."""
         current = self.governed()
-        request, newer, redaction = case.request, case.reclassified, case.redaction
+        newer, redaction = case.reclassified, case.redaction
+        request = await rebound(case.request, current)
         if isinstance(failed, ContractViolated) and may_note(case, governed, current, release):
             request = await self.notes.noted(request, failed)
             if request is not case.request:

@@ -37,6 +37,7 @@ from transire.errors import (
     TransireError,
 )
 from transire.picks import free, seed_of
+from transire.prompting import bound
 from transire.pursuit import STALE_TRIES, Pursuit
 from transire.refusals import (
     refuse_empty,
@@ -186,7 +187,7 @@ class Router:
         started = self.clock.monotonic()
         # Nothing is awaited between these: no turn of the session comes between.
         rules = governed.bundle.routing.sessions
-        request = self.sessions.recalled(request, rules)
+        request = bound(self.sessions.recalled(request, rules), classification, governed)
         authorization = governed.authorizer.authorize(
             request,
             classification,

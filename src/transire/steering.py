@@ -24,6 +24,7 @@ from transire.domain.governed import Governed
 from transire.domain.log import DecisionLog
 from transire.domain.pack import Pack
 from transire.errors import GovernanceUnavailable
+from transire.prompting import fill_shelf
 
 __all__ = ["Steering"]
 
@@ -134,6 +135,8 @@ class Steering:
                 return made
         # Building loads models and compiles patterns: not on the event loop.
         built = await asyncio.to_thread(self._build, loaded)
+        shelf = await fill_shelf(loaded.bundle, built.detector)
+        built = built if shelf is None else replace(built, prompts=shelf)
         if self._current is not None:  # the workers serve already
             await self._warm_up(loaded.bundle.recognizers)
         return built

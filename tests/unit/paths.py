@@ -38,6 +38,7 @@ from transire.domain.log import Receipt
 from transire.domain.outward import Wire
 from transire.domain.permit import Outcome, Permit, Recorded
 from transire.domain.ports import Inspector, Release, Violation
+from transire.domain.prompt import BundleText, Prompt, PromptReading, PromptShelf
 from transire.domain.ranking import Candidate, Ranking, Terms
 from transire.domain.receiving import Receive
 from transire.domain.request import Assertions, Body, Principal, RoutingRequest
@@ -80,6 +81,7 @@ class FakeDetector:
     asked: int = 0
     findings: tuple[Finding, ...] = ()
     redactions: int = 0
+    in_prompts: frozenset[DataClass] = frozenset()
 
     async def classify(self, request: RoutingRequest) -> Classification:
         self.asked += 1
@@ -101,6 +103,15 @@ class FakeDetector:
 
     async def classify_text(self, text: str, tenant: str) -> Classification:
         raise AssertionError("the router does not classify loose texts")
+
+    async def read_prompt(self, prompt: Prompt) -> PromptReading:
+        return PromptReading(
+            prompt=prompt,
+            digest=prompt.text.encode(),
+            tokens=len(prompt.text),
+            text=BundleText(found=self.in_prompts),
+            detector=self.digest,
+        )
 
     async def classify_answer(self, parts: Any, tenant: str) -> Classification:
         raise AssertionError("only the inspector classifies answers")
@@ -231,8 +242,10 @@ class FakeForwarder:
     events: list[str]
     failing: Mapping[str, Exception] = field(default_factory=dict)
     exchange: FakeExchange = field(default_factory=lambda: FakeExchange(ANSWER))
+    bodies: list[Body] = field(default_factory=list)
 
     def prepare(self, body: Body, deployment: Any, *, is_stream: bool) -> Wire:
+        self.bodies.append(body)
         return Wire(deployment=deployment, body=b"", digest=b"")
 
     async def send(self, permit: Recorded[Permit], wire: Wire, **_: Any) -> Any:
@@ -368,6 +381,7 @@ class Path:
     bundle: Bundle = COMPILED.bundle
     events: list[str] = field(default_factory=list)
     quarantine: Quarantine = field(default_factory=Quarantine)
+    prompts: PromptShelf | None = None
 
     def __post_init__(self) -> None:
         self.recorder = FakeRecorder(self.events)
@@ -421,6 +435,7 @@ class Path:
             detector=self.detector,
             authorizer=CedarAuthorizer(COMPILED),
             scorer=self.scorer,
+            prompts=self.prompts,
         )
 
 

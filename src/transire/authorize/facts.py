@@ -7,6 +7,7 @@ matter which way a rule reads an assertion: nothing a caller says can open a pai
 """
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
@@ -16,6 +17,7 @@ from transire.domain.bundle import Bundle
 from transire.domain.classification import Classification
 from transire.domain.deployment import Acceptance, Application
 from transire.domain.ids import DataClass, Purpose, Stakes, TenantId
+from transire.domain.prompt import BundleText
 from transire.domain.request import Assertions, Principal, RoutingRequest
 from transire.domain.session import NOTHING_SEEN, Seen
 from transire.errors import AuthenticationError, RequestError
@@ -66,6 +68,8 @@ class FactReader:
             now: Ends acceptances; a part of the facts, so never remembered across their expiry.
         """
         application = self.application(request.principal)
+        if request.bundle_text is not None:
+            classification = _with_bundle_text(classification, request.bundle_text)
         uncovered, used = _after_acceptances(
             classification.uncovered, self._catalog.acceptances, application.tenant, now
         )
@@ -176,6 +180,24 @@ def _member(
             f"it may use {', '.join(sorted(members))}",
             param=f"transire.{field}",
         )
+
+
+def _with_bundle_text(classification: Classification, text: BundleText) -> Classification:
+    """What is known of the content and of the bundle's own text before it; redaction spares it."""
+    own = BundleText(
+        found=classification.found,
+        failed=classification.failed,
+        uncovered=classification.uncovered,
+        reduced=classification.reduced,
+    )
+    both = own | text
+    return replace(
+        classification,
+        found=both.found,
+        failed=both.failed,
+        uncovered=both.uncovered,
+        reduced=both.reduced,
+    )
 
 
 def _after_acceptances(

@@ -1,6 +1,7 @@
 """Documents become domain values. Pure; names are resolved before (`references`)."""
 
 from transire.bundle.documents import (
+    ApplicationDocument,
     BudgetDocument,
     CatalogDocument,
     CueDocument,
@@ -37,6 +38,7 @@ from transire.domain.ids import (
     TenantId,
     Tier,
 )
+from transire.domain.prompt import Binding
 from transire.domain.session import SessionRules
 from transire.domain.taxonomy import Derivation, EntityRule, Taxonomy
 
@@ -123,6 +125,7 @@ def to_catalog(c: CatalogDocument) -> Catalog:
                 pinned_model=ModelId(item.pinned_model) if item.pinned_model else None,
                 redaction=item.redaction,
                 unknown_fields=item.unknown_fields,
+                prompts=_binding(item),
             )
             for name, item in c.applications.items()
         },
@@ -197,6 +200,12 @@ def _deployment(name: str, d: DeploymentDocument) -> Deployment:
         quota_group=d.quota_group or name,
         state=DeploymentState(d.state),
     )
+
+
+def _binding(a: ApplicationDocument) -> Binding | None:
+    if a.prompt is None and not a.prompts:
+        return None
+    return Binding(default=a.prompt, tasks=dict(a.prompts))
 
 
 def to_routing(document: RoutingDocument) -> RoutingRules:

@@ -74,6 +74,7 @@ def _bundle(files: Mapping[str, bytes], registry: Registry, rules: list[Rule]) -
         annotations={PolicyId(rule.id): dict(rule.node.annotations) for rule in rules},
         files=dict(sorted(files.items())),
         recognizers=registry.recognizers,
+        prompts=registry.prompts,
         permits=frozenset(PolicyId(rule.id) for rule in rules if rule.node.effect == "permit"),
     )
 

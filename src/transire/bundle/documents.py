@@ -26,6 +26,7 @@ __all__ = [
     "ModelDocument",
     "PersonDocument",
     "PriceDocument",
+    "PromptDocument",
     "ProviderDocument",
     "QueueDocument",
     "RoutingDocument",
@@ -39,6 +40,10 @@ Id = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
 """An id as `domain.ids` spells it."""
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,63}$")]
 """A member of a closed vocabulary."""
+PromptRef = Annotated[
+    str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}@[1-9][0-9]{0,5}$")
+]
+"""A prompt's name and version, such as `support@3`."""
 Permille = Annotated[int, Field(ge=0, le=1000)]
 
 _MOMENT: Final = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z")
@@ -198,6 +203,9 @@ class ApplicationDocument(_Model):
     pinned_model: Id | None = None
     redaction: bool = False
     unknown_fields: Literal["refuse", "omit"] = "refuse"
+    prompt: PromptRef | None = None
+    prompts: dict[Id, PromptRef] = {}
+    """Task → prompt; `prompt` stands for the tasks that are not listed."""
 
 
 class PersonDocument(_Model):
@@ -281,6 +289,18 @@ class SessionsDocument(_Model):
 
     idle_minutes: Annotated[int, Field(ge=1, le=43_200)] = 720
     per_application: Annotated[int, Field(ge=1, le=1_000_000)] = 10_000
+
+
+class PromptDocument(_Model):
+    """`prompts/NAME@VERSION.yaml`: text that is put before requests as a message of this role.
+
+    An `exclusive` prompt refuses requests that bring `system` or `developer` messages themselves.
+    """
+
+    role: Literal["system", "developer"] = "system"
+    title: str = ""
+    text: Annotated[str, StringConstraints(min_length=1, max_length=65_536)]
+    exclusive: bool = False
 
 
 class RoutingDocument(_Model):

@@ -24,6 +24,7 @@ from transire.bundle.acts import (
 )
 from transire.bundle.compile import compile_bundle
 from transire.bundle.compiled import CompiledBundle
+from transire.bundle.prompts import FOLDER, rewritten
 from transire.bundle.proposal import (
     PROPOSAL_PREFIX,
     Approval,
@@ -35,7 +36,7 @@ from transire.bundle.source import archive, unarchive
 from transire.bundle.sweep import demand_sound
 from transire.domain.ids import BundleDigest
 from transire.domain.log import Change, Condition, DecisionLog, Item
-from transire.errors import AccessError, ConflictError, NotFoundError
+from transire.errors import AccessError, BundleError, ConflictError, NotFoundError
 
 __all__ = [
     "activate",
@@ -70,6 +71,10 @@ async def propose(
     act.require("propose", policy_bundle(BundleDigest("candidate"), act.person), solo=solo)
     compiled = await vet(files, act.now, solo=solo)
     await asyncio.to_thread(prove, compiled)
+    if changed := rewritten(act.active.bundle.prompts, compiled.bundle.prompts):
+        raise BundleError(
+            [f"{FOLDER}{ref}.yaml: this version is in force with another text" for ref in changed]
+        )
     digest = compiled.digest
     if digest == act.active.digest:
         raise ConflictError("this bundle is the active one already")

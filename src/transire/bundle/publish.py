@@ -8,7 +8,12 @@ from collections.abc import Mapping
 import orjson
 from pydantic import BaseModel
 
-from transire.bundle.documents import CatalogDocument, RoutingDocument, TaxonomyDocument
+from transire.bundle.documents import (
+    CatalogDocument,
+    PromptDocument,
+    RoutingDocument,
+    TaxonomyDocument,
+)
 
 __all__ = ["json_schemas", "render_schema"]
 
@@ -21,6 +26,7 @@ def json_schemas() -> Mapping[str, bytes]:
         "taxonomy.schema.json": render_schema(TaxonomyDocument, "taxonomy.yaml"),
         "catalog.schema.json": render_schema(CatalogDocument, "catalog/*.yaml"),
         "routing.schema.json": render_schema(RoutingDocument, "routing.yaml"),
+        "prompt.schema.json": render_schema(PromptDocument, "prompts/NAME@VERSION.yaml"),
     }
 
 

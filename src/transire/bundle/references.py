@@ -4,7 +4,7 @@ A dangling reference is the worst kind of error here: Cedar skips a policy that 
 does not know, so a forbid would silently not hold.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
@@ -136,6 +136,16 @@ class References:
         for name, deployment in catalog.deployments.items():
             where = ("deployments", name, "quality_permille")
             self._refer(where, deployment.quality_permille, document.tasks, "task")
+
+    def prompts(
+        self, prompts: Collection[str], routing: RoutingDocument, catalog: CatalogDocument
+    ) -> None:
+        """Applications bind prompts that exist, and to tasks that do."""
+        for name, application in catalog.applications.items():
+            path = ("applications", name)
+            self._refer((*path, "prompt"), _given(application.prompt), prompts, "prompt")
+            self._refer((*path, "prompts"), application.prompts, routing.tasks, "task")
+            self._refer((*path, "prompts"), application.prompts.values(), prompts, "prompt")
 
     def labels(self, taxonomy: Taxonomy, catalog: Catalog) -> None:
         """Refuse a deployment whose name on the wire contradicts its declared regions."""

@@ -11,6 +11,7 @@ from transire.bundle.documents import (
     TaxonomyDocument,
 )
 from transire.bundle.namemodels import listed_names
+from transire.bundle.prompts import read_prompts
 from transire.bundle.recognizers.read import read_pack
 from transire.bundle.references import References
 from transire.bundle.yamlread import parse_model, read_yaml
@@ -18,6 +19,7 @@ from transire.domain.bundle import DetectorRules, RoutingRules
 from transire.domain.deployment import Catalog
 from transire.domain.ids import DataClass
 from transire.domain.pack import Pack
+from transire.domain.prompt import Prompt
 from transire.domain.taxonomy import Taxonomy
 from transire.errors import BundleError
 
@@ -33,6 +35,7 @@ class Registry:
     routing: RoutingRules
     detector: DetectorRules
     recognizers: Pack
+    prompts: Mapping[str, Prompt]
 
 
 def read_registry(files: Mapping[str, bytes]) -> Registry:
@@ -54,13 +57,15 @@ def read_registry(files: Mapping[str, bytes]) -> Registry:
     check.taxonomy(taxonomy_at)
     merged = check.merge([(at, document) for at, document in catalogs if document is not None])
     check.routing(routing_at, routing, merged)
+    prompts = read_prompts(files, problems)
+    check.prompts(prompts, routing, merged)
     _refuse(problems)
     words, catalog = to_taxonomy(taxonomy), to_catalog(merged)
     check.labels(words, catalog)
     _refuse(problems)
     detector = _detector(taxonomy.detector)
     pack = read_pack(files, words.entities, detector.languages)
-    return Registry(words, catalog, to_routing(routing), detector, pack)
+    return Registry(words, catalog, to_routing(routing), detector, pack, prompts)
 
 
 def _detector(document: DetectorDocument) -> DetectorRules:

@@ -24,9 +24,10 @@ _MAX_BYTES: Final = 4 * 1024 * 1024
 _FIXED: Final = ("taxonomy.yaml", "routing.yaml")
 _OPTIONAL: Final = "recognizers.yaml"
 _STEP: Final = r"(?:[A-Za-z0-9_][A-Za-z0-9._-]*/)*[A-Za-z0-9_][A-Za-z0-9._-]*"
+_PROMPT: Final = r"[a-z0-9][a-z0-9._-]{0,63}@[1-9][0-9]{0,5}"
 _NAME: Final = re.compile(
     rf"taxonomy\.yaml|routing\.yaml|recognizers\.yaml|catalog/{_STEP}\.yaml|rules/{_STEP}\.cedar"
-    rf"|tests/{_STEP}_test\.yaml"
+    rf"|tests/{_STEP}_test\.yaml|prompts/{_PROMPT}\.yaml"
 )
 """What may stand in a bundle; no step begins with a dot, so none leads out of the folder."""
 
@@ -35,8 +36,8 @@ def read_folder(folder: Path) -> dict[str, bytes]:
     """Read the files that make a bundle: path relative to `folder` → bytes, sorted.
 
     Taken are `taxonomy.yaml`, `routing.yaml`, `recognizers.yaml` where there is one,
-    `catalog/**/*.yaml`, `rules/**/*.cedar` and `tests/**/*_test.yaml`; everything else in the
-    folder is not governed and not read.
+    `catalog/**/*.yaml`, `rules/**/*.cedar`, `prompts/*.yaml` and `tests/**/*_test.yaml`; everything
+    else in the folder is not governed and not read.
 
     Raises:
         BundleError: the folder or a fixed file is missing, a link leads out, or it is too large.
@@ -48,6 +49,7 @@ def read_folder(folder: Path) -> dict[str, bytes]:
     paths += folder.glob(_OPTIONAL)
     paths += folder.glob("catalog/**/*.yaml")
     paths += folder.glob("rules/**/*.cedar")
+    paths += folder.glob("prompts/*.yaml")
     paths += folder.glob("tests/**/*_test.yaml")
     files: dict[str, bytes] = {}
     for path in sorted(paths):

@@ -33,10 +33,12 @@ from transire.classify.recognizers.canaries import CANARIES
 from transire.classify.recognizers.fingerprint import detector_fingerprint
 from transire.classify.remedy import Redacted, conversation_of, redact_body
 from transire.classify.scan import Scan, joined, run
+from transire.classify.tokens import estimate_tokens
 from transire.domain.bundle import Bundle
 from transire.domain.classification import Classification, Finding, PartState, Redaction, Signals
 from transire.domain.ids import DataClass
 from transire.domain.ports import Clock, Keyed
+from transire.domain.prompt import BundleText, Prompt, PromptReading
 from transire.domain.request import Body, Part, PartKind, RoutingRequest
 from transire.errors import TooLargeError
 
@@ -57,6 +59,8 @@ _INLINE_PIECES: Final = 512
 """Texts and hits of one body that are sorted and rewritten on the event loop: about 5 ms."""
 _CHARS_PER_PIECE: Final = 100
 """Judging languages reads the text again; so much of it costs as much as a hit."""
+_AROUND_TOKENS: Final = 8
+"""What a message costs besides its text."""
 T = TypeVar("T")
 
 
@@ -171,6 +175,23 @@ class EngineDetector:
         part = Part(pointer=(), kind=PartKind.TEXT, text=text, role="assistant")
         self._check_size((part,))
         return await self._judge((part,), tenant, "", Signals())
+
+    async def read_prompt(self, prompt: Prompt) -> PromptReading:
+        """See `domain.governed.Detector`."""
+        judged = await self.classify_text(prompt.text, "")
+        data = f"{prompt.role}\n{prompt.text}".encode()
+        return PromptReading(
+            prompt=prompt,
+            digest=self._keyed.digest("prompt", data),
+            tokens=estimate_tokens(prompt.text) + _AROUND_TOKENS,
+            text=BundleText(
+                found=judged.found,
+                failed=judged.failed,
+                uncovered=judged.uncovered,
+                reduced=judged.reduced,
+            ),
+            detector=self._digest,
+        )
 
     async def classify_answer(self, parts: Sequence[Part], tenant: str) -> Classification:
         """See `domain.governed.Detector`."""

@@ -31,6 +31,7 @@ __all__ = [
     "quarantine",
     "ratify",
     "show",
+    "side_files",
 ]
 
 app = typer.Typer(help="Propose, approve and activate what governs.", no_args_is_help=True)
@@ -121,7 +122,7 @@ def diff(
     summary: Annotated[bool, typer.Option("--summary", help="Only the line that sums up.")] = False,
 ) -> None:
     """What the second bundle changes in the first: text by file, and a line that sums it up."""
-    old, new = _files(router, first), _files(router, second)
+    old, new = side_files(router, first), side_files(router, second)
     if old == new:
         print("no difference")
         return
@@ -131,7 +132,7 @@ def diff(
     print(f"# {summarize(old, new)}")
 
 
-def _files(router: RemoteRouter, side: str) -> dict[str, bytes]:
+def side_files(router: RemoteRouter, side: str) -> dict[str, bytes]:
     """A folder's files, or those of a bundle that the router holds."""
     is_digest = side == ACTIVE or all(c in string.hexdigits for c in side)
     if not is_digest or (side != ACTIVE and Path(side).is_dir()):

@@ -19,6 +19,7 @@ from transire.cli import (
     login,
     mode,
     people,
+    prompts,
     quality,
     report,
     review,
@@ -51,6 +52,7 @@ app.add_typer(review.app, name="review")
 app.add_typer(decision.app, name="decision")
 app.add_typer(audit.app, name="audit")
 app.add_typer(detect.app, name="detect")
+app.add_typer(prompts.app, name="prompts")
 app.add_typer(quality.app, name="quality")
 app.add_typer(report.app, name="report")
 app.command("budgets")(budgets.list_budgets)

@@ -22,13 +22,21 @@ class BundleReader:
         policies: The folder of the bundle; None is the starter pack.
         keep_all: Keep findings of every score and count, whatever the taxonomy says, to see what
             another threshold would do.
+        files: The bundle itself, instead of a folder.
     """
 
-    def __init__(self, policies: Path | None, *, keep_all: bool = False) -> None:
+    def __init__(
+        self,
+        policies: Path | None,
+        *,
+        keep_all: bool = False,
+        files: Mapping[str, bytes] | None = None,
+    ) -> None:
         from transire.classify.names.finder import NameFinder
         from transire.clock import SystemClock
 
-        self._bundle = compile_bundle(read_folder(policies or pack_folder())).bundle
+        files = read_folder(policies or pack_folder()) if files is None else files
+        self._bundle = compile_bundle(files).bundle
         self._clock = SystemClock()
         self._runner = asyncio.Runner()
         self._names = NameFinder.load(self._bundle.detector.names, self._clock.monotonic)

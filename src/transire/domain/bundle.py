@@ -14,6 +14,7 @@ from transire.domain.ids import (
     TenantId,
 )
 from transire.domain.pack import NO_PACK, Pack
+from transire.domain.prompt import Prompt
 from transire.domain.session import SessionRules
 from transire.domain.taxonomy import Taxonomy
 
@@ -129,6 +130,7 @@ class Bundle:
         permits: Ids of the policies whose effect is permit; every other one forbids.
         files: Source by path relative to the policies folder, sorted.
         observed: Classes that some rule can tell from absent ones; None means all.
+        prompts: By `name@version`.
     """
 
     digest: BundleDigest
@@ -141,6 +143,7 @@ class Bundle:
     recognizers: Pack = NO_PACK
     observed: frozenset[DataClass] | None = None
     permits: frozenset[PolicyId] = frozenset()
+    prompts: Mapping[str, Prompt] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,6 +23,7 @@ from transire.domain.ids import (
     TenantId,
     Tier,
 )
+from transire.domain.prompt import Binding
 
 __all__ = [
     "Acceptance",
@@ -188,6 +189,7 @@ class Application:
         pinned_model: The one vetted model version, where the application has one.
         redaction: Whether redaction may be tried as a remedy.
         unknown_fields: `refuse` or `omit` body fields we do not know (I11).
+        prompts: Which prompt its requests are given; None is none.
     """
 
     id: ApplicationId
@@ -198,6 +200,7 @@ class Application:
     pinned_model: ModelId | None = None
     redaction: bool = False
     unknown_fields: str = "refuse"
+    prompts: Binding | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

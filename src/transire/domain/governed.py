@@ -9,6 +9,7 @@ from transire.domain.authorization import Authorization, Facts, Pair
 from transire.domain.bundle import Bundle, Quarantine
 from transire.domain.classification import Classification, Redaction
 from transire.domain.ids import ApplicationId, DataClass, DeploymentId
+from transire.domain.prompt import Prompt, PromptReading, PromptShelf
 from transire.domain.ranking import Ranking
 from transire.domain.receiving import Reception
 from transire.domain.request import Part, RoutingRequest
@@ -38,6 +39,9 @@ class Detector(Protocol):
 
     async def classify_text(self, text: str, tenant: str) -> Classification:
         """Classify one text that is not a request: an upstream's error."""
+
+    async def read_prompt(self, prompt: Prompt) -> PromptReading:
+        """Classify a prompt of the bundle, with its keyed digest and its length in tokens."""
 
     async def classify_answer(self, parts: Sequence[Part], tenant: str) -> Classification:
         """Classify the texts of an answer; of what is too long, every class has failed."""
@@ -141,10 +145,15 @@ class Scorer(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Governed:
-    """One governed state: what a stage in flight keeps until it ends (I9)."""
+    """One governed state: what a stage in flight keeps until it ends (I9).
+
+    Attributes:
+        prompts: The bundle's prompts as its detector read them; None where nothing is bound.
+    """
 
     bundle: Bundle
     quarantine: Quarantine
     detector: Detector
     authorizer: Authorizer
     scorer: Scorer
+    prompts: PromptShelf | None = None

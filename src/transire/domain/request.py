@@ -18,6 +18,7 @@ from transire.domain.ids import (
     Stakes,
     TenantId,
 )
+from transire.domain.prompt import BundleText, PromptReading
 from transire.domain.session import Session
 
 __all__ = [
@@ -185,6 +186,8 @@ class RoutingRequest:
             `mac` is still that of the request as it was sent.
         session: What the asserted session held when the request was decided; None where it names
             none, or is yet to be decided.
+        prompt: The bundle's prompt that is put before the messages; None without one.
+        bundle_text: What is known of every prompt that its application may be given.
     """
 
     id: DecisionId
@@ -200,6 +203,8 @@ class RoutingRequest:
     review_id: ReviewId | None = None
     noted: tuple[str, ...] = ()
     session: Session | None = None
+    prompt: PromptReading | None = None
+    bundle_text: BundleText | None = None
 
 
 def path_of(pointer: Pointer) -> str:

@@ -115,6 +115,8 @@ def _judged(case: Case) -> tuple[dict[str, JsonValue], dict[str, bytes]]:
         "ranking": case.ranking.to_json(),
         **_session(case.request),
     }
+    if case.request.prompt is not None:
+        fields["prompt"] = case.request.prompt.to_json()
     return fields, {authorization.evaluation_digest: authorization.evaluation, facts_digest: facts}
 
 

@@ -70,10 +70,13 @@ def ask(
 ) -> Question:
     """Gather what the request, its signals and the bundle ask for."""
     body, asserted, signals = request.body, request.assertions, classification.signals
+    tokens, size = body.tokens_estimate, body.size_bytes
+    if request.prompt is not None:
+        tokens, size = tokens + request.prompt.tokens, size + request.prompt.size_bytes
     return Question(
         needs=body.needs | signals.needs,
-        input_tokens=body.tokens_estimate,
-        input_bound=max(body.size_bytes, body.tokens_estimate) if body.is_all_text else None,
+        input_tokens=tokens,
+        input_bound=max(size, tokens) if body.is_all_text else None,
         output_bound=body.max_output_tokens,
         expected_output=rules.expected_output_tokens,
         choices=max(1, body.n),

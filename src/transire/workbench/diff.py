@@ -7,6 +7,7 @@ from typing import Final
 from transire.bundle.compile import compile_bundle
 from transire.bundle.compiled import CompiledBundle
 from transire.bundle.rules import read_rules
+from transire.domain.bundle import Bundle
 from transire.errors import BundleError
 
 __all__ = ["summarize", "unified"]
@@ -74,6 +75,8 @@ def _things(compiled: CompiledBundle) -> dict[str, Mapping[str, object]]:
     for kind in _KINDS:
         things[kind] = {str(name): value for name, value in getattr(catalog, kind).items()}
     things["acceptances"] = {a.id: a for a in catalog.acceptances}
+    things["prompts"] = dict(bundle.prompts)
+    things["bindings"] = _bindings(bundle)
     things["classes"] = {str(n): v for n, v in bundle.taxonomy.data_classes.items()}
     things["settings"] = {
         "entities": dict(bundle.taxonomy.entities),
@@ -83,6 +86,17 @@ def _things(compiled: CompiledBundle) -> dict[str, Mapping[str, object]]:
     }
     things["tests"] = {n: d for n, d in bundle.files.items() if n.startswith("tests/")}
     return things
+
+
+def _bindings(bundle: Bundle) -> dict[str, object]:
+    """Application, and task where one is named, with its prompt: `support=support@3`."""
+    told: dict[str, object] = {}
+    for name, application in bundle.catalog.applications.items():
+        binding = application.prompts
+        if binding is not None:
+            given = {"": binding.default, **binding.tasks}
+            told |= {f"{name}{f'/{t}' if t else ''}={ref}": ref for t, ref in given.items() if ref}
+    return told
 
 
 def _changes(before: Mapping[str, object], after: Mapping[str, object]) -> str:
