@@ -52,6 +52,7 @@ from transire.review.openings import Places
 from transire.review.queue import ReviewQueue
 from transire.router import Router
 from transire.score.health import FleetHealth
+from transire.score.quality.admission import open_reader
 from transire.score.scorer import BundleScorer
 from transire.settings import Settings
 from transire.steering import Steering
@@ -153,6 +154,9 @@ class Installation:
     async def _look(self) -> None:
         self.sessions.sweep(self.governed.bundle.routing.sessions)
         await asyncio.to_thread(self.secrets.refresh)
+        detector = self.governed.detector
+        if isinstance(detector, EngineDetector):
+            self.metrics.learned(detector.hints)
         self.metrics.held_reviews.set(await self.reviews.open_count())
 
 
@@ -211,6 +215,7 @@ async def _wire(
                     threads=settings.detection.name_threads,
                     queue=settings.detection.name_queue,
                 ),
+                learned=open_reader(compiled.bundle),
             ),
             authorizer=CedarAuthorizer(compiled),
             scorer=BundleScorer(

@@ -1,11 +1,14 @@
 """Documents become domain values. Pure; names are resolved before (`references`)."""
 
+from typing import Final
+
 from transire.bundle.documents import (
     ApplicationDocument,
     BudgetDocument,
     CatalogDocument,
     CueDocument,
     DeploymentDocument,
+    ModelFileDocument,
     RoutingDocument,
     TaxonomyDocument,
 )
@@ -38,6 +41,7 @@ from transire.domain.ids import (
     TenantId,
     Tier,
 )
+from transire.domain.learned import ModelFile
 from transire.domain.prompt import Binding
 from transire.domain.session import SessionRules
 from transire.domain.taxonomy import Derivation, EntityRule, Taxonomy
@@ -209,8 +213,8 @@ def _binding(a: ApplicationDocument) -> Binding | None:
 
 
 def to_routing(document: RoutingDocument) -> RoutingRules:
-    """Cues, tasks, the attempt budget, where answers may be repaired, and sessions."""
-    levels = document.repair_stakes
+    """Cues, tasks, the attempt budget, where answers may be repaired, sessions, fitted models."""
+    levels, quality = document.repair_stakes, document.quality
     return RoutingRules(
         tasks=tuple(sorted(document.tasks)),
         cues=tuple(_cue(name, cue) for name, cue in document.cues.items()),
@@ -218,13 +222,30 @@ def to_routing(document: RoutingDocument) -> RoutingRules:
             n: t.quality_floor_permille for n, t in document.tasks.items()
         },
         latency_target_ms={n: t.latency_target_ms for n, t in document.tasks.items()},
+        task_needs={n: frozenset(t.needs) for n, t in document.tasks.items() if t.needs},
+        task_quality_target_permille={
+            n: t.quality_target_permille
+            for n, t in document.tasks.items()
+            if t.quality_target_permille is not None
+        },
+        quality_model=_model_file(quality),
+        task_model=_model_file(document.task_model),
+        dearer_permille=0 if quality is None else quality.dearer_permille,
         repair_stakes=None if levels is None else frozenset(map(Stakes, levels)),
         sessions=SessionRules(
             idle_s=60 * document.sessions.idle_minutes,
             per_application=document.sessions.per_application,
         ),
-        **document.model_dump(exclude={"tasks", "cues", "repair_stakes", "sessions"}),
+        **document.model_dump(exclude=_MADE),
     )
+
+
+_MADE: Final = {"tasks", "cues", "repair_stakes", "sessions", "quality", "task_model"}
+"""Members of `routing.yaml` that are not taken as they stand."""
+
+
+def _model_file(document: ModelFileDocument | None) -> ModelFile | None:
+    return None if document is None else ModelFile(path=document.model, sha256=document.sha256)
 
 
 def _cue(name: str, cue: CueDocument) -> Cue:

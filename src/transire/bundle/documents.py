@@ -24,10 +24,12 @@ __all__ = [
     "EntityDocument",
     "JurisdictionDocument",
     "ModelDocument",
+    "ModelFileDocument",
     "PersonDocument",
     "PriceDocument",
     "PromptDocument",
     "ProviderDocument",
+    "QualityDocument",
     "QueueDocument",
     "RoutingDocument",
     "SessionsDocument",
@@ -281,7 +283,24 @@ class TaskDocument(_Model):
     """What a task asks of a deployment."""
 
     quality_floor_permille: Permille = 0
+    quality_target_permille: Permille | None = None
+    """What the predictor should expect of the pick (`quality`); left out, the floor."""
+    needs: list[Id] = []
+    """Capabilities that a deployment must list for this task."""
     latency_target_ms: Annotated[int, Field(ge=1)] = 10_000
+
+
+class ModelFileDocument(_Model):
+    """A fitted model on the router's machine, by absolute path and by the digest of its bytes."""
+
+    model: Annotated[str, StringConstraints(pattern=r"^/[^\x00-\x1f\x7f]{1,1023}$")]
+    sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+
+
+class QualityDocument(ModelFileDocument):
+    """A predictor of quality, and how many of a key's requests it may make dearer."""
+
+    dearer_permille: Permille = 200
 
 
 class SessionsDocument(_Model):
@@ -317,3 +336,8 @@ class RoutingDocument(_Model):
     retry_with_errors: bool = False
     """After a broken contract, tell the next attempt in a `developer` message what was wrong."""
     sessions: SessionsDocument = SessionsDocument()
+    quality: QualityDocument | None = None
+    """A model of `transire quality train`, which expects more or less of each deployment."""
+    task_model: ModelFileDocument | None = None
+    """A model of `transire quality train-tasks`, which names a task where neither cue nor tag does.
+    """

@@ -126,6 +126,14 @@ class References:
             for level in document.repair_stakes or ()
             if level not in words.stakes
         )
+        for name, task in document.tasks.items():
+            path = ("tasks", name)
+            self._known(at, (*path, "needs"), task.needs, offered, "deployment capability")
+            if (task.quality_target_permille or 1000) < task.quality_floor_permille:
+                self.problems.append(
+                    f"{at.where(path)}: `{name}`: a `quality_target_permille` below the floor "
+                    "would never count"
+                )
         for name, cue in document.cues.items():
             path = ("cues", name)
             self._known(at, (*path, "task"), _given(cue.task), document.tasks, "task")

@@ -4,9 +4,11 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import TypeAlias
 
+from transire.classify.learned import Hints
 from transire.domain.bundle import Cue, RoutingRules
 from transire.domain.classification import Signals
 from transire.domain.ids import Stakes
+from transire.domain.learned import NOTHING_LEARNED, Learned
 from transire.domain.request import Body, RoutingRequest
 from transire.domain.taxonomy import Taxonomy
 from transire.errors import RequestError
@@ -19,9 +21,19 @@ _Word: TypeAlias = tuple[str, re.Pattern[str]]
 
 
 class CueReader:
-    """The cues of one bundle, compiled."""
+    """The cues of one bundle, compiled.
 
-    def __init__(self, rules: RoutingRules, taxonomy: Taxonomy) -> None:
+    Args:
+        learned: The bundle's fitted models; asked last, behind a fence.
+
+    Attributes:
+        hints: The fence; None without models.
+    """
+
+    def __init__(
+        self, rules: RoutingRules, taxonomy: Taxonomy, learned: Learned | None = None
+    ) -> None:
+        self.hints = None if learned is None else Hints(learned, rules.tasks)
         self._rules = rules
         self._taxonomy = taxonomy
         self._cues = [(cue, [_word(word) for word in cue.words]) for cue in rules.cues]
@@ -32,7 +44,7 @@ class CueReader:
         """What the last user message, the body and the caller's tag say about the task.
 
         The first cue that fires and names a task sets it; the caller's tag counts only where none
-        did.
+        did, and a fitted classifier only where there is no tag either.
 
         Args:
             text: `last_user_text` of the body.
@@ -56,17 +68,35 @@ class CueReader:
                 if judged[0] not in cue.languages:
                     continue
             fired.append(cue)
-        task = next((cue.task for cue in fired if cue.task), None) or tag or "default"
-        floors = [cue.quality_floor_permille for cue in fired]
-        floors.append(self._rules.task_quality_floor_permille.get(task, 0))
+        task = next((cue.task for cue in fired if cue.task), None)
+        by = "cue" if task else "tag" if tag else "default"
+        task, hint = task or tag, NOTHING_LEARNED
+        if self.hints is not None:
+            hint = self.hints.read(text, task, request.assertions.domain)
+            if hint.task is not None:
+                task, by = hint.task, "learned"
+        task = task or "default"
         return Signals(
             language=judged[0] if judged else None,
             task=task,
             cues=tuple(cue.name for cue in fired),
-            quality_floor_permille=max(floors),
+            quality_floor_permille=self._floor(fired, task, by),
             stakes=self._stakes(cue.stakes for cue in fired),
-            needs=frozenset[str]().union(*(cue.needs for cue in fired)),
+            needs=frozenset[str]().union(
+                self._rules.task_needs.get(task, ()), *(cue.needs for cue in fired)
+            ),
+            task_by=by,
+            gains=hint.gains,
         )
+
+    def _floor(self, fired: Sequence[Cue], task: str, by: str) -> int:
+        """The highest floor; what was only learned never gets below that of an unknown task."""
+        floors = [cue.quality_floor_permille for cue in fired]
+        of_task = self._rules.task_quality_floor_permille
+        floors.append(of_task.get(task, 0))
+        if by == "learned":
+            floors.append(of_task.get("default", 0))
+        return max(floors)
 
     def _stakes(self, levels: Iterable[Stakes | None]) -> Stakes | None:
         raised = [level for level in levels if level is not None]

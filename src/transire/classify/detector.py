@@ -21,6 +21,7 @@ from transire.classify.cues import CueReader, last_user_text
 from transire.classify.digest import content_digest
 from transire.classify.gate import Panel
 from transire.classify.language import PASSAGE_LEAST_CHARS, HeardCache, LanguageJudge
+from transire.classify.learned import Hints
 from transire.classify.mapping import failed_classes, findings_of
 from transire.classify.names.finder import LANGUAGES, NameFinder
 from transire.classify.names.spans import PERSON
@@ -37,6 +38,7 @@ from transire.classify.tokens import estimate_tokens
 from transire.domain.bundle import Bundle
 from transire.domain.classification import Classification, Finding, PartState, Redaction, Signals
 from transire.domain.ids import DataClass
+from transire.domain.learned import Learned
 from transire.domain.ports import Clock, Keyed
 from transire.domain.prompt import BundleText, Prompt, PromptReading
 from transire.domain.request import Body, Part, PartKind, RoutingRequest
@@ -73,6 +75,7 @@ class EngineDetector:
         recognizers: Instead of the installed ones; for tests, and without a pool.
         names: Finds names of people, where anything asks for them; None leaves them uncovered,
             whatever the bundle says.
+        learned: The bundle's fitted models, for signals alone.
     """
 
     def __init__(
@@ -85,6 +88,7 @@ class EngineDetector:
         inline_max_chars: int = _INLINE_CHARS,
         recognizers: Sequence[Recognizer] | None = None,
         names: NameFinder | None = None,
+        learned: Learned | None = None,
     ) -> None:
         self._taxonomy = bundle.taxonomy
         self._rules = bundle.detector
@@ -102,7 +106,7 @@ class EngineDetector:
         self._message_level = MESSAGE_LEVEL | self._pack.message_level
         installed = select(self._entities) if recognizers is None else tuple(recognizers)
         self._panel = Panel((*installed, *operator_recognizers(self._pack)))
-        self._cues = CueReader(bundle.routing, bundle.taxonomy)
+        self._cues = CueReader(bundle.routing, bundle.taxonomy, learned)
         self._languages = LanguageJudge(bundle.detector.languages)
         self._personal = self._known({*self._taxonomy.personal, _CREDENTIAL})
         self._names = names if PERSON in self._entities else None
@@ -123,6 +127,11 @@ class EngineDetector:
     def missing(self) -> frozenset[DataClass]:
         """Classes whose canary was missed, or that no recognizer is installed for."""
         return self._missing
+
+    @property
+    def hints(self) -> Hints | None:
+        """What asks the bundle's fitted models; None where it names none."""
+        return self._cues.hints
 
     def close(self) -> None:
         """Give up what waits to be read for names, so that stopping waits for nobody."""

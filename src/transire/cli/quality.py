@@ -14,7 +14,7 @@ from transire.errors import RequestError
 if TYPE_CHECKING:
     from transire.workbench.quality.report import Report
 
-__all__ = ["app", "evaluate", "train"]
+__all__ = ["app", "evaluate", "train", "train_tasks"]
 
 app = typer.Typer(
     help="Predict which model answers a prompt well, from your own outcomes.", no_args_is_help=True
@@ -55,6 +55,36 @@ def train(
     model = replace(model, facts={**model.facts, "held_out": report.to_json()})
     out.write_bytes(model.to_bytes())
     _show(report, form, {"file": str(out), "digest": model.digest})
+
+
+@app.command("train-tasks")
+@shown
+def train_tasks(
+    data: Annotated[Path, typer.Argument(help="Lines `{prompt, task}`.")],
+    out: Annotated[Path, typer.Option(help="Where the model goes.")],
+    form: Form = "text",
+) -> None:
+    """Fit a classifier of tasks; judge the same way of fitting on rows left out, and write both."""
+    from transire.workbench.quality import tasks
+
+    rows = tasks.read_tasks(data, least=4 * _LEAST_TEST)
+    model, report = tasks.train_tasks(rows, _SEED)
+    facts = {**model.facts, "kind": "tasks", "held_out": report.to_json()}
+    model = replace(model, facts=facts)
+    out.write_bytes(model.to_bytes())
+    told = {**report.to_json(), "file": str(out), "digest": model.digest}
+    if form == "json":
+        emit(told)
+        return
+    value, low, high = report.precision
+    print(
+        f"{len(model.models)} tasks; fitted on {report.rows[0]} rows, judged on {report.rows[1]}\n"
+    )
+    print(f"names a task for {100 * report.coverage:.1f} % of prompts")
+    print(f"is right there in {value:.3f} ({low:.3f} … {high:.3f})")
+    print(f"always the commonest would be right in {report.commonest:.3f}\n")
+    print("; ".join(["not to be used", *report.refusals]) if report.refusals else "may be used")
+    print(f"file: {out}\ndigest: {model.digest}")
 
 
 @app.command()

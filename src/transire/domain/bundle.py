@@ -13,6 +13,7 @@ from transire.domain.ids import (
     Stakes,
     TenantId,
 )
+from transire.domain.learned import ModelFile
 from transire.domain.pack import NO_PACK, Pack
 from transire.domain.prompt import Prompt
 from transire.domain.session import SessionRules
@@ -63,6 +64,12 @@ class RoutingRules:
             the taxonomy's highest.
         retry_with_errors: After a broken contract, the next attempt is told what was wrong.
         sessions: How long and how many sessions are remembered.
+        task_needs: Task → capabilities it asks for.
+        task_quality_target_permille: Task → what the predictor should expect of the pick; a task
+            that is not listed wants its floor.
+        quality_model, task_model: Fitted models, where the bundle names any.
+        dearer_permille: Share of one key's requests that the predictor may send to something
+            dearer than would be chosen without it.
     """
 
     tasks: tuple[str, ...]
@@ -76,6 +83,11 @@ class RoutingRules:
     repair_stakes: frozenset[Stakes] | None = None
     retry_with_errors: bool = False
     sessions: SessionRules = field(default_factory=SessionRules)
+    task_needs: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    task_quality_target_permille: Mapping[str, int] = field(default_factory=dict)
+    quality_model: ModelFile | None = None
+    task_model: ModelFile | None = None
+    dearer_permille: int = 0
 
     def quality_floor(
         self, task: str, cues: Collection[str], asserted: int | None

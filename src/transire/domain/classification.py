@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from transire.domain.ids import DataClass, Stakes
+from transire.domain.ids import DataClass, DeploymentId, Stakes
 from transire.domain.request import Body
 from transire.domain.restoring import Placeholders
 
@@ -52,7 +52,9 @@ class Signals:
         cues: Names of the cues that fired, for the record.
         quality_floor_permille: Floor set by cues, 0–1000.
         stakes: Stakes raised by cues, or None.
-        needs: Capabilities cues ask for (`grounded`).
+        needs: Capabilities that cues and the task ask for (`grounded`).
+        task_by: Who named the task: `cue`, `tag`, `learned`, or `default` where nobody did.
+        gains: What a fitted predictor expects beside the catalog's quality (`domain.learned`).
     """
 
     language: str | None = None
@@ -61,6 +63,8 @@ class Signals:
     quality_floor_permille: int = 0
     stakes: Stakes | None = None
     needs: frozenset[str] = frozenset()
+    task_by: str = "default"
+    gains: Mapping[DeploymentId, int] | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

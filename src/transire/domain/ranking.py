@@ -24,8 +24,9 @@ class Terms(NamedTuple):
         worst_cost_micro_usd: Input plus the full output bound.
         latency_ms: Expected time to the whole answer under present load.
         success_permille: Observed success rate.
-        quality_permille: Static or predicted quality for the task.
+        quality_permille: The catalog's quality for the task.
         in_flight: Requests on the wire from this process when scored.
+        predicted_permille: Quality expected for this prompt; None where nothing was predicted.
     """
 
     cost_micro_usd: int | None
@@ -34,6 +35,7 @@ class Terms(NamedTuple):
     success_permille: int
     quality_permille: int
     in_flight: int
+    predicted_permille: int | None = None
 
 
 class Candidate(NamedTuple):
@@ -62,6 +64,8 @@ class Ranking:
         near_tie_permille: Costs within this share of the cheapest counted as equal.
         budget_micro_usd: What was left of the tightest budget; None where none counts this.
         sticky: What answered the session's last turn: first among near-ties; None without one.
+        quality_target_permille: Predicted quality that the pick should reach; None where no
+            prediction counted.
     """
 
     candidates: tuple[Candidate, ...]
@@ -73,23 +77,28 @@ class Ranking:
     near_tie_permille: int
     budget_micro_usd: int | None = None
     sticky: DeploymentId | None = None
+    quality_target_permille: int | None = None
 
     def to_json(self) -> dict[str, JsonValue]:
         """The ranking as an entry holds it, with everything that decided it; best first.
 
         Candidates are columns, one list per term: an entry then names each term once and not
-        twenty times. `form` stands there only where some pair is redacted.
+        twenty times. `form` stands there only where some pair is redacted, `predicted_permille`
+        only where something was predicted.
         """
         ranked, dropped = self.candidates[:MOST_RECORDED], self.filtered[:MOST_RECORDED]
         candidates = _columns([c.verdict.pair for c in ranked], len(self.candidates))
         terms = zip(*(c.terms for c in ranked), strict=True)
         candidates.update((name, list(term)) for name, term in zip(Terms._fields, terms))  # noqa: B905 - no candidates, no columns
+        if self.candidates and self.candidates[0].terms.predicted_permille is None:
+            del candidates["predicted_permille"]
         filtered = _columns([pair for pair, _ in dropped], len(self.filtered))
         filtered["filter"] = [name for _, name in dropped]
-        left = self.budget_micro_usd
+        left, wanted = self.budget_micro_usd, self.quality_target_permille
         return {
             **({} if left is None else {"budget_micro_usd": left}),
             **({} if self.sticky is None else {"sticky": self.sticky}),
+            **({} if wanted is None else {"quality_target_permille": wanted}),
             "scorer": self.scorer_digest,
             "seed": self.seed,
             "target_ms": self.target_ms,

@@ -7,11 +7,13 @@ Labels hold ids, codes and classes, never a caller's words, and each label keeps
 from contextvars import ContextVar
 from typing import Final
 
+import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
 
 from transire.domain.authorization import Effect
 from transire.domain.decision import Case
 from transire.domain.ids import DeploymentId
+from transire.domain.learned import Fence
 from transire.domain.permit import Outcome
 from transire.observe import names
 from transire.observe.names import Metric
@@ -38,6 +40,10 @@ _UNSCANNED_POLICIES: Final = frozenset(
 )
 """The forbids of the protected pack that speak of what was not scanned (`rules/limits/`)."""
 
+_DRIFTED_PERMILLE: Final = 250
+"""Above it populations are usually said to differ (Siddiqi, Credit Risk Scorecards, 2006)."""
+_log = structlog.get_logger()
+
 _classify_s: ContextVar[float] = ContextVar("classify_s", default=0.0)
 
 
@@ -63,6 +69,11 @@ class Metrics:
         self._tokens = self._counter(names.TOKENS)
         self._cost = self._counter(names.COST_MICRO_USD)
         self._repairs = self._counter(names.REPAIRS)
+        self._predictions = self._counter(names.PREDICTIONS)
+        self._drift = self._gauge(names.QUALITY_DRIFT)
+        self._foreign = self._gauge(names.QUALITY_FOREIGN)
+        self._learned_failures = self._gauge(names.LEARNED_FAILURES)
+        self._has_drifted = False
         self.log_queue_depth = self._gauge(names.LOG_QUEUE_DEPTH)
         self.held_reviews = self._gauge(names.HELD_REVIEWS)
         self.in_flight = self._gauge(names.IN_FLIGHT)
@@ -82,6 +93,8 @@ class Metrics:
         if case is None:
             return
         self._count_scans(case)
+        if case.classification.signals.gains is not None:
+            self._predictions.labels(_came_of(case)).inc()
         for _, by in case.ranking.filtered:
             self._refusals.labels(self._known(names.REFUSALS, by)).inc()
         if code == "policy_denied" and is_only_unscanned(case):
@@ -111,6 +124,18 @@ class Metrics:
         overhead = max(0.0, overhead_s)
         self._overhead.observe(overhead)
         self._unclassified.observe(max(0.0, overhead - _classify_s.get()))
+
+    def learned(self, fence: Fence | None) -> None:
+        """How the bundle's fitted models do by now; a drift is said once, and again once mended."""
+        drift = None if fence is None else fence.learned.drift_permille
+        foreign = None if fence is None else fence.learned.foreign_permille
+        self._drift.set(drift or 0)
+        self._foreign.set(foreign or 0)
+        self._learned_failures.set(0 if fence is None else fence.failures)
+        has_drifted = max(drift or 0, foreign or 0) > _DRIFTED_PERMILLE
+        if has_drifted and not self._has_drifted:
+            _log.warning("quality.drifted", drift_permille=drift, foreign_permille=foreign)
+        self._has_drifted = has_drifted
 
     def render(self) -> bytes:
         """Everything in the Prometheus text format 0.0.4."""
@@ -147,6 +172,16 @@ class Metrics:
         timings = Timings(metric, _SECONDS)
         self._registry.register(timings)
         return timings
+
+
+def _came_of(case: Case) -> str:
+    """What a prediction did to the pick."""
+    if case.ranking.quality_target_permille is None:
+        return "held"
+    return "moved" if case.ranking.reason in _PREDICTED else "kept"
+
+
+_PREDICTED: Final = ("predicted_quality", "best_predicted")
 
 
 def is_only_unscanned(case: Case) -> bool:

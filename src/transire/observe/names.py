@@ -12,11 +12,15 @@ __all__ = [
     "DENIALS_ONLY_UNSCANNED",
     "HELD_REVIEWS",
     "IN_FLIGHT",
+    "LEARNED_FAILURES",
     "LEFT_UNTRIED",
     "LOG_QUEUE_DEPTH",
     "METRICS",
     "OVERHEAD_SECONDS",
     "OVERHEAD_UNCLASSIFIED_SECONDS",
+    "PREDICTIONS",
+    "QUALITY_DRIFT",
+    "QUALITY_FOREIGN",
     "REFUSALS",
     "REQUESTS",
     "SCANS",
@@ -113,6 +117,29 @@ REPAIRS: Final = Metric(
     "once for each rule used.",
     labels=("deployment", "rule"),
 )
+PREDICTIONS: Final = Metric(
+    name="transire_predictions",
+    kind="counter",
+    help="Requests with a predicted quality, by what came of it: `kept` the pick, `moved` it, or "
+    "would have and was `held`, because its key had used up its share.",
+    labels=("outcome",),
+)
+QUALITY_DRIFT: Final = Metric(
+    name="transire_quality_drift_permille",
+    kind="gauge",
+    help="Population stability index of predicted gains against the held-out rows, in thousandths; "
+    "above 250 the model should be judged and fitted anew.",
+)
+QUALITY_FOREIGN: Final = Metric(
+    name="transire_quality_foreign_permille",
+    kind="gauge",
+    help="Share of recent prompts unlike those the predictor was fitted on: nothing is predicted.",
+)
+LEARNED_FAILURES: Final = Metric(
+    name="transire_learned_failures",
+    kind="gauge",
+    help="Readings that a fitted model itself spoiled, since its bundle was activated.",
+)
 LOG_QUEUE_DEPTH: Final = Metric(
     name="transire_log_queue_depth",
     kind="gauge",
@@ -141,6 +168,10 @@ METRICS: Final = (
     TOKENS,
     COST_MICRO_USD,
     REPAIRS,
+    PREDICTIONS,
+    QUALITY_DRIFT,
+    QUALITY_FOREIGN,
+    LEARNED_FAILURES,
     LOG_QUEUE_DEPTH,
     HELD_REVIEWS,
     IN_FLIGHT,

@@ -71,6 +71,7 @@ def decision_fields(case: Case) -> tuple[dict[str, JsonValue], dict[str, bytes]]
         "signals": {
             "language": signals.language,
             "task": signals.task,
+            "task_by": signals.task_by,
             "cues": list(signals.cues),
             "quality_floor": signals.quality_floor_permille,
             "stakes": signals.stakes,

@@ -6,13 +6,14 @@ output bound. Latency: the catalog's value and the observed average, blended by 
 stretched by the load, divided by the success rate.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from transire.domain.bundle import RoutingRules
 from transire.domain.classification import Classification
 from transire.domain.deployment import Deployment
+from transire.domain.ids import DeploymentId
 from transire.domain.ranking import Terms
 from transire.domain.request import RoutingRequest
 from transire.score.latency import Observed, blend
@@ -47,6 +48,8 @@ class Question:
         max_cost_micro_usd, max_latency_ms: Asserted bounds, or None.
         budget_micro_usd: What is left of the tightest budget that counts this request, or None.
         min_quality_permille: The highest of all floors.
+        quality_target_permille: What should be expected of the pick; never below the floor.
+        gains: What a predictor expects beside the catalog's quality, or None.
     """
 
     needs: frozenset[str]
@@ -60,6 +63,8 @@ class Question:
     max_latency_ms: int | None
     min_quality_permille: int
     budget_micro_usd: int | None = None
+    quality_target_permille: int = 0
+    gains: Mapping[DeploymentId, int] | None = None
 
 
 def ask(
@@ -73,6 +78,11 @@ def ask(
     tokens, size = body.tokens_estimate, body.size_bytes
     if request.prompt is not None:
         tokens, size = tokens + request.prompt.tokens, size + request.prompt.size_bytes
+    floor = max(
+        signals.quality_floor_permille,
+        rules.task_quality_floor_permille.get(signals.task, 0),
+        asserted.min_quality_permille or 0,
+    )
     return Question(
         needs=body.needs | signals.needs,
         input_tokens=tokens,
@@ -83,19 +93,17 @@ def ask(
         task=signals.task,
         max_cost_micro_usd=asserted.max_cost_micro_usd,
         max_latency_ms=asserted.max_latency_ms,
-        min_quality_permille=max(
-            signals.quality_floor_permille,
-            rules.task_quality_floor_permille.get(signals.task, 0),
-            asserted.min_quality_permille or 0,
-        ),
+        min_quality_permille=floor,
         budget_micro_usd=budget_micro_usd,
+        quality_target_permille=max(floor, rules.task_quality_target_permille.get(signals.task, 0)),
+        gains=signals.gains,
     )
 
 
 def estimator(question: Question) -> Callable[[Deployment, Observed], Terms]:
     """Every term of one candidate's score, the question's own part worked out once."""
     tokens, strict, choices = question.input_tokens, question.input_bound, question.choices
-    limit, task = question.output_bound, question.task
+    limit, task, gains = question.output_bound, question.task, question.gains
     new = tuple.__new__
     likely = question.expected_output if limit is None else min(limit, question.expected_output)
 
@@ -117,8 +125,11 @@ def estimator(question: Question) -> Callable[[Deployment, Observed], Terms]:
         quality = deployment.quality_permille.get(task)
         if quality is None:
             quality = deployment.quality_permille.get("default", 0)
+        predicted = None
+        if gains is not None:
+            predicted = min(1000, max(0, quality + gains.get(deployment.id, 0)))
         # Past the named tuple's own constructor, a Python function that costs as much as the rest.
-        return new(Terms, (cost, worst, latency, success, quality, in_flight))
+        return new(Terms, (cost, worst, latency, success, quality, in_flight, predicted))
 
     return estimate
 

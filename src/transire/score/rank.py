@@ -6,6 +6,11 @@ cheapest expected to meet the task's latency target; among near-ties in cost, wh
 session's last turn, or else power of two choices; then the fastest of the rest, as fallbacks. Each
 filter looks at one candidate alone, so tightening a bound only ever removes candidates.
 
+Where a predictor expects something of each candidate, those of which it expects too little for the
+task stand behind the others that are in time, the best of them first (ADR 23).
+
+INVARIANT: a prediction is no filter: it neither removes a candidate nor lifts one over a floor.
+
 INVARIANT (I2): what comes out is a subset of `contenders`, which come from policy alone.
 INVARIANT: ties are broken by a hash of seed and candidate, never by position, so a candidate that
 is filtered out, or was never permitted, cannot move the pick among the others.
@@ -85,12 +90,14 @@ class Preference:
         near_tie_permille: Costs within this share of the cheapest count as equal.
         seed: The decision's seed; only its low 64 bits matter.
         sticky: Wins among near-ties that are expected to meet the target, whatever their load.
+        quality_target_permille: Predicted quality the pick should reach; None ignores predictions.
     """
 
     target_ms: int
     near_tie_permille: int
     seed: int
     sticky: DeploymentId | None = None
+    quality_target_permille: int | None = None
 
 
 def rank(
@@ -126,6 +133,7 @@ def rank(
         near_tie_permille=preference.near_tie_permille,
         budget_micro_usd=question.budget_micro_usd,
         sticky=preference.sticky,
+        quality_target_permille=preference.quality_target_permille,
     )
 
 
@@ -135,18 +143,23 @@ def order(
     """Order candidates that passed the filters, best first, and say why the first one won.
 
     Reasons: `none`, `only_one`, `cheapest_meeting_target`, `session` (the near-tie that answered
-    the last turn), `p2c` (two near-ties compared), `fastest` (nobody is expected to meet the
-    target). Every raw pair stands before every redacted one (ADR 3): going redacted is an ordinary
-    fallback, never a saving.
+    the last turn), `p2c` (two near-ties compared), `predicted_quality` (too little is expected of
+    the cheapest in time), `best_predicted` (of everybody in time), `fastest` (nobody is expected to
+    meet the target). Every raw pair stands before every redacted one (ADR 3): going redacted is an
+    ordinary fallback, never a saving.
     """
     preferred, redacted = _raw_first(survivors)
     meeting, others = _split(preferred, preference)
     if not preferred:
         return (), "none"
-    reason = _promote(meeting, preference) if meeting else "fastest"
+    short: list[_Row] = []
+    if preference.quality_target_permille is not None and meeting:
+        meeting, short, reason = _weighed(meeting, preference)
+    else:
+        reason = _promote(meeting, preference) if meeting else "fastest"
     if len(survivors) == 1:
         reason = "only_one"
-    ordered = [row[4] for row in (*meeting, *others)]
+    ordered = [row[4] for row in (*meeting, *short, *others)]
     if redacted:
         ordered += order(redacted, preference)[0]
     return tuple(ordered), reason
@@ -178,6 +191,28 @@ def _split(preferred: Sequence[Candidate], preference: Preference) -> tuple[list
     meeting.sort()
     others.sort()
     return meeting, others
+
+
+def _weighed(meeting: list[_Row], preference: Preference) -> tuple[list[_Row], list[_Row], str]:
+    """Of those in time: whoever is expected to be good enough, the others, and why the first won.
+
+    What an upstream cannot help (a slow minute) moves nobody here: latency is judged before.
+    """
+    target = preference.quality_target_permille or 0
+    enough = [row for row in meeting if _predicted(row) >= target]
+    short = [row for row in meeting if _predicted(row) < target]
+    short.sort(key=lambda row: (-_predicted(row), *row[:4]))
+    if not enough:
+        moved = short[0][3] != meeting[0][3]
+        return [], short, "best_predicted" if moved else "cheapest_meeting_target"
+    was_cheapest = enough[0] is meeting[0]
+    reason = _promote(enough, preference)
+    return enough, short, reason if was_cheapest else "predicted_quality"
+
+
+def _predicted(row: _Row) -> int:
+    terms = row[4].terms
+    return terms.quality_permille if terms.predicted_permille is None else terms.predicted_permille
 
 
 def _promote(meeting: list[_Row], preference: Preference) -> str:

@@ -29,6 +29,7 @@ def ranking_from_record(recorded: Mapping[str, Any]) -> Ranking:
             near_tie_permille=recorded["near_tie_permille"],
             seed=recorded["seed"],
             sticky=recorded.get("sticky"),
+            quality_target_permille=recorded.get("quality_target_permille"),
         )
         survivors = _survivors(recorded["candidates"])
         dropped = recorded["filtered"]
@@ -49,6 +50,7 @@ def ranking_from_record(recorded: Mapping[str, Any]) -> Ranking:
         near_tie_permille=preference.near_tie_permille,
         budget_micro_usd=recorded.get("budget_micro_usd"),
         sticky=preference.sticky,
+        quality_target_permille=preference.quality_target_permille,
     )
 
 
@@ -70,7 +72,8 @@ def agrees(recorded: Mapping[str, Any]) -> bool:
 
 def _survivors(columns: Mapping[str, Any]) -> list[Candidate]:
     pairs = _pairs(columns)
-    terms = zip(*(columns[name] for name in Terms._fields), strict=True) if pairs else ()
+    names = [n for n in Terms._fields if n in columns or n not in Terms._field_defaults]
+    terms = zip(*(columns[name] for name in names), strict=True) if pairs else ()
     # Everything ranked was permitted; obligations are no term, so replay needs none of them.
     return [
         Candidate(Verdict(pair=pair, effect=Effect.PERMIT), Terms(*row))

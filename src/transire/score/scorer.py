@@ -2,7 +2,8 @@
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Final
 
 from transire.domain.authorization import Authorization, Pair
@@ -11,14 +12,18 @@ from transire.domain.classification import Classification
 from transire.domain.ids import DeploymentId
 from transire.domain.ranking import Ranking
 from transire.domain.request import Principal, RoutingRequest
-from transire.score.estimate import ask
+from transire.score.estimate import Question, ask
 from transire.score.health import FleetHealth
-from transire.score.rank import Contender, Preference, rank
+from transire.score.quality.share import DearerShare
+from transire.score.rank import Contender, Preference, order, rank
 
 __all__ = ["ALGORITHM", "DEFAULT_TARGET_MS", "BundleScorer", "preference_of"]
 
-ALGORITHM: Final = "cheapest-meeting-target/3"
+ALGORITHM: Final = "cheapest-meeting-target/4"
 """Grows with every change that could rank recorded inputs differently (I8)."""
+
+_MOVED: Final = ("predicted_quality", "best_predicted")
+"""Reasons why something else than the cheapest in time was picked for what it is expected to do."""
 
 DEFAULT_TARGET_MS: Final = 10_000
 """Target of a task for which `routing.yaml` names none, not even under `default`."""
@@ -44,6 +49,7 @@ class BundleScorer:
         self._health = health
         self._left = left
         self._digest = _digest(self._rules)
+        self._dearer = DearerShare(self._rules.dearer_permille)
 
     @property
     def digest(self) -> str:
@@ -60,20 +66,38 @@ class BundleScorer:
         seed: int,
     ) -> Ranking:
         """Filter and order `permitted.permitted` minus `exclude`."""
-        ranking = rank(
-            ask(request, classification, self._rules, self._left(request.principal)),
-            self._contenders(permitted, exclude, seed),
-            preference_of(
-                self._rules,
-                classification.signals.task,
-                seed,
-                None if request.session is None else request.session.deployment,
-            ),
-            self._digest,
+        question = ask(request, classification, self._rules, self._left(request.principal))
+        preference = preference_of(
+            self._rules,
+            classification.signals.task,
+            seed,
+            None if request.session is None else request.session.deployment,
         )
+        contenders = self._contenders(permitted, exclude, seed)
+        if question.gains is None:
+            ranking = rank(question, contenders, preference, self._digest)
+        else:
+            ranking = self._predicted(request, question, contenders, preference)
         if ranking.candidates:
             self._health.reserve_probe(ranking.candidates[0].verdict.pair.deployment, seed)
         return ranking
+
+    def _predicted(
+        self,
+        request: RoutingRequest,
+        question: Question,
+        contenders: Sequence[Contender],
+        preference: Preference,
+    ) -> Ranking:
+        """The ranking in which predictions count, as long as the key may be moved by them."""
+        wanting = replace(preference, quality_target_permille=question.quality_target_permille)
+        ranking = rank(question, contenders, wanting, self._digest)
+        moves = ranking.reason in _MOVED
+        may = self._dearer.asked(request.principal.key_id, request.id, moves=moves)
+        if may or not moves:
+            return ranking
+        candidates, reason = order(ranking.candidates, preference)
+        return replace(ranking, candidates=candidates, reason=reason, quality_target_permille=None)
 
     def _contenders(
         self, permitted: Authorization, exclude: frozenset[Pair], seed: int
@@ -113,6 +137,7 @@ def preference_of(
 
 
 def _digest(rules: RoutingRules) -> str:
+    model = rules.quality_model
     configuration = {
         "algorithm": ALGORITHM,
         "default_target_ms": DEFAULT_TARGET_MS,
@@ -120,6 +145,9 @@ def _digest(rules: RoutingRules) -> str:
         "near_tie_permille": rules.near_tie_permille,
         "latency_target_ms": dict(rules.latency_target_ms),
         "task_quality_floor_permille": dict(rules.task_quality_floor_permille),
+        "task_quality_target_permille": dict(rules.task_quality_target_permille),
+        "quality_model": None if model is None else model.sha256,
+        "dearer_permille": rules.dearer_permille,
     }
     canonical = json.dumps(configuration, sort_keys=True, separators=(",", ":")).encode()
     return hashlib.sha256(canonical).hexdigest()

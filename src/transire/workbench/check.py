@@ -9,6 +9,7 @@ from transire.bundle.compile import compile_bundle
 from transire.bundle.sweep import demand_sound
 from transire.domain.ids import BundleDigest, PolicyId
 from transire.errors import BundleError
+from transire.score.quality.admission import absent_models, open_reader
 
 __all__ = ["FILL", "CheckReport", "check_files"]
 
@@ -60,9 +61,15 @@ def check_files(files: Mapping[str, bytes], *, now: datetime, solo: bool = False
         compiled = compile_bundle(files)
     except BundleError as refused:
         return CheckReport(digest=None, problems=tuple(refused.problems))
+    absent = absent_models(compiled.bundle)
+    try:
+        if not absent:
+            open_reader(compiled.bundle)
+    except BundleError as refused:
+        return CheckReport(digest=compiled.digest, problems=tuple(refused.problems))
     known = CheckReport(
         digest=compiled.digest,
-        warnings=(*compiled.warnings, *_unfilled(files)),
+        warnings=(*compiled.warnings, *_unfilled(files), *absent),
         policies=len(compiled.bundle.annotations),
     )
     try:

@@ -1,3 +1,6 @@
+from dataclasses import replace
+from typing import Any
+
 import pytest
 from tests.unit.classify.detectors import bundle_of, request_of, text_part
 
@@ -5,6 +8,7 @@ from transire.classify.cues import CueReader, last_user_text
 from transire.domain.bundle import Cue
 from transire.domain.classification import Signals
 from transire.domain.ids import Stakes
+from transire.domain.learned import Reading
 from transire.domain.request import Assertions, RoutingRequest
 from transire.errors import RequestError
 
@@ -125,3 +129,60 @@ def test_the_language_is_judged_only_where_a_cue_would_fire_but_for_it() -> None
 
 def test_without_a_cue_nothing_is_raised() -> None:
     assert read(request=request_of("x")) == Signals()
+
+
+class Guesser:
+    """Takes every text for one task."""
+
+    drift_permille = None
+    foreign_permille = None
+
+    def __init__(self, task: str) -> None:
+        self._task = task
+
+    def read(self, text: str, task: str | None, domain: str | None) -> Reading:
+        return Reading(task=self._task if task is None else None)
+
+
+def guessed(*cues: Cue, request: RoutingRequest, **rules: Any) -> Signals:
+    bundle = bundle_of(cues=cues)
+    reader = CueReader(replace(bundle.routing, **rules), bundle.taxonomy, Guesser("billing"))
+    return reader.read(request, last_user_text(request.body), lambda _: None)
+
+
+@pytest.mark.parametrize(
+    ("text", "tag", "by"),
+    [
+        ("a refund", "default", "cue"),
+        ("hello", "default", "tag"),
+        ("hello", None, "learned"),
+    ],
+)
+def test_who_named_the_task_is_told(text: str, tag: str | None, by: str) -> None:
+    signals = guessed(REFUND, request=request_of(text, assertions=Assertions(task=tag)))
+
+    assert signals.task_by == by
+    assert signals.task == ("default" if by == "tag" else "billing")
+
+
+def test_a_task_nobody_named_is_the_default() -> None:
+    assert read(request=request_of("hello")).task_by == "default"
+
+
+def test_a_guess_never_gets_below_the_floor_of_an_unknown_task() -> None:
+    floors = {"billing": 100, "default": 500}
+
+    guess = guessed(request=request_of("hello"), task_quality_floor_permille=floors)
+    tag = guessed(
+        request=request_of("hello", assertions=Assertions(task="billing")),
+        task_quality_floor_permille=floors,
+    )
+
+    assert (guess.quality_floor_permille, tag.quality_floor_permille) == (500, 100)
+
+
+def test_a_task_asks_for_capabilities_whoever_named_it() -> None:
+    needs = {"billing": frozenset({"retrieval"})}
+
+    assert guessed(request=request_of("hello"), task_needs=needs).needs == {"retrieval"}
+    assert guessed(REFUND, request=request_of("refund"), task_needs=needs).needs == {"retrieval"}

@@ -24,7 +24,7 @@ __all__ = ["FORMAT", "MOST_MODELS", "TAG_WEIGHT", "TRAIT_WEIGHT", "QualityModel"
 
 Floats: TypeAlias = NDArray[np.float32]
 
-FORMAT: Final = "transire-quality/1"
+FORMAT: Final = "transire-quality/2"
 """Grows with every change to features or weights that would make an old file predict otherwise."""
 MOST_MODELS: Final = 64
 
@@ -62,18 +62,29 @@ class QualityModel:
 
     def predict(self, read: Features) -> Floats:
         """The expected score of each model, in the order of `models`; not clipped to 0…1."""
-        predicted = self.means.copy()
+        return self.predict_known(read)[0]
+
+    def predict_known(self, read: Features) -> tuple[Floats, int]:
+        """As `predict`; and how many of the words and pairs weigh anything, in permille."""
+        predicted, known = self.means.copy(), 0
         if read.buckets:
             rows = self._row_of[np.asarray(read.buckets, dtype=np.int32)]
             # Row -1 is a row of zeros: buckets that weigh nothing still lengthen the vector.
             predicted += self._padded[rows].sum(axis=0) / np.float32(len(read.buckets) ** 0.5)
+            known = 1000 * int(np.count_nonzero(rows >= 0)) // len(read.buckets)
         standard = (np.asarray(read.traits, np.float32) - self.trait_means) / self.trait_scales
         predicted += np.float32(TRAIT_WEIGHT) * (self.traits @ standard)
         for tag in read.tags:
-            weights = self.tags.get(tag)
-            if weights is not None:
-                predicted += np.float32(TAG_WEIGHT) * weights
-        return predicted
+            predicted += self.tag_part(tag)
+        return predicted, known
+
+    def tag_part(self, tag: str) -> Floats:
+        """What a tag adds to each model's prediction; nothing for one that was never seen."""
+        weights = self.tags.get(tag)
+        if weights is None:
+            return np.zeros(len(self.models), np.float32)
+        part: Floats = np.float32(TAG_WEIGHT) * weights
+        return part
 
     @cached_property
     def digest(self) -> str:

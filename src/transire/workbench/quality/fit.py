@@ -4,6 +4,7 @@ Rows are short (some 150 buckets) and buckets are many, so the matrix is never w
 products with it cost a pass over its entries each (Hestenes and Stiefel, 1952). Deterministic.
 """
 
+import math
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
@@ -25,6 +26,10 @@ _MOST_FOLDED: Final = 5_000
 """Rows used to choose the penalty; more would not choose better."""
 _LEAST_ROWS: Final = 2
 """A bucket that stands in one row alone teaches nothing about another."""
+_TAIL_PCT: Final = 1.0
+"""Rows that may count as foreign, of those the model was fitted on."""
+_ROOM: Final = math.log(2)
+"""Beyond the lengths it has seen it may be trusted at half and at twice of them."""
 _STEPS: Final = 200
 _CLOSE: Final = 1e-5
 """Of the first residual: far inside what a resample moves."""
@@ -129,8 +134,31 @@ def fit(rows: Outcomes, penalty: float) -> QualityModel:
         trait_scales=space.scales.astype(np.float32),
         traits=rest[:, : len(TRAITS)].astype(np.float32),
         tags={tag: rest[:, len(TRAITS) + i].astype(np.float32) for i, tag in enumerate(space.tags)},
-        facts={"rows": len(rows.features), "penalty": penalty},
+        facts={"rows": len(rows.features), "penalty": penalty, "domain": _domain(rows)},
     )
+
+
+def _domain(rows: Outcomes) -> dict[str, Any]:
+    """What a prompt like these is like, each row judged as if it had not been fitted on.
+
+    A bucket that stands in `_LEAST_ROWS` other rows would be known without this one.
+    """
+    counts = np.bincount(
+        np.concatenate([np.asarray(f.buckets, np.int64) for f in rows.features]), minlength=BUCKETS
+    )
+    known = [
+        1000 * float((counts[np.asarray(f.buckets, np.int64)] > _LEAST_ROWS).mean())
+        for f in rows.features
+        if f.buckets
+    ]
+    chars = [f.traits[0] for f in rows.features]
+    return {
+        "least_known_permille": int(np.percentile(known, _TAIL_PCT)) if known else 1000,
+        "log_chars": [
+            float(np.percentile(chars, _TAIL_PCT / 2)) - _ROOM,
+            float(np.percentile(chars, 100 - _TAIL_PCT / 2)) + _ROOM,
+        ],
+    }
 
 
 def best_penalty(rows: Outcomes, seed: int) -> float:

@@ -4,7 +4,7 @@ import gzip
 import json
 import math
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final, NamedTuple, TypeAlias
 
@@ -15,7 +15,7 @@ from transire.errors import RequestError
 from transire.score.quality.features import Features, features_of
 from transire.score.quality.model import MOST_MODELS
 
-__all__ = ["Outcomes", "read_outcomes"]
+__all__ = ["Outcomes", "read_outcomes", "read_rows"]
 
 Scores: TypeAlias = NDArray[np.float64]
 
@@ -54,7 +54,8 @@ def read_outcomes(path: Path, *, least: int) -> Outcomes:
         RequestError: names the line and what is wrong with it, never quotes it.
     """
     features, chars, scores, models = [], [], [], tuple[str, ...]()
-    for number, row in _rows(path):
+    for number, row in read_rows(path, _KNOWN):
+        _check_outcomes(row, number)
         names = tuple(sorted(row["outcomes"]))
         models = models or names
         if names != models:
@@ -71,13 +72,18 @@ def read_outcomes(path: Path, *, least: int) -> Outcomes:
     return Outcomes(models, tuple(features), np.array(chars), np.array(scores))
 
 
-def _rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+def read_rows(path: Path, known: Collection[str]) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Each line that is not blank, by number: an object with a `prompt` and no unknown member.
+
+    Raises:
+        RequestError: names the line and what is wrong with it, never quotes it.
+    """
     for number, line in enumerate(_lines(path), 1):
         if not line.strip():
             continue
         if number > _MOST_ROWS:
             raise RequestError(f"at most {_MOST_ROWS} lines are read")
-        yield number, _row(line, number)
+        yield number, _row(line, number, known)
 
 
 def _lines(path: Path) -> Iterable[str]:
@@ -92,23 +98,26 @@ def _lines(path: Path) -> Iterable[str]:
         raise RequestError(f"`{path.name}` is no text in UTF-8, or not whole") from None
 
 
-def _row(line: str, number: int) -> dict[str, Any]:
+def _row(line: str, number: int, known: Collection[str]) -> dict[str, Any]:
     try:
         row = json.loads(line)
     except (ValueError, RecursionError):
         raise RequestError(f"line {number} is not JSON") from None
     if not isinstance(row, dict) or not isinstance(row.get("prompt"), str):
         raise RequestError(f"line {number}: `prompt` must be a string")
-    if unknown := sorted(row.keys() - _KNOWN):
+    if unknown := sorted(row.keys() - {*known}):
         raise RequestError(f"line {number}: `{unknown[0][:40]}` is not a member this reads")
     if any(not isinstance(row.get(kind) or "", str) for kind in ("domain", "task")):
         raise RequestError(f"line {number}: `domain` and `task` must be strings")
+    return row
+
+
+def _check_outcomes(row: Mapping[str, Any], number: int) -> None:
     outcomes = row.get("outcomes")
     if not isinstance(outcomes, dict) or not 2 <= len(outcomes) <= MOST_MODELS:
         raise RequestError(f"line {number}: `outcomes` must name 2 to {MOST_MODELS} models")
     if not all(map(_is_score, outcomes.values())):
         raise RequestError(f"line {number}: every outcome must be a number from 0 to 1")
-    return row
 
 
 def _is_score(value: object) -> bool:

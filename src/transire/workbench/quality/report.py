@@ -64,6 +64,7 @@ class Report:
         best_single: The best model on the fitted rows.
         quality: Mean score of always asking the best single model, on the tested rows.
         gain: Mean score of asking whichever model is predicted best, minus `quality`.
+        cuts: Predicted gains of the strong model, between tenths of the tested rows.
     """
 
     weak: str
@@ -77,6 +78,7 @@ class Report:
     best_single: str
     quality: float
     gain: Interval
+    cuts: tuple[float, ...]
 
     @property
     def refusals(self) -> list[str]:
@@ -103,6 +105,7 @@ class Report:
             "over_length": _spelled({"apgr": self.margin})["apgr"],
             "over_best_single": _spelled({"gain": self.gain})["gain"],
             "beats": {"length": self.margin.low > 0, "best_single": self.gain.low > 0},
+            "cuts": [round(cut, 6) for cut in self.cuts],
             "activates": not self.refusals,
             "refusals": self.refusals,
         }
@@ -116,6 +119,7 @@ class _Trial:
     length: list[Measures]
     quality: float
     gain: list[float]
+    preference: Array
 
 
 def evaluate(
@@ -167,7 +171,7 @@ def _trial(model: QualityModel, rows: Outcomes, weak: int, strong: int, seed: in
     best = int(np.argmax(model.means))
     chosen = np.take_along_axis(rows.scores, predicted.argmax(axis=1)[:, None], axis=1)[:, 0]
     over = chosen - rows.scores[:, best]
-    trial = _Trial([], [], float(rows.scores[:, best].mean()), [])
+    trial = _Trial([], [], float(rows.scores[:, best].mean()), [], preference)
     count = len(rows.features)
     for weights in (np.ones(count), *resampled(count, _RESAMPLES, seed)):
         trial.router.append(measure(preference, gains, weights))
@@ -198,7 +202,12 @@ def _report(
         best_single=best,
         quality=float(np.mean([trial.quality for trial in trials])),
         gain=_pooled(np.array([trial.gain for trial in trials])),
+        cuts=_cuts(np.concatenate([trial.preference for trial in trials])),
     )
+
+
+def _cuts(preference: Array) -> tuple[float, ...]:
+    return tuple(map(float, np.percentile(preference, range(10, 100, 10))))
 
 
 def _intervals(samples: Array) -> dict[str, Interval]:
