@@ -1,257 +1,343 @@
-"""What must hold in a transire decision log: the tree, signatures, entries, and entry to entry.
+"""What entries of a transire decision log say of one another: FORMAT.md, "Rules across entries".
 
-Nothing here reads a file: `verify.py` hands over what it has read. FORMAT.md says it in words.
+Nothing here reads a file: `verify.py` hands over what it has read, entry by entry.
 """
 
-import base64
-import binascii
-import hashlib
+import datetime as dt
 import json
-import re
-from typing import Any
+from typing import NamedTuple
 
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-from shapes import day, misfit, seconds
+from shapes import (
+    INCOMPLETE,
+    TAMPERED,
+    Entry,
+    Finding,
+    Key,
+    demand,
+    misfit,
+    moment,
+    refuse,
+    unknown,
+)
 
-TAMPERED, INCOMPLETE, UNTRUSTED = 1, 2, 3
-MAX_ENTRY_BYTES = 60 * 1024
-MAX_INTEGER = 2**53 - 1
-MAX_DEPTH = 254
-EMPTY_ROOT = hashlib.sha256(b"").digest()
-KEY_NAME = re.compile(r"[a-z][a-z0-9_]*")
+LIFE = dt.timedelta(seconds=5)  # of a permit, from its making on
+LATE = dt.timedelta(minutes=1)  # from a permit's making to its entry, for what it may reserve of
+OUTCOMES = ("permitted", "denied", "refused", "review_required")
+STATUSES = ("ok", "partial", "failed", "contract_violated", "cancelled", "unknown")
+FOLLOWED = ("failed", "contract_violated")  # after which a request may go on
+SENT = ("ok", "partial", "contract_violated")
 
-
-class Finding(Exception):
-    """What is wrong, with the exit status it calls for."""
-
-    def __init__(self, status: int, message: str) -> None:
-        super().__init__(message)
-        self.status = status
-        self.message = message
-
-
-def demand(holds: object, message: str, status: int = TAMPERED) -> None:
-    """Every rule is one call of this."""
-    if not holds:
-        raise Finding(status, message)
-
-
-# --- the tree: RFC 6962 section 2.1 -------------------------------------------------------------
-
-
-def leaf_hash(data: bytes) -> bytes:
-    return hashlib.sha256(b"\x00" + data).digest()
-
-
-def node_hash(left: bytes, right: bytes) -> bytes:
-    return hashlib.sha256(b"\x01" + left + right).digest()
-
-
-class Tree:
-    """Roots of the perfect subtrees of what was appended so far, largest first."""
-
-    def __init__(self) -> None:
-        self.size = 0
-        self.peaks: list[tuple[int, bytes]] = []
-
-    def append(self, leaf: bytes) -> None:
-        self.peaks.append((1, leaf))
-        self.size += 1
-        while len(self.peaks) > 1 and self.peaks[-1][0] == self.peaks[-2][0]:
-            width, right = self.peaks.pop()
-            _, left = self.peaks.pop()
-            self.peaks.append((2 * width, node_hash(left, right)))
-
-    def root(self) -> bytes:
-        if not self.peaks:
-            return EMPTY_ROOT
-        root = self.peaks[-1][1]
-        for _, left in reversed(self.peaks[:-1]):
-            root = node_hash(left, root)
-        return root
-
-
-# --- signed notes and checkpoints: c2sp.org/signed-note, c2sp.org/tlog-checkpoint ----------------
-
-
-class Key:
-    """A verifier key, `name+hexid+base64(0x01 || key)`."""
-
-    def __init__(self, text: str) -> None:
-        self.spelled = text.strip()
-        parts = self.spelled.split("+", 2)
-        demand(len(parts) == 3, "a key is written name+id+base64", UNTRUSTED)
-        self.name, raw = parts[0], unbase64(parts[2])
-        demand(len(raw) == 33 and raw[0] == 1, "the key is not an Ed25519 key", UNTRUSTED)
-        self.id = hashlib.sha256(self.name.encode() + b"\n" + raw).digest()[:4]
-        demand(self.id.hex() == parts[1], "the key's id does not match the key", UNTRUSTED)
-        self.public = Ed25519PublicKey.from_public_bytes(raw[1:])
-
-    def open(self, note: str, what: str) -> tuple[int, bytes]:
-        """(size, root) of a checkpoint this key has signed."""
-        return self.parse(self.text_of(note, what), what)
-
-    def text_of(self, note: str, what: str) -> str:
-        """The text of a note this key has signed."""
-        head, gap, tail = note.rpartition("\n\n")
-        demand(gap and tail.endswith("\n"), f"{what} is not a signed note")
-        text, is_signed = head + "\n", False
-        for line in tail[:-1].split("\n"):
-            fields = line.split(" ")
-            raw = unbase64(fields[2]) if len(fields) == 3 and fields[0] == "—" else b""
-            demand(len(raw) >= 5, f"{what} has a malformed signature line")
-            if fields[1] == self.name and raw[:4] == self.id:
-                try:
-                    self.public.verify(raw[4:], text.encode())
-                except InvalidSignature:
-                    raise Finding(TAMPERED, f"the signature of {what} does not match") from None
-                is_signed = True
-        status = UNTRUSTED if text.split("\n")[0] != self.name else TAMPERED
-        demand(is_signed, f"{what} is not signed by {self.name}", status)
-        return text
-
-    def parse(self, text: str, what: str) -> tuple[int, bytes]:
-        lines = text.split("\n")
-        is_number = len(lines) == 4 and lines[1].isdecimal() and len(lines[1]) < 20
-        size = int(lines[1]) if is_number else -1
-        root = unbase64(lines[2]) if size >= 0 else b""
-        spelled = f"{self.name}\n{size}\n{base64.b64encode(root).decode()}\n"
-        demand(spelled == text and len(root) == 32, f"{what} is not a checkpoint of {self.name}")
-        return size, root
-
-
-def unbase64(text: str) -> bytes:
-    """The bytes, or none where this is not their one spelling."""
-    try:
-        raw = base64.b64decode(text, validate=True)
-    except (ValueError, binascii.Error):
-        return b""
-    return raw if base64.b64encode(raw).decode() == text else b""
-
-
-# --- entries ------------------------------------------------------------------------------------
-
-Entry = dict[str, Any]
-
-
-def parse_entry(index: int, data: bytes) -> Entry:
-    """An entry under the profile: one spelling, sorted ASCII keys, integers only."""
-    what = f"entry {index}"
-    demand(len(data) <= MAX_ENTRY_BYTES, f"{what} is larger than {MAX_ENTRY_BYTES} bytes")
-    try:
-        entry = json.loads(data, parse_float=_refuse, parse_constant=_refuse)
-    except (ValueError, RecursionError):
-        raise Finding(TAMPERED, f"{what} is not JSON under the profile") from None
-    demand(isinstance(entry, dict), f"{what} is not an object")
-    _check_profile(what, entry)
-    spelled = json.dumps(entry, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    is_one = spelled.encode("utf-8", "replace") == data  # a lone surrogate is in no spelling
-    demand(is_one, f"{what} is not in its one canonical spelling")
-    for name in ("v", "kind", "id", "ts", "salt", "replica", "boot"):
-        demand(name in entry, f"{what} lacks `{name}`")
-    return dict(entry)
-
-
-def _refuse(_text: str) -> object:
-    raise ValueError
-
-
-def _check_profile(what: str, value: object, depth: int = 1) -> None:
-    is_flat = not isinstance(value, dict | list)
-    demand(is_flat or depth <= MAX_DEPTH, f"{what} is more than {MAX_DEPTH} levels deep")
-    if isinstance(value, dict):
-        demand(all(map(KEY_NAME.fullmatch, value)), f"{what} has a key outside the profile")
-        value = list(value.values())
-    if isinstance(value, list):
-        for inner in value:
-            _check_profile(what, inner, depth + 1)
-    elif type(value) is int:
-        demand(abs(value) <= MAX_INTEGER, f"{what} has an integer outside the profile")
-
-
-# --- what entries say of one another: FORMAT.md, "Rules across entries" ---------------------------
+Pair = tuple[str, str]
 
 
 class Story:
     """Hears every entry in order; a rule that does not hold is a Finding."""
 
     def __init__(self, key: Key) -> None:
-        self.key = key
-        self.continues: str | None = None
-        self.active: str | None = None
-        self.version: int | None = None
-        self.blocked: set[str] = set()
+        self.governed = Governed(key)
+        self.budgets = Budgets()
         self.decisions: dict[str, Entry] = {}
-        self.permits: dict[tuple[str, int], str] = {}
-        self.needed: dict[str, dict[tuple[str, str], int]] = {}
-        self.closed: set[tuple[str, int]] = set()
-        self.spent: dict[str, tuple[str, int]] = {}
-        self.reserved: dict[tuple[str, int], list[Entry]] = {}
+        self.permits: dict[tuple[str, int], tuple[str, bool]] = {}
+        self.ended: dict[tuple[str, int], str] = {}
+        self.needed: dict[str, dict[Need, int]] = {}
         self.reviews: dict[str, Review] = {}
-        self.people: dict[str, set[str | None]] = {}
+        self.keys: dict[str, Entry] = {}
+        self.revoked: set[str] = set()
         self.blobs: dict[str, int] = {}
         self.disclosed: dict[str, int] = {}
         self.erased: dict[str, int] = {}
         self.kinds: dict[str, int] = {}
+        self.unknown: set[str] = set()
 
     def read(self, index: int, entry: Entry) -> None:
-        what, odd = f"entry {index}", misfit(entry)
+        what, odd, kind = f"entry {index}", misfit(entry), entry.get("kind")
         demand(odd is None, f"{what} has no `{odd}` of the type it must have")
-        kind = entry["kind"]
-        permit = entry.get("permit")
         is_permit = kind == "attempt" or (kind, entry.get("outcome")) == ("decision", "permitted")
-        demand(is_permit or permit is None, f"{what} carries a permit and permits nothing")
-        self.kinds[kind] = self.kinds.get(kind, 0) + 1
-        if kind in ("policy.genesis", "policy.activated"):
-            self._activate(what, kind, entry)
-            self.blobs.setdefault(str(self.active), index)
-        elif kind in ("quarantine.imposed", "quarantine.lifted"):
-            self._quarantine(what, kind, entry)
-        elif kind == "access.key_created":
-            demand(entry["key_id"] not in self.people, f"{what} creates a key once more")
-            owners = {entry.get("holder"), entry.get("minted_by")}
-            self.people[entry["key_id"]] = owners
-        elif kind.startswith("review."):
+        is_one = is_permit or entry.get("permit") is None
+        demand(is_one, f"{what} carries a permit and permits nothing")
+        self.kinds[str(kind)] = self.kinds.get(str(kind), 0) + 1
+        self.unknown.update(unknown(entry))
+        if str(kind).startswith(("policy.", "quarantine.")):
+            self.governed.hear(what, entry)
+        elif kind in ("access.key_created", "access.key_revoked"):
+            self._key(what, entry)
+        elif str(kind).startswith("review."):
             review = self.reviews.get(entry.get("review_id") or "")
-            demand(review and review.is_open, f"{what} acts on no open review")
+            demand(review and review.is_open, f"{what} acts on a review that is not open")
             if review:
-                review.hear(what, kind, entry, self.people.get(review.held["key_id"] or "", set()))
+                review.hear(what, entry, self.keys.get(review.held["key_id"], {}))
         elif kind == "outcome":
             self._outcome(what, entry)
-        elif kind == "decision":
-            demand(entry["id"] not in self.decisions, f"{what} repeats a decision")
-            kept = ("tenant", "app", "key_id", "review_id", "request")
-            self.decisions[entry["id"]] = {name: entry.get(name) for name in kept}
-            self.decisions[entry["id"]]["evaluations"] = []
-            if entry.get("outcome") == "review_required":
-                self._hold(what, entry)
+        elif kind in ("decision", "advice"):
+            self._asked(what, index, entry)
         elif kind == "erasure":
             demand(entry["erased"], f"{what} erases nothing")
             for digest in entry["erased"]:
                 demand(digest in self.disclosed, f"{what} erases what was never disclosed")
                 self.erased[digest] = index
-        if permit is not None:
-            self._permit(what, kind, entry, permit)
-            self._evaluated(index, entry, permit)
+        if is_permit:
+            self._permit(what, index, entry)
         for name in ("evaluation", "facts"):
             if isinstance(entry.get(name), str):
                 self.blobs.setdefault(entry[name], index)
+        if kind in ("policy.genesis", "policy.activated"):
+            self.blobs.setdefault(entry["bundle_digest"], index)
         self.disclosed |= dict.fromkeys(entry.get("sd") or [], index)
 
-    def _activate(self, what: str, kind: str, entry: Entry) -> None:
-        if kind == "policy.activated":
-            demand(self.active, f"{what} activates in a log that was never founded")
-            demand(entry.get("parent") == self.active, f"{what} activates against another parent")
-            demand("continues" not in entry, f"{what} continues another log and is no genesis")
+    def _key(self, what: str, entry: Entry) -> None:
+        name, is_there = entry["key_id"], entry["key_id"] in self.keys
+        if entry["kind"] == "access.key_created":
+            demand(not is_there, f"{what} creates a key that was created before")
+            self.keys[name] = entry
         else:
-            demand(self.active is None, f"{what} founds a log that was founded before")
-            kept: Entry = {"version": 0, "blocked": []}
-            if "continues" in entry:
-                self._continue(f"the succession in {what}", entry)
-                kept = entry.get("quarantine") or {}
-            self.version, self.blocked = kept.get("version"), set(kept.get("blocked") or [])
-        self.active = entry["bundle_digest"]
+            is_valid = is_there and name not in self.revoked
+            demand(is_valid, f"{what} revokes a key that is not there, or not any more")
+            self.revoked.add(name)
+
+    def _asked(self, what: str, index: int, entry: Entry) -> None:
+        key = self.keys.get(entry["key_id"])
+        demand(key, f"{what} is by a key that no entry created")
+        owners = key and (key["tenant"], key["application"])
+        is_same = owners == (entry["tenant"], entry["app"])
+        demand(is_same, f"{what} is of another tenant or application than its key")
+        if entry["kind"] == "advice":
+            return
+        demand(entry["id"] not in self.decisions, f"{what} repeats a decision")
+        demand(entry["outcome"] in OUTCOMES, f"{what} has an outcome that is none")
+        kept = ("tenant", "app", "key_id", "review_id", "request")
+        self.decisions[entry["id"]] = {name: entry.get(name) for name in kept}
+        self.decisions[entry["id"]] |= {"evaluations": [], "attempts": 0}
+        if entry["outcome"] == "review_required":
+            demand(entry["key_id"] not in self.revoked, f"{what} is by a key that was revoked")
+            review, name = Review(entry), entry["review_id"]
+            is_new = name and name not in self.reviews
+            demand(is_new, f"{what} opens a review twice, or one that has no name")
+            self.reviews[name] = review
+            need = Need("hold", pair_of(entry["chosen"]), review)
+            self.needed.setdefault(entry["evaluation"], {}).setdefault(need, index)
+
+    def _permit(self, what: str, index: int, entry: Entry) -> None:
+        permit, is_first = entry["permit"], entry["kind"] == "decision"
+        name, attempt = entry["id"] if is_first else entry["decision_id"], permit["attempt"]
+        is_there = name in self.decisions
+        demand(is_there, f"{what} is an attempt of no earlier decision", INCOMPLETE)
+        demand(is_first == (attempt == 1), f"{what} numbers its attempt wrongly")
+        decision = self.decisions[name]
+        is_new = not 0 < attempt <= decision["attempts"]
+        demand(is_new, f"{what} repeats attempt {attempt} of {name}")
+        is_next = attempt == decision["attempts"] + 1
+        demand(is_next, f"{what} skips an attempt of {name}", INCOMPLETE)
+        before = [self.ended.get((name, n), "failed") for n in range(1, attempt)]
+        goes_on = all(status in FOLLOWED for status in before)
+        demand(goes_on, f"{what} goes on with a request that had ended")
+        demand(decision["key_id"] not in self.revoked, f"{what} is by a key that was revoked")
+        self.governed.judge(what, permit, decision["tenant"])
+        self._choice(what, entry, permit, decision)
+        left = _left(entry)
+        demand(left is None or left <= LIFE, f"{what} permits for longer than 5 seconds")
+        review = self._released(what, entry, decision, is_first)
+        self._evaluated(what, entry, decision)
+        for digest in decision["evaluations"]:
+            need = Need("permit", pair_of(permit), review)
+            self.needed.setdefault(digest, {}).setdefault(need, index)
+        if review:
+            need = Need("release", pair_of(permit), review)
+            self.needed.setdefault(review.held["evaluation"], {}).setdefault(need, index)
+        self.budgets.reserve(what, entry, decision)
+        is_late = left is not None and left <= dt.timedelta()
+        self.permits[(name, attempt)] = (permit["deployment"], is_late)
+        decision["attempts"] = attempt
+
+    def _choice(self, what: str, entry: Entry, permit: Entry, decision: Entry) -> None:
+        """One pair: chosen, ranked, and permitted the content that was asked."""
+        pair, ranking = pair_of(permit), entry.get("ranking")
+        is_chosen = entry["kind"] == "attempt" or pair == pair_of(entry["chosen"])
+        demand(is_chosen, f"{what} permits another pair than it chose")
+        ranked = ranking and ranking["candidates"]
+        if ranked and ranked.get("cut") is None:
+            forms = ranked.get("form") or ["raw"] * len(ranked["deployment"])
+            is_ranked = pair in zip(ranked["deployment"], forms, strict=False)
+            demand(is_ranked, f"{what} permits what it did not rank")
+        asked, sent = (decision["request"] or {}).get("content"), permit.get("content")
+        if pair[1] == "raw" and asked is not None and sent is not None:
+            is_same = (sent == asked) == (not entry.get("noted"))
+            demand(is_same, f"{what} permits other content than was asked")
+
+    def _released(
+        self, what: str, entry: Entry, decision: Entry, is_first: bool
+    ) -> "Review | None":
+        """The review that released it, where one did: spent by attempt 1, named by all."""
+        name = entry.get("review_id") or ""
+        is_same = name == (decision["review_id"] or "")
+        demand(is_same, f"{what} is of another review than attempt 1")
+        review = self.reviews.get(name) if name else None
+        demand(not name or review, f"{what} is released by a review that is not open")
+        if review and is_first:
+            review.release(what, entry)
+        return review
+
+    def _evaluated(self, what: str, entry: Entry, decision: Entry) -> None:
+        """An attempt stands on its own evaluation and on all of its request's before it."""
+        digest, permit = entry.get("evaluation"), entry["permit"]
+        demand(isinstance(digest, str), f"{what} permits and names no evaluation")
+        for name in ("bundle", "quarantine"):
+            is_same = entry.get(name, permit.get(name)) == permit.get(name)
+            demand(is_same, f"{what} has another {name} than its permit")
+        own = decision.setdefault("bundle", permit["bundle"])
+        is_same = entry.get("request_bundle", own) == own
+        demand(is_same, f"{what} names another request_bundle than its decision was made under")
+        if digest not in decision["evaluations"]:
+            decision["evaluations"].append(digest)
+
+    def check_evaluation(self, digest: str, data: bytes) -> None:
+        """The verdicts stored under this digest allow what entries did on their strength."""
+        if digest not in self.needed:
+            return
+        try:
+            rows = json.loads(data.decode(), parse_constant=refuse)
+            queues = {(row["deployment"], row["form"]): _queues(row) for row in rows}
+            demand(len(queues) == len(rows), "one pair has two verdicts")
+        except (Finding, ValueError, TypeError, KeyError, AttributeError, RecursionError):
+            raise Finding(TAMPERED, f"evaluation {digest[:16]}… cannot be read") from None
+        for need, index in self.needed[digest].items():
+            need.check(f"entry {index}", queues)
+
+    def _outcome(self, what: str, entry: Entry) -> None:
+        named, status = (entry["decision_id"], entry["attempt"]), entry["status"]
+        demand(named in self.permits, f"{what} is the outcome of nothing that was permitted")
+        demand(named not in self.ended, f"{what} is a second outcome of {named[0]}")
+        deployment, is_late = self.permits[named]
+        demand(entry["deployment"] == deployment, f"{what} is the outcome of another deployment")
+        demand(status in STATUSES, f"{what} has a status that is none")
+        # Two attempts that a restart cut off are both of unknown outcome.
+        is_last = named[1] == self.decisions[named[0]]["attempts"]
+        may_end = is_last or status in (*FOLLOWED, "unknown")
+        demand(may_end, f"{what} ends a request that went on")
+        is_timely = not is_late or status not in SENT
+        demand(is_timely, f"{what} answers what was permitted too late to be sent")
+        self.ended[named] = status
+        self.budgets.charge(what, named, entry)
+
+
+class Need(NamedTuple):
+    """What an entry did, and on the strength of what review; an evaluation must allow it.
+
+    A `permit` needs its pair permitted, and every queue it asks for among those that released; a
+    `hold`, that it asks for exactly these queues; a `release` looks into the hold's evaluation: the
+    deployment was permitted within these queues, and what was held redacted is released redacted.
+    """
+
+    role: str
+    pair: Pair
+    review: "Review | None"
+
+    def check(self, what: str, queues: dict[Pair, set[str] | None]) -> None:
+        name, form = self.pair
+        released = self.review.queues if self.review else set()
+        asked, said = queues.get(self.pair), f"{name} ({form})"
+        if self.role == "hold":
+            is_same = asked is not None and asked == released
+            demand(is_same, f"{what} holds {said} for other queues than its evaluation names")
+        elif self.role == "release":
+            held = [queues.get((name, each)) for each in ("raw", "redacted")]
+            is_held = any(each is not None and each <= released for each in held)
+            is_seen = "redacted" == form or (self.review and self.review.pair[1] == "raw")
+            demand(is_held and is_seen, f"{what} releases {said}, which was not held")
+        else:
+            is_there = asked is not None
+            demand(is_there, f"{what} permits {said}, which an evaluation it stands on does not")
+            is_free = asked is not None and asked <= released
+            demand(is_free, f"{what} permits {said} without the review that it takes")
+
+
+def _queues(row: Entry) -> set[str] | None:
+    """The queues that must release a permitted pair; None where it is forbidden."""
+    named = {each["queue"] for each in row["obligations"] if each["kind"] == "review"}
+    return named if row["effect"] == "permit" else None
+
+
+class Review:
+    """One hold: which queues wait, and who has released it for which."""
+
+    def __init__(self, held: Entry) -> None:
+        self.held, self.pair = held, pair_of(held["chosen"])
+        self.queues = set(held["review"]["queues"])
+        self.ends = moment(str(held["review"].get("expires_at")))
+        self.waiting, self.approvers, self.is_open = set(self.queues), set[str](), True
+
+    def _is_over(self, entry: Entry) -> bool:
+        at = moment(entry["ts"])
+        return self.ends is not None and at is not None and at >= self.ends
+
+    def hear(self, what: str, entry: Entry, key: Entry) -> None:
+        kind, is_over = entry["kind"], self._is_over(entry)
+        if kind == "review.expired":
+            demand(is_over or self.ends is None, f"{what} ends a review before its end")
+        else:
+            demand(not is_over, f"{what} acts on a review after its end")
+        if kind == "review.approved":
+            queue, by = entry["queue"], entry["by"]
+            demand(queue in self.waiting, f"{what} approves for a queue that does not wait")
+            demand(by not in self.approvers, f"{what} is a second approval by {by}")
+            is_other = by not in (key.get("holder"), key.get("minted_by"))
+            demand(is_other, f"{what} is by {by}, who holds or minted the key")
+            self.waiting.remove(queue)
+            self.approvers.add(by)
+        elif kind in ("review.denied", "review.cancelled", "review.expired"):
+            self.is_open = False
+
+    def release(self, what: str, entry: Entry) -> None:
+        demand(self.is_open, f"{what} is released by a review that is not open")
+        demand(not self._is_over(entry), f"{what} is released after its review's end")
+        demand(not self.waiting, f"{what} is released without all its approvals")
+        asked, held = (
+            (d["app"], d["key_id"], (d.get("request") or {}).get("mac")) for d in (entry, self.held)
+        )
+        demand(asked == held, f"{what} is not the request that was held")
+        self.is_open = False
+
+
+class Governed:
+    """What governs at a place in the log: bundle, mode, quarantine; and who may change it."""
+
+    def __init__(self, key: Key) -> None:
+        self.key = key
+        self.continues: str | None = None
+        self.active: str | None = None
+        self.mode = ""
+        self.version: int | None = None
+        self.blocked: dict[str, Entry] = {}
+        self.proposals: dict[str, Entry] = {}
+        self.asker: str | None = None
+
+    def hear(self, what: str, entry: Entry) -> None:
+        topic, verb = entry["kind"].split(".", 1)
+        if topic == "quarantine":
+            if verb in ("imposed", "ratified", "lift_asked", "lifted"):
+                self._quarantine(what, verb, entry)
+        elif verb == "genesis":
+            self._found(what, entry)
+        elif verb in ("proposed", "approved", "activated"):
+            self._propose(what, verb, entry)
+        elif verb == "solo_asked":
+            self.asker = entry["by"]
+        elif verb == "mode_changed":
+            is_from = entry["was"] == self.mode and entry["mode"] in ("solo", "team")
+            demand(is_from, f"{what} changes another mode than the log's")
+            is_asked = self.asker and entry.get("asked_by") == self.asker != entry["by"]
+            is_solo = self.mode == "solo"
+            demand(is_solo or is_asked, f"{what} turns solo without a second person")
+            self.mode, self.asker = entry["mode"], None
+
+    def _found(self, what: str, entry: Entry) -> None:
+        demand(self.active is None, f"{what} founds a log that was founded before")
+        kept: Entry = {"version": 0, "blocked": []}
+        if "continues" in entry:
+            self._continue(f"the succession in {what}", entry)
+            kept = entry.get("quarantine") or {}
+        self.version = kept.get("version")
+        self.blocked = {name: {"is_kept": True} for name in kept.get("blocked") or []}
+        self.active, self.mode = entry["bundle_digest"], entry["mode"]
 
     def _continue(self, what: str, entry: Entry) -> None:
         """A genesis after a lost log: that log's key signed where it stood and who follows it."""
@@ -269,157 +355,141 @@ class Story:
         demand(is_ours, f"{what} is for another bundle, mode or log")
         self.continues = f"{lines[1]} from its size {lines[2]}"
 
-    def _quarantine(self, what: str, kind: str, entry: Entry) -> None:
+    def _propose(self, what: str, verb: str, entry: Entry) -> None:
+        """Proposed against the active bundle, approved and activated while it still is."""
+        digest, proposal = entry["bundle_digest"], self.proposals.get(entry["bundle_digest"])
+        demand("continues" not in entry, f"{what} continues another log and is no genesis")
+        if verb == "proposed":
+            is_now = self.active and entry["parent"] == self.active
+            demand(is_now, f"{what} proposes against another parent")
+            self.proposals[digest] = {"author": entry["by"], "parent": self.active, "by": set()}
+            return
+        if verb == "activated":
+            is_now = self.active and entry.get("parent") == self.active
+            demand(is_now, f"{what} activates against another parent")
+        is_open = proposal and proposal["parent"] == self.active
+        demand(is_open, f"{what} is about what nobody proposed")
+        proposal = proposal or {}
+        is_team = self.mode != "solo"
+        if verb == "approved":
+            is_other = entry["by"] != proposal["author"] or not is_team
+            demand(is_other, f"{what} is an approval by the author")
+            proposal["by"].add(entry["by"])
+        else:
+            named = set(entry["approved_by"])
+            is_other = not is_team or proposal["author"] not in named
+            is_approved = named and named <= proposal["by"] and is_other
+            demand(is_approved, f"{what} activates what nobody else approved")
+            self.active = digest
+            del self.proposals[digest]
+
+    def _quarantine(self, what: str, verb: str, entry: Entry) -> None:
         name, version = f"{entry['subject']}/{entry['subject_id']}", entry["version"]
+        moves = verb in ("imposed", "lifted")
         if self.version is not None:
-            demand(version == self.version + 1, f"{what} skips a version of the quarantine")
-            is_new = name not in self.blocked
-            demand(is_new == kind.endswith("imposed"), f"{what} blocks twice or frees what is free")
+            is_next = version == self.version + moves
+            demand(is_next, f"{what} skips a version of the quarantine")
+            is_there = name in self.blocked
+            is_odd = is_there == (verb == "imposed")
+            demand(not is_odd, f"{what} imposes what is blocked, or touches what is not")
         self.version = version
-        (self.blocked.add if kind.endswith("imposed") else self.blocked.discard)(name)
+        row = self.blocked.setdefault(name, {"is_kept": True})
+        by, is_team = entry["by"], self.mode != "solo"
+        if verb == "imposed":
+            self.blocked[name] = {"by": by}
+        elif verb == "ratified":
+            is_other = not is_team or row.get("by") != by
+            demand(is_other, f"{what} is ratified by who imposed it")
+        elif verb == "lift_asked":
+            row["asker"] = by
+        else:
+            asker = entry.get("asked_by")
+            # A log that continues another does not say who had asked there.
+            is_asked = asker and asker == row.get("asker", asker if "is_kept" in row else None)
+            is_other = not is_team or (is_asked and asker != by)
+            demand(is_other, f"{what} is lifted without a second person")
+            del self.blocked[name]
 
-    def _hold(self, what: str, entry: Entry) -> None:
-        name, queues = entry["review_id"], set(entry["review"]["queues"])
-        demand(name and name not in self.reviews, f"{what} opens a review twice or without a name")
-        self.reviews[name] = Review(self.decisions[entry["id"]], queues)
-
-    def _permit(self, what: str, kind: str, entry: Entry, permit: Entry) -> None:
-        name = entry["id"] if kind == "decision" else entry["decision_id"]
-        attempt, deployment = permit["attempt"], permit["deployment"]
-        is_numbered = (kind == "decision") == (attempt == 1)
-        demand(is_numbered, f"{what} numbers its attempt wrongly")
-        demand(name in self.decisions, f"{what} is an attempt of no earlier decision", INCOMPLETE)
-        demand((name, attempt) not in self.permits, f"{what} repeats attempt {attempt} of {name}")
-        is_next = attempt == 1 or (name, attempt - 1) in self.permits
-        demand(is_next, f"{what} skips an attempt of {name}", INCOMPLETE)
-        is_current = permit.get("bundle") == self.active
+    def judge(self, what: str, permit: Entry, tenant: str) -> None:
+        """A permit, under what governs now."""
+        is_current = permit["bundle"] == self.active
         demand(is_current, f"{what} permits under a bundle that was not active")
-        decision = self.decisions[name]
         for at in (
-            f"deployment/{deployment}",
+            f"deployment/{permit['deployment']}",
             f"provider/{permit['provider']}",
-            f"tenant/{decision['tenant']}",
+            f"tenant/{tenant}",
         ):
             demand(at not in self.blocked, f"{what} permits what was quarantined: {at}")
         is_current = self.version in (None, permit.get("quarantine"))
         demand(is_current, f"{what} permits under another version of the quarantine")
-        released_by = entry.get("review_id") or ""
-        demand(
-            released_by == (decision["review_id"] or ""),
-            f"{what} is of another review than attempt 1",
-        )
-        if released_by and attempt == 1:
-            review = self.reviews.get(released_by)
-            demand(review, f"{what} is released by a review that was never opened")
-            if review:
-                review.release(what, decision)
-        self.permits[(name, attempt)] = deployment
-        self._reserve(what, (name, attempt), permit.get("reserved", []), _days(entry, permit))
 
-    def _evaluated(self, index: int, entry: Entry, permit: Entry) -> None:
-        """Notes what each evaluation of this request must permit; `check_evaluation` looks."""
-        what, is_later = f"entry {index}", entry["kind"] != "decision"
-        decision = self.decisions[entry["decision_id"] if is_later else entry["id"]]
-        digest = entry.get("evaluation")
-        demand(isinstance(digest, str), f"{what} permits and names no evaluation")
-        for name in ("bundle", "quarantine"):
-            is_same = entry.get(name, permit.get(name)) == permit.get(name)
-            demand(is_same, f"{what} has another {name} than its permit")
-        if not is_later:
-            decision["bundle"] = permit.get("bundle")
-        is_same = entry.get("request_bundle", decision["bundle"]) == decision["bundle"]
-        demand(is_same, f"{what} names another request_bundle than its decision was made under")
-        if digest not in decision["evaluations"]:
-            decision["evaluations"].append(digest)
-        for earlier in decision["evaluations"]:
-            pair = (permit["deployment"], permit.get("form", "raw"))
-            self.needed.setdefault(earlier, {}).setdefault(pair, index)
 
-    def check_evaluation(self, digest: str, data: bytes) -> None:
-        """The verdicts stored under this digest permit what entries permitted because of them."""
-        needed = self.needed.get(digest, {})
-        if not needed:
-            return
-        try:
-            rows = json.loads(data.decode(), parse_constant=_refuse)
-            verdicts = {(v["deployment"], v["form"]): v["effect"] for v in rows}
-        except (ValueError, TypeError, KeyError, RecursionError):
-            raise Finding(TAMPERED, f"evaluation {digest[:16]}… cannot be read") from None
-        for pair, index in needed.items():
-            what = f"entry {index} permits {pair[0]} ({pair[1]})"
-            is_permitted = verdicts.get(pair) == "permit"
-            demand(is_permitted, f"{what}, which an evaluation it stands on does not")
+class Budgets:
+    """What was spent of each budget, and what open attempts have reserved."""
 
-    def _outcome(self, what: str, entry: Entry) -> None:
-        named = (entry["decision_id"], entry["attempt"])
-        demand(named in self.permits, f"{what} is the outcome of nothing that was permitted")
-        demand(named not in self.closed, f"{what} is a second outcome of {named[0]}")
-        is_same = entry["deployment"] == self.permits[named]
-        demand(is_same, f"{what} is the outcome of another deployment")
-        self.closed.add(named)
-        self._charge(what, self.reserved.pop(named, []), entry)
+    def __init__(self) -> None:
+        self.spent: dict[str, tuple[str, int]] = {}
+        self.reserved: dict[tuple[str, int], list[Entry]] = {}
+        self.terms: dict[tuple[str, str], tuple[int, str, bool]] = {}
+        self.asked: dict[tuple[str, str, str], list[str]] = {}
 
-    def _reserve(
-        self, what: str, attempt: tuple[str, int], rows: list[Entry], days: list[str]
-    ) -> None:
-        """Every reservation fits into what its budget has left in its period."""
+    def reserve(self, what: str, entry: Entry, decision: Entry) -> None:
+        """Every reservation is of its bundle's budgets, and fits into what its period has left."""
+        permit = entry["permit"]
+        rows, days = permit.get("reserved", []), _days(entry, permit)
+        whose = (permit["bundle"], decision["tenant"], decision["app"])
+        names = [row["budget"] for row in rows]
+        is_same = self.asked.setdefault(whose, names) == names
+        demand(is_same, f"{what} reserves of other budgets than its bundle asks of it")
+        is_one = len({row["micro_usd"] for row in rows}) <= 1
+        demand(is_one, f"{what} reserves different amounts for one attempt")
         for row in rows:
-            amount, limit, period = row["micro_usd"], row["limit_micro_usd"], row["period"]
-            is_now = any(period in (each, each[:7]) for each in days)
-            demand(is_now, f"{what} reserves of another day or month")
-            last, spent = self.spent.get(row["key"], (period, 0))
+            budget, key, period = row["budget"], row["key"], row["period"]
+            demand(
+                any(period in (each, each[:7]) for each in days),
+                f"{what} reserves of another day or month",
+            )
+            own = f"budget/{budget}/{'day' if len(period) == 10 else 'month'}"
+            is_own = key in (own, f"{own}/{decision['key_id']}")
+            demand(is_own, f"{what} reserves under a key that is not its budget's")
+            terms = (row["limit_micro_usd"], own, key == own)
+            is_same = self.terms.setdefault((permit["bundle"], budget), terms) == terms
+            demand(is_same, f"{what} reserves of {budget} on other terms than its bundle's")
+            last, spent = self.spent.get(key, (period, 0))
             demand(period >= last, f"{what} reserves of a period that is over")
-            spent = amount + (spent if last == period else 0)
-            demand(spent <= limit, f"{what} permits beyond the budget {row['budget']}")
-            self.spent[row["key"]] = (period, spent)
+            spent = row["micro_usd"] + (spent if last == period else 0)
+            demand(spent <= terms[0], f"{what} permits beyond the budget {budget}")
+            self.spent[key] = (period, spent)
         if rows:
-            self.reserved[attempt] = rows
+            name = entry["id"] if entry["kind"] == "decision" else entry["decision_id"]
+            self.reserved[(name, permit["attempt"])] = rows
 
-    def _charge(self, what: str, rows: list[Entry], entry: Entry) -> None:
+    def charge(self, what: str, attempt: tuple[str, int], entry: Entry) -> None:
         """An outcome puts what was charged in the place of what was reserved."""
-        charged = entry.get("charged_micro_usd")
+        rows, charged = self.reserved.pop(attempt, []), entry.get("charged_micro_usd")
         if charged is None:
             return
-        demand(rows and charged >= 0, f"{what} is charged what was not reserved, or no amount")
+        is_charge = rows and charged >= 0
+        demand(is_charge, f"{what} is charged what was not reserved, or no amount")
         for row in rows:
             period, spent = self.spent[row["key"]]
             if period == row["period"]:
                 self.spent[row["key"]] = (period, max(0, spent + charged - row["micro_usd"]))
 
 
-class Review:
-    """One hold: which queues wait, and who has released it for which."""
-
-    def __init__(self, held: Entry, queues: set[str]) -> None:
-        self.held, self.waiting = held, queues
-        self.approvers: set[str] = set()
-        self.is_open = True
-
-    def hear(self, what: str, kind: str, entry: Entry, owners: set[str | None]) -> None:
-        if kind == "review.approved":
-            queue, by = entry["queue"], entry["by"]
-            demand(queue in self.waiting, f"{what} approves for a queue that does not wait")
-            demand(by not in self.approvers, f"{what} is a second approval by {by}")
-            demand(by not in owners, f"{what} is by {by}, who holds or minted the key")
-            self.waiting.remove(queue)
-            self.approvers.add(by)
-        elif kind in ("review.denied", "review.cancelled", "review.expired"):
-            self.is_open = False
-
-    def release(self, what: str, decision: Entry) -> None:
-        demand(self.is_open, f"{what} is released by a review that is over")
-        demand(not self.waiting, f"{what} is released without all its approvals")
-        asked, held = ((d["app"], d["key_id"], _mac(d)) for d in (decision, self.held))
-        demand(asked == held, f"{what} is not the request that was held")
-        self.is_open = False
+def pair_of(fields: Entry) -> Pair:
+    """A deployment and the form it receives."""
+    return fields["deployment"], fields.get("form") or "raw"
 
 
-def _mac(decision: Entry) -> object:
-    return (decision["request"] or {}).get("mac")
+def _left(entry: Entry) -> dt.timedelta | None:
+    """How long the permit in an entry lives on when it is written; None where it does not say."""
+    ends, written = moment(str(entry["permit"].get("expires_at"))), moment(entry["ts"])
+    return ends - written if ends and written else None
 
 
 def _days(entry: Entry, permit: Entry) -> list[str]:
     """The days in which a permit may have been made: a moment before its entry, or its end."""
-    moments = [seconds(entry["ts"]), seconds(str(permit.get("expires_at", entry["ts"])))]
-    at = min(moment for moment in moments if moment is not None)
-    return [day(at), day(at - 60)]
+    written, ends = moment(entry["ts"]), moment(str(permit.get("expires_at", entry["ts"])))
+    at = min(each for each in (written, ends) if each is not None)
+    return [each.strftime("%Y-%m-%d") for each in (at, at - LATE)]

@@ -1,11 +1,178 @@
-"""What the fields of an entry must be before any rule compares them: FORMAT.md, "Types".
+"""What holds of one thing by itself: a root, a signature, an entry, and the types of its fields.
 
-A shape is written as data: a name from LEAVES, `[shape]` for a list of it, or a dict of a field's
-name → shape. A field that is absent or null has every shape, unless its name ends in `!`.
+Nothing here reads a file or remembers an entry. FORMAT.md says it in words; its "Types" are written
+here as data: a shape is a name from LEAVES, `[shape]` for a list of it, or a dict of a field's name
+→ shape. A field that is absent or null has every shape, unless its name ends in `!`.
 """
 
+import base64
+import binascii
 import datetime as dt
+import hashlib
+import json
+import re
 from typing import Any
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+TAMPERED, INCOMPLETE, UNTRUSTED = 1, 2, 3
+MAX_ENTRY_BYTES = 60 * 1024
+MAX_INTEGER = 2**53 - 1
+MAX_DEPTH = 254
+EMPTY_ROOT = hashlib.sha256(b"").digest()
+KEY_NAME = re.compile(r"[a-z][a-z0-9_]*")
+
+
+class Finding(Exception):
+    """What is wrong, with the exit status it calls for."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.message = message
+
+
+def demand(holds: object, message: str, status: int = TAMPERED) -> None:
+    """Every rule is one call of this."""
+    if not holds:
+        raise Finding(status, message)
+
+
+# --- the tree: RFC 6962 section 2.1 -------------------------------------------------------------
+
+
+def leaf_hash(data: bytes) -> bytes:
+    return hashlib.sha256(b"\x00" + data).digest()
+
+
+def node_hash(left: bytes, right: bytes) -> bytes:
+    return hashlib.sha256(b"\x01" + left + right).digest()
+
+
+class Tree:
+    """Roots of the perfect subtrees of what was appended so far, largest first."""
+
+    def __init__(self) -> None:
+        self.size = 0
+        self.peaks: list[tuple[int, bytes]] = []
+
+    def append(self, leaf: bytes) -> None:
+        self.peaks.append((1, leaf))
+        self.size += 1
+        while len(self.peaks) > 1 and self.peaks[-1][0] == self.peaks[-2][0]:
+            width, right = self.peaks.pop()
+            _, left = self.peaks.pop()
+            self.peaks.append((2 * width, node_hash(left, right)))
+
+    def root(self) -> bytes:
+        if not self.peaks:
+            return EMPTY_ROOT
+        root = self.peaks[-1][1]
+        for _, left in reversed(self.peaks[:-1]):
+            root = node_hash(left, root)
+        return root
+
+
+# --- signed notes and checkpoints: c2sp.org/signed-note, c2sp.org/tlog-checkpoint ----------------
+
+
+class Key:
+    """A verifier key, `name+hexid+base64(0x01 || key)`."""
+
+    def __init__(self, text: str) -> None:
+        self.spelled = text.strip()
+        parts = self.spelled.split("+", 2)
+        demand(len(parts) == 3, "a key is written name+id+base64", UNTRUSTED)
+        self.name, raw = parts[0], unbase64(parts[2])
+        demand(len(raw) == 33 and raw[0] == 1, "the key is not an Ed25519 key", UNTRUSTED)
+        self.id = hashlib.sha256(self.name.encode() + b"\n" + raw).digest()[:4]
+        demand(self.id.hex() == parts[1], "the key's id does not match the key", UNTRUSTED)
+        self.public = Ed25519PublicKey.from_public_bytes(raw[1:])
+
+    def open(self, note: str, what: str) -> tuple[int, bytes]:
+        """(size, root) of a checkpoint this key has signed."""
+        return self.parse(self.text_of(note, what), what)
+
+    def text_of(self, note: str, what: str) -> str:
+        """The text of a note this key has signed."""
+        head, gap, tail = note.rpartition("\n\n")
+        demand(gap and tail.endswith("\n"), f"{what} is not a signed note")
+        text, is_signed = head + "\n", False
+        for line in tail[:-1].split("\n"):
+            fields = line.split(" ")
+            raw = unbase64(fields[2]) if len(fields) == 3 and fields[0] == "—" else b""
+            demand(len(raw) >= 5, f"{what} has a malformed signature line")
+            if fields[1] == self.name and raw[:4] == self.id:
+                try:
+                    self.public.verify(raw[4:], text.encode())
+                except InvalidSignature:
+                    raise Finding(TAMPERED, f"the signature of {what} does not match") from None
+                is_signed = True
+        status = UNTRUSTED if text.split("\n")[0] != self.name else TAMPERED
+        demand(is_signed, f"{what} is not signed by {self.name}", status)
+        return text
+
+    def parse(self, text: str, what: str) -> tuple[int, bytes]:
+        lines = text.split("\n")
+        is_number = len(lines) == 4 and lines[1].isdecimal() and len(lines[1]) < 20
+        size = int(lines[1]) if is_number else -1
+        root = unbase64(lines[2]) if size >= 0 else b""
+        spelled = f"{self.name}\n{size}\n{base64.b64encode(root).decode()}\n"
+        demand(spelled == text and len(root) == 32, f"{what} is not a checkpoint of {self.name}")
+        return size, root
+
+
+def unbase64(text: str) -> bytes:
+    """The bytes, or none where this is not their one spelling."""
+    try:
+        raw = base64.b64decode(text, validate=True)
+    except (ValueError, binascii.Error):
+        return b""
+    return raw if base64.b64encode(raw).decode() == text else b""
+
+
+# --- entries ------------------------------------------------------------------------------------
+
+Entry = dict[str, Any]
+
+
+def parse_entry(index: int, data: bytes) -> Entry:
+    """An entry under the profile: one spelling, sorted ASCII keys, integers only."""
+    what = f"entry {index}"
+    demand(len(data) <= MAX_ENTRY_BYTES, f"{what} is larger than {MAX_ENTRY_BYTES} bytes")
+    try:
+        entry = json.loads(data, parse_float=refuse, parse_constant=refuse)
+    except (ValueError, RecursionError):
+        raise Finding(TAMPERED, f"{what} is not JSON under the profile") from None
+    demand(isinstance(entry, dict), f"{what} is not an object")
+    _check_profile(what, entry)
+    spelled = json.dumps(entry, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    is_one = spelled.encode("utf-8", "replace") == data  # a lone surrogate is in no spelling
+    demand(is_one, f"{what} is not in its one canonical spelling")
+    for name in ("v", "kind", "id", "ts", "salt", "replica", "boot"):
+        demand(name in entry, f"{what} lacks `{name}`")
+    return dict(entry)
+
+
+def refuse(_text: str) -> object:
+    raise ValueError
+
+
+def _check_profile(what: str, value: object, depth: int = 1) -> None:
+    is_flat = not isinstance(value, dict | list)
+    demand(is_flat or depth <= MAX_DEPTH, f"{what} is more than {MAX_DEPTH} levels deep")
+    if isinstance(value, dict):
+        demand(all(map(KEY_NAME.fullmatch, value)), f"{what} has a key outside the profile")
+        value = list(value.values())
+    if isinstance(value, list):
+        for inner in value:
+            _check_profile(what, inner, depth + 1)
+    elif type(value) is int:
+        demand(abs(value) <= MAX_INTEGER, f"{what} has an integer outside the profile")
+
+
+# --- the types of fields: FORMAT.md, "Types" ------------------------------------------------------
 
 LEAVES = {"text": str, "number": int, "object": dict}
 
@@ -29,37 +196,61 @@ PERMIT = {
 ANY_KIND: dict[str, Any] = {"kind!": "text", "id!": "text", "ts!": "moment"}
 ANY_KIND |= {"permit": PERMIT, "evaluation": "text", "facts": "text", "sd": ["text"]}
 
-WORDS = """app author bundle bundle_digest by decision_id deployment holder key_id minted_by mode
-outcome parent queue request_bundle review_id status subject subject_id tenant"""
+WORDS = """app application asked_by author bundle bundle_digest by decision_id deployment holder
+key_id minted_by mode outcome parent queue request_bundle review_id status subject subject_id tenant
+was"""
 
+PAIR = {"deployment!": "text", "form": "text"}
+PAIRS = {"deployment!": ["text"], "form": ["text"], "cut": "number"}
 RULED: dict[str, Any] = {
     **dict.fromkeys(WORDS.split(), "text"),
     **dict.fromkeys(("attempt", "charged_micro_usd", "http_status", "version"), "number"),
     **{name: ["text"] for name in ("approved_by", "erased", "noted")},
     "request": {"mac": "text", "content": "text"},
-    "chosen": {"deployment": "text", "form": "text"},
+    "chosen": PAIR,
+    "ranking": {"candidates!": PAIRS},
     "review": "object",
     "quarantine": "number",
 }
 
-BLOCKING = {"version!": "number", "subject!": "text", "subject_id!": "text"}
+ASKED = dict.fromkeys(("tenant!", "app!", "key_id!", "outcome!"), "text")
+BLOCKING = {"version!": "number", **dict.fromkeys(("subject!", "subject_id!", "by!"), "text")}
 BY_KIND: dict[str, dict[str, Any]] = {
     "policy.genesis": {
-        "bundle_digest!": "text",
+        **dict.fromkeys(("bundle_digest!", "mode!"), "text"),
         "quarantine": {"version": "number", "blocked": ["text"]},
     },
-    "policy.activated": {"bundle_digest!": "text"},
+    "policy.proposed": dict.fromkeys(("bundle_digest!", "parent!", "by!"), "text"),
+    "policy.approved": dict.fromkeys(("bundle_digest!", "by!"), "text"),
+    "policy.activated": {"bundle_digest!": "text", "approved_by!": ["text"]},
+    "policy.solo_asked": {"by!": "text"},
+    "policy.mode_changed": dict.fromkeys(("was!", "mode!", "by!"), "text"),
     "quarantine.imposed": BLOCKING,
+    "quarantine.ratified": BLOCKING,
+    "quarantine.lift_asked": BLOCKING,
     "quarantine.lifted": BLOCKING,
-    "access.key_created": {"key_id!": "text"},
-    "decision": {},
+    "access.key_created": dict.fromkeys(("key_id!", "tenant!", "application!"), "text"),
+    "access.key_revoked": {"key_id!": "text"},
+    "decision": ASKED,
+    "advice": ASKED,
     "attempt": {"decision_id!": "text", "permit!": PERMIT},
-    "outcome": {"decision_id!": "text", "attempt!": "number", "deployment!": "text"},
+    "outcome": {
+        **dict.fromkeys(("decision_id!", "deployment!", "status!"), "text"),
+        "attempt!": "number",
+    },
     "review.approved": {"queue!": "text", "by!": "text"},
     "erasure": {"erased!": ["text"]},
 }
 
-HOLD = {"review_id!": "text", "review!": {"queues!": ["text"], "expires_at": "moment"}}
+BY_OUTCOME: dict[str, dict[str, Any]] = {
+    "permitted": {"permit!": PERMIT, "chosen!": PAIR, "ranking!": {"candidates!": PAIRS}},
+    "review_required": {
+        "review_id!": "text",
+        "review!": {"queues!": ["text"], "expires_at": "moment"},
+        "evaluation!": "text",
+        "chosen!": PAIR,
+    },
+}
 
 
 def misfit(entry: dict[str, Any]) -> str | None:
@@ -73,17 +264,17 @@ def misfit(entry: dict[str, Any]) -> str | None:
         covered = {name.rstrip("!") for name in own}
         ruled = {name: shape for name, shape in RULED.items() if name not in covered}
         found = _misfit(entry, {**ruled, **own})
-        if not found and kind == "decision" and entry.get("outcome") == "review_required":
-            found = _misfit(entry, HOLD)
-            if not found and not entry["review"]["queues"]:
-                found = "review.queues"
+        if not found and kind == "decision":
+            found = _misfit(entry, BY_OUTCOME.get(entry["outcome"], {}))
+            if not found and entry["outcome"] == "review_required":
+                found = None if entry["review"]["queues"] else "review"
     permit = entry.get("permit")
     if not found and permit:
         # In a permit null is a value, and no field may have it.
         null = [name for name in ("reserved", *PERMIT) if permit.get(name, "") is None]
         rows = permit.get("reserved", [])
         odd = any(len(row) != len(ROW) or row["micro_usd"] < 0 for row in rows or [])
-        found = "permit." + null[0] if null else "permit.reserved" if odd else None
+        found = "permit" if null or odd else None
     return found
 
 
@@ -104,24 +295,72 @@ def _fits(value: Any, shape: Any) -> bool:
     if isinstance(shape, dict):
         return isinstance(value, dict) and _misfit(value, shape) is None
     if shape == "moment":
-        return isinstance(value, str) and seconds(value) is not None
+        return isinstance(value, str) and moment(value) is not None
     return isinstance(value, LEAVES[shape]) and not isinstance(value, bool)
 
 
-def seconds(moment: str) -> float | None:
-    """A moment in seconds since 1970, or None: UTC, `Z` or `+00:00`, years 1970 to 8999."""
-    body = moment[:-1] if moment.endswith("Z") else moment.removesuffix("+00:00")
+def moment(text: str) -> dt.datetime | None:
+    """A moment, or None: UTC, `Z` or `+00:00`, years 1970 to 8999, with microseconds or without."""
+    body = text[:-1] if text.endswith("Z") else text.removesuffix("+00:00")
     plain = body.translate(str.maketrans("123456789", "000000000"))
     known = {"0000-00-00T00:00:00": "", "0000-00-00T00:00:00.000000": ".%f"}
-    if body == moment or plain not in known or not "1970" <= body[:4] <= "8999":
+    if body == text or plain not in known or not "1970" <= body[:4] <= "8999":
         return None
     try:
-        read = dt.datetime.strptime(body + "+0000", f"%Y-%m-%dT%H:%M:%S{known[plain]}%z")
+        return dt.datetime.strptime(body + "+0000", f"%Y-%m-%dT%H:%M:%S{known[plain]}%z")
     except ValueError:
         return None
-    return read.timestamp()
 
 
-def day(at: float) -> str:
-    """The UTC day of a moment in seconds."""
-    return dt.datetime.fromtimestamp(at, dt.UTC).strftime("%Y-%m-%d")
+# --- what this page knows: FORMAT.md, "Entries"; anything else is named, and not judged ----------
+
+JUDGED = """bundle quarantine evaluated_at detector facts evaluation memo ranking session"""
+REQUESTED = """tenant app key_id purpose request classes reduced states signals limits redactions
+outcome code chosen review_id ignored"""
+OWNED = "key_id tenant application purpose minted_by holder"
+KNOWN = {
+    kind: frozenset(f"v kind id ts salt replica boot state sd {fields}".split())
+    for kind, fields in {
+        "policy.genesis": "bundle_digest mode by continues quarantine",
+        "policy.proposed": "bundle_digest parent by at",
+        "policy.approved": "bundle_digest parent author by at",
+        "policy.activated": "bundle_digest parent author approved_by by",
+        "policy.mode_changed": "was mode by bundle_digest asked_by",
+        "policy.solo_asked": "by bundle_digest",
+        "quarantine.imposed": "subject subject_id by version bundle_digest reason",
+        "quarantine.ratified": "subject subject_id by version bundle_digest",
+        "quarantine.lift_asked": "subject subject_id by version bundle_digest",
+        "quarantine.lifted": "subject subject_id by version bundle_digest asked_by",
+        "access.key_created": f"{OWNED} scopes expires_at",
+        "access.key_revoked": f"{OWNED} by",
+        "access.invited": "person by expires_at",
+        "access.credential_set": "person credential_id",
+        "access.credential_revoked": "person by",
+        "decision": f"{JUDGED} {REQUESTED} permit review",
+        "advice": f"{JUDGED} {REQUESTED}",
+        "attempt": f"{JUDGED} decision_id request_bundle noted permit review_id",
+        "outcome": """decision_id attempt deployment status failure http_status latency_ms
+            first_byte_ms tokens_in tokens_out cost_micro_usd charged_micro_usd released_bytes
+            finish_reasons repaired received restored placeholders_kept contradicts""",
+        "review.claimed": "review_id tenant by",
+        "review.viewed": "review_id tenant by",
+        "review.approved": "review_id tenant by queue saw_content",
+        "review.denied": "review_id tenant by",
+        "review.cancelled": "review_id tenant by",
+        "review.expired": "review_id tenant",
+        "throttled": "key_id limit count",
+        "export": "by tenant count",
+        "erasure": "by tenant decisions erased",
+    }.items()
+}
+
+
+def unknown(entry: Entry) -> list[str]:
+    """What of an entry no rule here can have judged: its kind, or fields of it or its permit."""
+    kind = entry["kind"]
+    if kind not in KNOWN:
+        return [f"kind {kind}"]
+    named = sorted(entry.keys() - KNOWN[kind])
+    permit = entry.get("permit") or {}
+    named += [f"permit.{name}" for name in sorted(permit.keys() - {n.rstrip("!") for n in PERMIT})]
+    return [f"{kind}.{name}" for name in named]

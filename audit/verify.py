@@ -34,13 +34,13 @@ if find_spec("cryptography") is None:
         file=sys.stderr,
     )
     sys.exit(4)
-from rules import (
+from rules import Story
+from shapes import (
     INCOMPLETE,
     TAMPERED,
     UNTRUSTED,
     Finding,
     Key,
-    Story,
     Tree,
     demand,
     leaf_hash,
@@ -210,10 +210,11 @@ def _verify(log: "SqliteLog | TilesLog", key: Key) -> dict[str, object]:
         "root": base64.b64encode(tree.root()).decode(),
         "decisions": len(story.decisions),
         "permits": len(story.permits),
-        "open_permits": len(set(story.permits) - story.closed),
+        "open_permits": len(story.permits.keys() - story.ended.keys()),
         "erased_fields": len(story.erased),
-        "active_bundle": story.active,
-        "continues": story.continues,
+        "active_bundle": story.governed.active,
+        "continues": story.governed.continues,
+        "not_judged": ", ".join(sorted(story.unknown)),
         "kinds": dict(sorted(story.kinds.items())),
     }
 
@@ -304,6 +305,8 @@ def examine(arguments: argparse.Namespace) -> tuple[int, str, str]:
         lines.append(
             f"continues the lost log {summary['continues']}; hold its key against your own copy"
         )
+    if not_judged := summary["not_judged"]:
+        lines.append(f"note: this verifier does not know, and did not judge: {not_judged}")
     if not is_pinned:
         lines.append(
             "note: the key was read from log.pub beside the log; pass --key to trust your own copy"

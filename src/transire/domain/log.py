@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Final, Protocol
 
 from transire.domain.budget import Spend, sums_after
@@ -59,6 +60,8 @@ class Item:
         erases: Digests of disclosures that are deleted with this entry, which says so (`erased`).
         spends: Changes to budgets' sums, judged where the entry is written: with the sums as they
             are then, one item after the other.
+        since: The entry's `ts` may not be earlier; a clock went back, and the item is stale.
+        until: The entry's `ts` must be earlier; what the act was based on is over, a conflict.
     """
 
     kind: str
@@ -69,6 +72,8 @@ class Item:
     disclosures: Mapping[str, str] = field(default_factory=dict)
     erases: frozenset[str] = frozenset()
     spends: tuple[Spend, ...] = ()
+    since: datetime | None = None
+    until: datetime | None = None
 
     def writes(self, get: Callable[[str], str | None]) -> tuple[Change, ...]:
         """Its changes, and the sums of budgets that its spends lead to.

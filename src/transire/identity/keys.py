@@ -18,11 +18,12 @@ from transire.domain.request import Principal
 from transire.errors import AuthenticationError, ConflictError, NotFoundError, RequestError
 from transire.identity.credentials import matches, mint, parse
 
-__all__ = ["SCOPES", "KeyRecord", "KeyRing"]
+__all__ = ["REVOKED", "SCOPES", "KeyRecord", "KeyRing", "revoked_key"]
 
 SCOPES: Final = ("chat", "decisions")
 """What a key may be for: forwarding, and advice. The names that inference knows are for both."""
 
+REVOKED: Final = "this key was revoked; ask an operator for a new one"
 _REFUSED = "no valid key was presented; send `Authorization: Bearer tsk_…`"
 
 
@@ -64,6 +65,11 @@ class KeyRecord:
         fields = asdict(self)
         del fields["digest"]
         return fields
+
+
+def revoked_key(key_id: str) -> str:
+    """The state key that a revocation writes, for whatever is conditional on its absence."""
+    return f"revoked-key/{key_id}"
 
 
 class KeyRing:
@@ -164,7 +170,11 @@ class KeyRing:
                 kind="access.key_revoked",
                 fields={**_named(record), "by": by},
                 conditions=(Condition(key=f"key/{key_id}", equals=record.to_json()),),
-                changes=(Change(key=f"key/{key_id}", value=revoked.to_json()),),
+                changes=(
+                    Change(key=f"key/{key_id}", value=revoked.to_json()),
+                    # Nothing is permitted to the key by an entry after this one (`record`).
+                    Change(key=revoked_key(key_id), value=revoked.revoked_at),
+                ),
             )
         )
         return revoked
@@ -197,7 +207,7 @@ class KeyRing:
         ):
             raise AuthenticationError(_REFUSED)
         if record.revoked_at:
-            raise AuthenticationError("this key was revoked; ask an operator for a new one")
+            raise AuthenticationError(REVOKED)
         if datetime.fromisoformat(record.expires_at) <= self._clock.now():
             raise AuthenticationError("this key has expired; ask an operator for a new one")
         application = catalog.applications.get(ApplicationId(record.application))

@@ -45,12 +45,16 @@ class Written:
 class Stamp:
     """Adds to an item's fields what every entry has; one per batch, so a batch has one time.
 
+    Attributes:
+        now: What the batch's entries say of their time.
+
     Args:
         entropy: Returns n random bytes.
     """
 
     def __init__(self, names: Names, now: datetime, entropy: Callable[[int], bytes]) -> None:
         self._entropy = entropy
+        self.now = now
         self._now_ms = int(now.timestamp() * 1_000)
         self._always: dict[str, JsonValue] = {
             "v": _VERSION,
@@ -142,6 +146,10 @@ class Draft:
         return sealed
 
     def _judge(self, item: Item) -> None:
+        if item.since is not None and self._stamp.now < item.since:
+            raise StaleError("the clock went back since this was judged")
+        if item.until is not None and self._stamp.now >= item.until:
+            raise ConflictError("what this act was based on is over", facts={"is_over": True})
         for condition in item.conditions:
             if self._state.get(condition.key) != condition.equals:
                 message = f"`{condition.key}` is not what this act was based on"

@@ -11,6 +11,7 @@ own formats (audit/FORMAT.md).
 import struct
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final
 
 import orjson
@@ -132,6 +133,8 @@ def encode_item(
         "spends": [
             (s.budget, s.key, s.period, s.micro_usd, s.limit_micro_usd) for s in item.spends
         ],
+        "since": None if item.since is None else item.since.isoformat(),
+        "until": None if item.until is None else item.until.isoformat(),
     }
     return frame(number, orjson.dumps(content, option=_OPTIONS), *blobs.values())
 
@@ -168,7 +171,13 @@ def _item_of(content: Mapping[str, Any], side: bytes) -> Item:
             Spend(budget=budget, key=key, period=period, micro_usd=amount, limit_micro_usd=limit)
             for budget, key, period, amount, limit in content["spends"]
         ),
+        since=_moment_of(content["since"]),
+        until=_moment_of(content["until"]),
     )
+
+
+def _moment_of(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(text)
 
 
 def _blobs_of(sizes: list[tuple[str, int]], side: bytes) -> dict[str, bytes]:

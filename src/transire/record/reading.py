@@ -92,9 +92,11 @@ class ReadOnlyLog:
             if report.continues
             else ""
         )
+        unknown = f"; not judged: {', '.join(report.not_judged)}" if report.not_judged else ""
         return (
             f"ok: {report.size} entries, {report.checkpoints} checkpoints, "
-            f"{report.open_permits} permits without outcome{erased}{continues}, trusting {trust}"
+            f"{report.open_permits} permits without outcome{erased}{continues}, "
+            f"trusting {trust}{unknown}"
         )
 
 

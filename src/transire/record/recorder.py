@@ -5,7 +5,7 @@ becomes of one whose caller has gone.
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Final
@@ -21,12 +21,15 @@ from transire.domain.permit import Outcome, OutcomeStatus, Permit, Recorded
 from transire.domain.ports import Clock, Release
 from transire.domain.request import JsonValue, RoutingRequest
 from transire.errors import (
+    AuthenticationError,
     BudgetExceeded,
+    ConflictError,
     IntegrityError,
     LogUnavailable,
     StaleError,
     TransireError,
 )
+from transire.identity.keys import REVOKED, revoked_key
 from transire.record.fields import (
     attempt_fields,
     decision_fields,
@@ -90,21 +93,33 @@ class LogRecorder:
         fields["permit"] = permit_fields(permit, wire.deployment.provider)
         if release is not None:
             fields["review_id"] = release.review_id
+        spending = release if is_first else None
         item = Item(
             kind="decision" if is_first else "attempt",
             fields=fields,
-            conditions=(*_currency(case), *(release.conditions if release and is_first else ())),
-            changes=release.changes if release and is_first else (),
+            conditions=(*_currency(case), *(spending.conditions if spending else ())),
+            changes=spending.changes if spending else (),
             blobs=blobs,
             spends=permit.spends,
+            since=now,  # an entry that were older than its permit would let it live longer
+            until=spending.until if spending else None,
         )
-        receipt = await self._log.append(
-            item, abandoned=lambda end: self._abandoned(case, permit, end)
-        )
+        receipt = await self._append(item, lambda end: self._abandoned(case, permit, end))
         # INVARIANT: the entry is durable here; nothing else makes a Recorded[Permit].
         recorded = Recorded(value=permit, receipt=receipt)
         self._remember(recorded)
         return recorded
+
+    async def _append(
+        self, item: Item, abandoned: Callable[[Receipt | TransireError], None]
+    ) -> Receipt:
+        """Write what permits or holds; says so where the requester's key was revoked meanwhile."""
+        try:
+            return await self._log.append(item, abandoned=abandoned)
+        except ConflictError as error:
+            if str(error.facts.get("key", "")).startswith(revoked_key("")):
+                raise AuthenticationError(REVOKED) from None
+            raise
 
     def _abandoned(self, case: Case, permit: Permit, end: Receipt | TransireError) -> None:
         """A permit's caller has gone: close it unused, or say that it was never written."""
@@ -142,9 +157,10 @@ class LogRecorder:
 
         Raises:
             StaleError: governed state moved since the case was authorized.
+            AuthenticationError: the requester's key was revoked meanwhile.
         """
         fields, blobs = decision_fields(case)
-        return await self._log.append(
+        return await self._append(
             Item(
                 kind="decision",
                 fields={
@@ -159,7 +175,7 @@ class LogRecorder:
                 changes=changes,
                 blobs=blobs,
             ),
-            abandoned=lambda end: self._unless_held(case, end),
+            lambda end: self._unless_held(case, end),
         )
 
     def _unless_held(self, case: Case, end: Receipt | TransireError) -> None:
@@ -256,9 +272,13 @@ def _reserved(
 
 
 def _currency(case: Case) -> tuple[Condition, ...]:
-    """Bundle and quarantine must still be those the case was evaluated under (ADR 2)."""
+    """Bundle and quarantine must still be those the case was evaluated under (ADR 2).
+
+    And the requester's key one that nobody has revoked: a request in flight ends there.
+    """
     version = case.authorization.quarantine_version
     return (
         Condition(key=ACTIVE_KEY, equals=case.authorization.bundle_digest, stale=True),
         Condition(key=VERSION_KEY, equals=str(version), stale=True),
+        Condition(key=revoked_key(case.request.principal.key_id), equals=None),
     )

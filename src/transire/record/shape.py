@@ -14,7 +14,10 @@ from transire.errors import IntegrityError
 __all__ = ["check_types", "moment_of"]
 
 _RULED: Final = ("policy.", "quarantine.", "review.")
-_RULED_KINDS: Final = frozenset({"access.key_created", "decision", "attempt", "outcome", "erasure"})
+_RULED_KINDS: Final = frozenset(
+    {"access.key_created", "access.key_revoked"}
+    | {"decision", "advice", "attempt", "outcome", "erasure"}
+)
 _MOMENT: Final = re.compile(
     r"(?:19[7-9]|[2-8][0-9]{2})[0-9]-[0-9]{2}-[0-9]{2}"
     r"T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{6})?(?:Z|\+00:00)"
@@ -36,7 +39,7 @@ def moment_of(text: str) -> datetime:
 
 
 def check_types(index: int, entry: Mapping[str, Any]) -> None:
-    """Judge the fields of one entry; what is null counts as absent, but for an entry's own.
+    """Judge the fields of one entry; what is null counts as absent, but for a permit's own.
 
     Raises:
         IntegrityError: a field is of another type than the rules read, or a needed one is missing.
@@ -49,27 +52,24 @@ def check_types(index: int, entry: Mapping[str, Any]) -> None:
         _allow(what, entry, _FIELDS)
         _allow(what, entry, {"quarantine": _is_kept if kind == "policy.genesis" else _is_number})
         _need(what, entry, _NEEDED.get(kind, {}))
-    if kind == "decision" and entry.get("outcome") == "review_required":
-        _need(what, entry, {"review_id": _is_text, "review": _is_hold})
-    if entry.get("permit") is not None:
-        permit = entry["permit"]
-        _need(what, permit, _PERMIT)
-        if not all(judge(permit[name]) for name, judge in _IN_PERMIT.items() if name in permit):
-            raise IntegrityError(f"{what} has a permit with a field of another type")
-        if not all(map(_is_reservation, permit.get("reserved", ()))):
-            raise IntegrityError(f"{what} reserves what is no reservation")
+    if kind == "decision":
+        _need(what, entry, _OF_OUTCOME.get(entry["outcome"], {}))
 
 
 def _need(what: str, fields: Mapping[str, Any], judges: Mapping[str, Judge]) -> None:
     for name, judge in judges.items():
         if not judge(fields.get(name)):
-            raise IntegrityError(f"{what} lacks a `{name}` of its type")
+            raise _misfit(what, name)
 
 
 def _allow(what: str, fields: Mapping[str, Any], judges: Mapping[str, Judge]) -> None:
     for name, judge in judges.items():
         if fields.get(name) is not None and not judge(fields[name]):
-            raise IntegrityError(f"{what} has a `{name}` of another type")
+            raise _misfit(what, name)
+
+
+def _misfit(what: str, name: str) -> IntegrityError:
+    return IntegrityError(f"{what} has no `{name}` of the type it must have")
 
 
 def _is_text(value: object) -> bool:
@@ -78,10 +78,6 @@ def _is_text(value: object) -> bool:
 
 def _is_number(value: object) -> bool:
     return type(value) is int  # a bool is none
-
-
-def _is_list(value: object) -> bool:
-    return isinstance(value, list)
 
 
 def _is_object(value: object) -> bool:
@@ -111,7 +107,17 @@ def _is_request(value: object) -> bool:
 
 
 def _is_pair(value: object) -> bool:
-    return _holds(value, {"deployment": _is_text, "form": _is_text})
+    is_one = _holds(value, {"deployment": _is_text, "form": _is_text})
+    return is_one and isinstance(value, dict) and value.get("deployment") is not None
+
+
+def _is_ranking(value: object) -> bool:
+    if not isinstance(value, dict) or not isinstance(value.get("candidates"), dict):
+        return False
+    ranked = value["candidates"]
+    return _are_texts(ranked.get("deployment")) and _holds(
+        ranked, {"form": _are_texts, "cut": _is_number}
+    )
 
 
 def _is_kept(value: object) -> bool:
@@ -121,6 +127,18 @@ def _is_kept(value: object) -> bool:
 def _is_hold(value: object) -> bool:
     is_one = _holds(value, {"queues": _are_texts, "expires_at": _is_moment})
     return is_one and isinstance(value, dict) and bool(value.get("queues"))
+
+
+def _is_permit(value: object) -> bool:
+    return (
+        isinstance(value, dict)
+        and all(judge(value.get(name)) for name, judge in _PERMIT.items())
+        and all(judge(value[name]) for name, judge in _IN_PERMIT.items() if name in value)
+    )
+
+
+def _are_reservations(value: object) -> bool:
+    return isinstance(value, list) and all(map(_is_reservation, value))
 
 
 def _is_reservation(row: object) -> bool:
@@ -136,36 +154,6 @@ _RESERVATION: Final[Mapping[str, Judge]] = {
     **dict.fromkeys(("budget", "key", "period"), _is_text),
     **dict.fromkeys(("micro_usd", "limit_micro_usd"), _is_number),
 }
-_EVERYWHERE: Final[Mapping[str, Judge]] = {
-    "permit": _is_object,
-    "evaluation": _is_text,
-    "facts": _is_text,
-    "sd": _are_texts,
-}
-_FIELDS: Final[Mapping[str, Judge]] = {
-    **dict.fromkeys(
-        ("app", "author", "bundle", "bundle_digest", "by", "decision_id", "deployment"), _is_text
-    ),
-    **dict.fromkeys(("holder", "key_id", "minted_by", "mode", "outcome", "parent"), _is_text),
-    **dict.fromkeys(("queue", "request_bundle", "review_id", "status", "subject"), _is_text),
-    **dict.fromkeys(("subject_id", "tenant"), _is_text),
-    **dict.fromkeys(("attempt", "charged_micro_usd", "http_status", "version"), _is_number),
-    **dict.fromkeys(("approved_by", "erased", "noted"), _are_texts),
-    "request": _is_request,
-    "chosen": _is_pair,
-    "review": _is_object,
-}
-_NEEDED: Final[Mapping[str, Mapping[str, Judge]]] = {
-    "policy.genesis": {"bundle_digest": _is_text},
-    "policy.activated": {"bundle_digest": _is_text},
-    "quarantine.imposed": {"version": _is_number, "subject": _is_text, "subject_id": _is_text},
-    "quarantine.lifted": {"version": _is_number, "subject": _is_text, "subject_id": _is_text},
-    "access.key_created": {"key_id": _is_text},
-    "attempt": {"decision_id": _is_text, "permit": _is_object},
-    "outcome": {"decision_id": _is_text, "attempt": _is_number, "deployment": _is_text},
-    "review.approved": {"queue": _is_text, "by": _is_text},
-    "erasure": {"erased": _are_texts},
-}
 _PERMIT: Final[Mapping[str, Judge]] = {
     "attempt": _is_number,
     **dict.fromkeys(("deployment", "provider", "bundle"), _is_text),
@@ -174,5 +162,60 @@ _IN_PERMIT: Final[Mapping[str, Judge]] = {
     **dict.fromkeys(("form", "content", "wire", "cause"), _is_text),
     "quarantine": _is_number,
     "expires_at": _is_moment,
-    "reserved": _is_list,
+    "reserved": _are_reservations,
+}
+_EVERYWHERE: Final[Mapping[str, Judge]] = {
+    "permit": _is_permit,
+    "evaluation": _is_text,
+    "facts": _is_text,
+    "sd": _are_texts,
+}
+_FIELDS: Final[Mapping[str, Judge]] = {
+    **dict.fromkeys(
+        ("app", "application", "asked_by", "author", "bundle", "bundle_digest", "by"), _is_text
+    ),
+    **dict.fromkeys(("decision_id", "deployment", "holder", "key_id", "minted_by"), _is_text),
+    **dict.fromkeys(("mode", "outcome", "parent", "queue", "request_bundle"), _is_text),
+    **dict.fromkeys(("review_id", "status", "subject", "subject_id", "tenant", "was"), _is_text),
+    **dict.fromkeys(("attempt", "charged_micro_usd", "http_status", "version"), _is_number),
+    **dict.fromkeys(("approved_by", "erased", "noted"), _are_texts),
+    "request": _is_request,
+    "chosen": _is_pair,
+    "ranking": _is_ranking,
+    "review": _is_object,
+}
+_ASKED: Final[Mapping[str, Judge]] = dict.fromkeys(("tenant", "app", "key_id", "outcome"), _is_text)
+_BLOCKING: Final[Mapping[str, Judge]] = {
+    "version": _is_number,
+    **dict.fromkeys(("subject", "subject_id", "by"), _is_text),
+}
+_NEEDED: Final[Mapping[str, Mapping[str, Judge]]] = {
+    "policy.genesis": {"bundle_digest": _is_text, "mode": _is_text},
+    "policy.proposed": {"bundle_digest": _is_text, "parent": _is_text, "by": _is_text},
+    "policy.approved": {"bundle_digest": _is_text, "by": _is_text},
+    "policy.activated": {"bundle_digest": _is_text, "approved_by": _are_texts},
+    "policy.solo_asked": {"by": _is_text},
+    "policy.mode_changed": {"was": _is_text, "mode": _is_text, "by": _is_text},
+    **dict.fromkeys(("quarantine.imposed", "quarantine.ratified"), _BLOCKING),
+    **dict.fromkeys(("quarantine.lift_asked", "quarantine.lifted"), _BLOCKING),
+    "access.key_created": {"key_id": _is_text, "tenant": _is_text, "application": _is_text},
+    "access.key_revoked": {"key_id": _is_text},
+    "decision": _ASKED,
+    "advice": _ASKED,
+    "attempt": {"decision_id": _is_text, "permit": _is_permit},
+    "outcome": {
+        **dict.fromkeys(("decision_id", "deployment", "status"), _is_text),
+        "attempt": _is_number,
+    },
+    "review.approved": {"queue": _is_text, "by": _is_text},
+    "erasure": {"erased": _are_texts},
+}
+_OF_OUTCOME: Final[Mapping[str, Mapping[str, Judge]]] = {
+    "permitted": {"permit": _is_permit, "chosen": _is_pair, "ranking": _is_ranking},
+    "review_required": {
+        "review_id": _is_text,
+        "review": _is_hold,
+        "evaluation": _is_text,
+        "chosen": _is_pair,
+    },
 }

@@ -1,28 +1,53 @@
 """What entries say of one another, told entry by entry. Pure.
 
-The rules (audit/FORMAT.md, "Rules across entries"): a log is founded once, with a lost log's bundle
-and mode where it continues one; an activation names the bundle active before it; a decision's id is
-its own; a permit has its decision, is numbered 1, 2, 3 …, and was recorded under the bundle active
-and the quarantine in force at its place, within what budgets had left; a review releases once, with
-all its approvals (`rules`); an outcome names one earlier permit, its deployment, and is its only
-one; an erasure names what was disclosed. Blobs and disclosures that entries name are collected, for
-whoever can look them up, and so is what every permit needs: its pair permitted in each evaluation
-its request has stood on.
+The rules are in audit/FORMAT.md, "Rules across entries"; here are those about a request: it is
+decided once, its permits are numbered and carry what was chosen, an outcome closes one of them, and
+nothing follows what ended it. Others are asked about the rest: `changes` (what governs), `releases`
+(keys and reviews), `verdicts` (evaluations), `budgeted`. Blobs and disclosures that entries name
+are collected, for whoever can look them up.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, Final
 
 from transire.errors import IntegrityError
+from transire.record.budgeted import Budgeted
+from transire.record.changes import Blocked, Changed
 from transire.record.checkpoint import Checkpoint
+from transire.record.known import unknown_in
 from transire.record.note import VerifierKey
-from transire.record.rules import Blocked, Budgeted, Released
-from transire.record.shape import check_types
+from transire.record.releases import Keys, Released, pair_in
+from transire.record.shape import check_types, moment_of
 from transire.record.standing import check_continuation
+from transire.record.verdicts import Stood
 
 __all__ = ["Story"]
 
 _BLOB_FIELDS: Final = ("evaluation", "facts")
+_OUTCOMES: Final = frozenset({"permitted", "denied", "refused", "review_required"})
+_STATUSES: Final = frozenset(
+    {"ok", "partial", "failed", "contract_violated", "cancelled", "unknown"}
+)
+_FOLLOWED: Final = frozenset({"failed", "contract_violated"})
+"""How an attempt ended after which its request may go on."""
+_SENT: Final = frozenset({"ok", "partial", "contract_violated"})
+"""How one ended whose permit was used."""
+_LIFE: Final = timedelta(seconds=5)
+"""Of a permit: from when it was made, which is before its entry was written."""
+
+
+@dataclass(slots=True)
+class _Decided:
+    """A decision as far as its attempts need it."""
+
+    tenant: str
+    application: str
+    key_id: str
+    content: str | None
+    attempts: int = 0
+    is_ended: bool = False
 
 
 class Story:
@@ -30,31 +55,32 @@ class Story:
 
     Attributes:
         blobs: Digest of side data → index of the first entry that names it.
-        stood_on: Digest of an evaluation → (deployment, form) it must permit → index of an entry
-            that permits on its strength.
+        stood_on: What each evaluation must allow.
         disclosed: Digest of a disclosure → index of its entry.
         erased: Digests of disclosures that some entry says were erased.
-        open_permits: (decision id, attempt) → deployment, without an outcome so far.
+        open_permits: (decision id, attempt) → deployment, and whether its entry came too late for
+            it to be used; without an outcome so far.
         continues: The last checkpoint of the lost log that this one continues.
+        unknown: Kinds of entries, and fields, that no rule here can have judged.
 
     Args:
         keys: The log's own; a genesis that continues another log must name one of them.
     """
 
     def __init__(self, keys: Sequence[VerifierKey] = ()) -> None:
-        self._keys = keys
+        self._verifiers = keys
         self.continues: Checkpoint | None = None
         self.blobs: dict[str, int] = {}
-        self.stood_on: dict[str, dict[tuple[str, str], int]] = {}
+        self.stood_on = Stood()
         self.disclosed: dict[str, int] = {}
         self.erased: set[str] = set()
-        self.open_permits: dict[tuple[str, int], str] = {}
-        self._attempts: dict[str, int] = {}
-        self._decided: dict[str, tuple[str, tuple[str, ...]]] = {}
-        self._tenants: dict[str, object] = {}
-        self._active: str | None = None
+        self.open_permits: dict[tuple[str, int], tuple[str, bool]] = {}
+        self.unknown: set[str] = set()
+        self._decided: dict[str, _Decided] = {}
+        self._changed = Changed()
         self._blocked = Blocked()
-        self._released = Released()
+        self._keys = Keys()
+        self._released = Released(self._keys)
         self._budgeted = Budgeted()
 
     def tell(self, index: int, entry: Mapping[str, Any]) -> None:
@@ -64,104 +90,170 @@ class Story:
             IntegrityError: it contradicts an earlier one, or names one that is not there.
         """
         check_types(index, entry)
-        kind = entry["kind"]
-        if kind in ("policy.genesis", "policy.activated"):
-            self._activate(index, entry, is_genesis=kind == "policy.genesis")
-        if kind == "decision":
-            decision = entry["id"]
-            if decision in self._attempts:
-                raise IntegrityError(f"entry {index} repeats the decision `{decision}`")
-            self._attempts[decision] = 0
-            self._tenants[decision] = entry.get("tenant")
-        if entry.get("permit") is not None:
-            if kind != "attempt" and entry.get("outcome") != "permitted":
-                raise IntegrityError(f"entry {index} carries a permit and permits nothing")
-            if kind not in ("decision", "attempt"):
-                raise IntegrityError(f"entry {index} is of no kind that permits")
-            self._permit(index, entry, is_decision=kind == "decision")
+        what, kind = f"entry {index}", entry["kind"]
+        permits = kind == "attempt" or (kind == "decision" and entry["outcome"] == "permitted")
+        if entry.get("permit") is not None and not permits:
+            raise IntegrityError(f"{what} carries a permit and permits nothing")
+        self.unknown |= unknown_in(entry)
+        if kind in ("decision", "advice"):
+            self._ask(index, entry)
+        if permits:
+            self._permit(index, entry)
         if kind == "outcome":
-            self._close(index, entry)
+            self._close(what, entry)
         if kind == "erasure":
-            self._erase(index, entry)
-        self._tell_rules(index, kind, entry)
+            self._erase(what, entry)
+        self._tell_others(index, kind, entry)
         for name in _BLOB_FIELDS:
             if isinstance(entry.get(name), str):
                 self.blobs.setdefault(entry[name], index)
         self.disclosed |= dict.fromkeys(entry.get("sd") or (), index)
 
-    def _tell_rules(self, index: int, kind: str, entry: Mapping[str, Any]) -> None:
-        if kind in ("quarantine.imposed", "quarantine.lifted"):
-            self._blocked.move(index, entry)
-        elif kind == "access.key_created":
-            self._released.key(index, entry)
-        elif kind == "decision" and entry.get("outcome") == "review_required":
-            self._released.hold(index, entry)
-        elif kind.startswith("review."):
-            self._released.act(index, entry)
+    def _tell_others(self, index: int, kind: str, entry: Mapping[str, Any]) -> None:
+        what = f"entry {index}"
+        match kind:
+            case "policy.genesis":
+                self._found(what, entry)
+                self.blobs.setdefault(entry["bundle_digest"], index)
+            case "policy.activated":
+                self._changed.hear(what, entry)
+                self.blobs.setdefault(entry["bundle_digest"], index)
+            case (
+                "quarantine.imposed"
+                | "quarantine.ratified"
+                | "quarantine.lift_asked"
+                | "quarantine.lifted"
+            ):
+                self._blocked.move(what, entry, is_team=self._changed.is_team)
+            case "access.key_created":
+                self._keys.create(what, entry)
+            case "access.key_revoked":
+                self._keys.revoke(what, entry)
+            case _ if kind.startswith("policy."):
+                self._changed.hear(what, entry)
+            case _ if kind.startswith("review."):
+                self._released.act(what, entry)
 
-    def _erase(self, index: int, entry: Mapping[str, Any]) -> None:
+    def _found(self, what: str, entry: Mapping[str, Any]) -> None:
+        self._changed.found(what, entry)
+        self._blocked.found(entry)
+        if "continues" in entry:
+            self.continues = check_continuation(entry, self._verifiers).last
+
+    def _erase(self, what: str, entry: Mapping[str, Any]) -> None:
         erased = set(entry["erased"])
-        if not erased or not erased <= self.disclosed.keys():
-            raise IntegrityError(f"entry {index} erases what no entry disclosed")
+        if not erased:
+            raise IntegrityError(f"{what} erases nothing")
+        if not erased <= self.disclosed.keys():
+            raise IntegrityError(f"{what} erases what was never disclosed")
         self.erased |= erased
 
-    def _activate(self, index: int, entry: Mapping[str, Any], *, is_genesis: bool) -> None:
-        if is_genesis and self._active is not None:
-            raise IntegrityError(f"entry {index} founds a log that was founded before")
-        if is_genesis:
-            self._blocked.found(entry)
-        if not is_genesis and (self._active is None or entry.get("parent") != self._active):
-            raise IntegrityError(f"entry {index} activates against another parent")
-        if "continues" in entry:
-            if not is_genesis:
-                raise IntegrityError(f"entry {index} continues another log and is no genesis")
-            self.continues = check_continuation(entry, self._keys).last
-        digest = entry["bundle_digest"]
-        self._active = digest
-        self.blobs.setdefault(digest, index)
+    def _ask(self, index: int, entry: Mapping[str, Any]) -> None:
+        what, name = f"entry {index}", entry["id"]
+        self._keys.ask(what, entry)
+        if entry["kind"] == "advice":
+            return
+        if name in self._decided:
+            raise IntegrityError(f"{what} repeats a decision")
+        if entry["outcome"] not in _OUTCOMES:
+            raise IntegrityError(f"{what} has an outcome that is none")
+        self._decided[name] = _Decided(
+            tenant=entry["tenant"],
+            application=entry["app"],
+            key_id=entry["key_id"],
+            content=(entry.get("request") or {}).get("content"),
+        )
+        if entry["outcome"] == "review_required":
+            self._keys.use(what, entry["key_id"])
+            self.stood_on.hold(index, self._released.hold(what, entry))
 
-    def _permit(self, index: int, entry: Mapping[str, Any], *, is_decision: bool) -> None:
-        permit = entry["permit"]
-        decision = entry["id"] if is_decision else entry["decision_id"]
-        before = self._attempts.get(decision)
-        if before is None:
-            raise IntegrityError(f"entry {index} is an attempt of no earlier decision")
-        if permit.get("attempt") != before + 1 or is_decision != (before == 0):
-            raise IntegrityError(f"entry {index} numbers its attempt wrongly")
-        if permit.get("bundle") != self._active:
-            raise IntegrityError(f"entry {index} permits under a bundle that was not active")
-        self._blocked.judge(index, permit, self._tenants.get(decision))
-        self._released.spend(index, decision, entry)
-        self._stand_on(index, decision, entry, permit)
-        self._budgeted.reserve(index, (decision, before + 1), entry)
-        self._attempts[decision] = before + 1
-        self.open_permits[decision, before + 1] = permit["deployment"]
+    def _permit(self, index: int, entry: Mapping[str, Any]) -> None:
+        what, permit = f"entry {index}", entry["permit"]
+        name = entry["id"] if entry["kind"] == "decision" else entry["decision_id"]
+        decided = self._numbered(what, name, entry)
+        self._keys.use(what, decided.key_id)
+        if permit["bundle"] != self._changed.active:
+            raise IntegrityError(f"{what} permits under a bundle that was not active")
+        self._blocked.judge(what, permit, decided.tenant)
+        _demand_choice(what, entry, decided.content)
+        left = _left(entry)
+        if left > _LIFE:
+            raise IntegrityError(f"{what} permits for longer than 5 seconds")
+        held = self._released.spend(what, name, entry)
+        self.stood_on.permit(index, name, entry, held)
+        decided.attempts += 1
+        self._budgeted.reserve(
+            what,
+            (name, decided.attempts),
+            entry,
+            (decided.tenant, decided.application, decided.key_id),
+        )
+        is_late = "expires_at" in permit and left <= timedelta()
+        self.open_permits[name, decided.attempts] = (permit["deployment"], is_late)
 
-    def _stand_on(
-        self, index: int, decision: str, entry: Mapping[str, Any], permit: Mapping[str, Any]
-    ) -> None:
-        """A later attempt stands on its own evaluation and on all that came before it (I3)."""
-        digest, bundle = entry.get("evaluation"), permit["bundle"]
-        if not isinstance(digest, str):
-            raise IntegrityError(f"entry {index} permits on the strength of no evaluation")
-        named = (entry.get("bundle", bundle), entry.get("quarantine", permit.get("quarantine")))
-        if named != (bundle, permit.get("quarantine")):
-            raise IntegrityError(f"entry {index} was evaluated under another state than its permit")
-        own, before = self._decided.get(decision, (bundle, ()))
-        if entry.get("request_bundle", own) != own:
-            raise IntegrityError(f"entry {index} names another bundle than its decision's")
-        if digest not in before:
-            before = (*before, digest)
-            self._decided[decision] = (own, before)
-        pair = (permit["deployment"], permit.get("form", "raw"))
-        for each in before:
-            self.stood_on.setdefault(each, {}).setdefault(pair, index)
+    def _numbered(self, what: str, name: str, entry: Mapping[str, Any]) -> _Decided:
+        """The decision, which this is the next attempt of."""
+        attempt, decided = entry["permit"]["attempt"], self._decided.get(name)
+        if decided is None:
+            raise IntegrityError(f"{what} is an attempt of no earlier decision")
+        if (attempt == 1) != (entry["kind"] == "decision"):
+            raise IntegrityError(f"{what} numbers its attempt wrongly")
+        if 0 < attempt <= decided.attempts:
+            raise IntegrityError(f"{what} repeats attempt {attempt} of {name}")
+        if attempt != decided.attempts + 1:
+            raise IntegrityError(f"{what} skips an attempt of {name}")
+        if decided.is_ended:
+            raise IntegrityError(f"{what} goes on with a request that had ended")
+        return decided
 
-    def _close(self, index: int, entry: Mapping[str, Any]) -> None:
-        named = (entry["decision_id"], entry["attempt"])
-        deployment = self.open_permits.pop(named, None)
-        if deployment is None:
-            raise IntegrityError(f"entry {index} is the outcome of no open permit")
-        if entry["deployment"] != deployment:
-            raise IntegrityError(f"entry {index} is the outcome of another deployment")
-        self._budgeted.settle(index, named, entry)
+    def _close(self, what: str, entry: Mapping[str, Any]) -> None:
+        named, status = (entry["decision_id"], entry["attempt"]), entry["status"]
+        decided = self._decided.get(named[0])
+        if decided is None or not 0 < named[1] <= decided.attempts:
+            raise IntegrityError(f"{what} is the outcome of nothing that was permitted")
+        permitted = self.open_permits.pop(named, None)
+        if permitted is None:
+            raise IntegrityError(f"{what} is a second outcome of {named[0]}")
+        if entry["deployment"] != permitted[0]:
+            raise IntegrityError(f"{what} is the outcome of another deployment")
+        if status not in _STATUSES:
+            raise IntegrityError(f"{what} has a status that is none")
+        # A restart leaves two attempts of unknown outcome where it cut off the first one's.
+        if named[1] < decided.attempts and status not in _FOLLOWED | {"unknown"}:
+            raise IntegrityError(f"{what} ends a request that went on")
+        if permitted[1] and status in _SENT:
+            raise IntegrityError(f"{what} answers what was permitted too late to be sent")
+        decided.is_ended = decided.is_ended or status not in _FOLLOWED
+        self._budgeted.settle(what, named, entry)
+
+
+def _demand_choice(what: str, entry: Mapping[str, Any], asked: str | None) -> None:
+    """One pair was chosen, ranked, and permitted the content that was asked.
+
+    Raises:
+        IntegrityError: it was another.
+    """
+    permit, ranking = entry["permit"], entry.get("ranking")
+    pair, sent = pair_in(permit), permit.get("content")
+    if entry["kind"] == "decision" and pair_in(entry["chosen"]) != pair:
+        raise IntegrityError(f"{what} permits another pair than it chose")
+    if ranking and not _is_ranked(pair, ranking["candidates"]):
+        raise IntegrityError(f"{what} permits what it did not rank")
+    is_told = pair[1] == "raw" and None not in (asked, sent)
+    # A message that tells of a violation makes another content, classified anew.
+    if is_told and (sent != asked) != bool(entry.get("noted")):
+        raise IntegrityError(f"{what} permits other content than was asked")
+
+
+def _is_ranked(pair: tuple[str, str], columns: Mapping[str, Any]) -> bool:
+    """Whether a pair is listed; in a list that was cut, it may have been."""
+    if columns.get("cut") is not None:
+        return True
+    names = columns["deployment"]
+    return pair in zip(names, columns.get("form") or ["raw"] * len(names), strict=False)
+
+
+def _left(entry: Mapping[str, Any]) -> timedelta:
+    """How long an entry's permit lives on once it is written; not long where it does not say."""
+    ends = entry["permit"].get("expires_at", entry["ts"])
+    return moment_of(ends) - moment_of(entry["ts"])

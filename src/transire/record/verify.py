@@ -5,11 +5,9 @@ rules and shares no line with it, so that a mistake in one is not a mistake in b
 """
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
-
-import orjson
 
 from transire.errors import IntegrityError
 from transire.record.checkpoint import Checkpoint
@@ -43,7 +41,11 @@ class Source(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """What was found to hold."""
+    """What was found to hold.
+
+    Attributes:
+        not_judged: Kinds of entries and fields that this version does not know, sorted.
+    """
 
     size: int
     checkpoints: int
@@ -51,6 +53,7 @@ class Report:
     open_permits: int
     erased_fields: int
     continues: Checkpoint | None = None
+    not_judged: tuple[str, ...] = ()
 
 
 def verify_log(source: Source, keys: Sequence[VerifierKey]) -> Report:
@@ -77,6 +80,7 @@ def verify_log(source: Source, keys: Sequence[VerifierKey]) -> Report:
         open_permits=len(story.open_permits),
         erased_fields=_count_erased(source, story),
         continues=story.continues,
+        not_judged=tuple(sorted(story.unknown)),
     )
 
 
@@ -130,28 +134,10 @@ def _check_blobs(source: Source, story: Story) -> None:
         if hashlib.sha256(data).hexdigest() != digest:
             raise IntegrityError(f"blob {digest[:16]}… was altered")
         present.add(digest)
-        if digest in story.stood_on:
-            _check_evaluation(data, story.stood_on[digest])
+        story.stood_on.check(digest, data)
     for digest, index in story.blobs.items():
         if digest not in present:
             raise IntegrityError(f"blob {digest[:16]}…, named by entry {index}, is missing")
-
-
-def _check_evaluation(data: bytes, stood_on: Mapping[tuple[str, str], int]) -> None:
-    """An evaluation permits every pair that some entry permits on its strength."""
-    try:
-        permitted = {
-            (row["deployment"], row["form"])
-            for row in orjson.loads(data)
-            if row["effect"] == "permit"
-        }
-    except (orjson.JSONDecodeError, KeyError, TypeError):
-        permitted = set()
-    for pair, index in stood_on.items():
-        if pair not in permitted:
-            raise IntegrityError(
-                f"entry {index} permits `{pair[0]}`, which an evaluation it stands on does not"
-            )
 
 
 def _count_erased(source: Source, story: Story) -> int:

@@ -25,6 +25,7 @@ from transire.errors import (
     PolicyDenied,
     ReviewRequired,
     ReviewSpentError,
+    StaleError,
 )
 from transire.review import states
 from transire.review.assertions import united
@@ -144,6 +145,7 @@ class ReviewQueue:
             deployments=frozenset(map(DeploymentId, review.deployments)),
             is_redacted=bool(review.facts["redacted"]),
             queues=frozenset(review.queues),
+            until=review.ends,
         )
 
     async def get(self, review_id: str, principal: Principal) -> Review:
@@ -227,18 +229,27 @@ class ReviewQueue:
         """Close what has expired: record it once, destroy what was held."""
         now, count = self._clock.now(), 0
         for expired in [o for o in await self._openings() if now >= o.expires_at]:
-            with suppress(ConflictError):  # somebody closed it meanwhile
+            # Somebody closed it meanwhile, or the log's clock is not there yet.
+            with suppress(ConflictError, StaleError):
                 await self._expire(expired)
                 count += 1
         return count
 
     async def _expire(self, expired: Opening) -> None:
+        # The review itself moves, as by every other act: an expiry, an approval and a release that
+        # meet in the log's batch are judged one after the other, and one of them counts.
+        review, stored = await self._load(expired.review_id)
+        moved = states.expire(review, self._clock.now())
         await self._log.append(
             Item(
                 kind="review.expired",
-                fields={"review_id": expired.review_id, "tenant": expired.tenant},
-                conditions=(Condition(key=expired.key, equals=expired.text),),
-                changes=_closed(expired.review_id),
+                fields={"review_id": review.id, "tenant": review.tenant},
+                conditions=(Condition(key=f"review/{review.id}", equals=stored),),
+                changes=(
+                    Change(key=f"review/{review.id}", value=moved.to_json()),
+                    *_closed(review.id),
+                ),
+                since=review.ends,
             )
         )
 
@@ -307,6 +318,7 @@ class ReviewQueue:
                     *(_closed(review_id) if closes else ()),
                 ),
                 disclosures={"comment": comment[:2_000]} if comment else {},
+                until=review.ends,
             )
         )
         await self._tell()

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from transire.errors import AccessError, ConflictError, RequestError
 
-__all__ = ["STATES", "Review", "approve", "cancel", "claim", "deny", "saw"]
+__all__ = ["STATES", "Review", "approve", "cancel", "claim", "deny", "expire", "saw"]
 
 STATES: Final = frozenset(
     {"pending", "claimed", "approved", "denied", "cancelled", "expired", "spent"}
@@ -35,6 +35,7 @@ class Review:
         facts: What reviewers see: classes, purpose, candidates, policies; never content.
         deployments: What may serve it once released.
         queues: Queue → {"by", "at", "saw_content"} once it released, else null.
+        expired: Its expiry was recorded; from `expires_at` on it counts as expired anyway.
         viewers: People who looked at the content.
         spent_by: The decision that used the approval.
     """
@@ -59,6 +60,7 @@ class Review:
     claimed_at: str = ""
     denied_by: str = ""
     cancelled: bool = False
+    expired: bool = False
     viewers: tuple[str, ...] = ()
     spent_by: str = ""
     version: int = field(default=1)
@@ -71,11 +73,16 @@ class Review:
             return "denied"
         if self.cancelled:
             return "cancelled"
-        if now >= datetime.fromisoformat(self.expires_at):
+        if self.expired or now >= self.ends:
             return "expired"
         if all(self.queues.values()):
             return "approved"
         return "claimed" if self.claimed_by else "pending"
+
+    @property
+    def ends(self) -> datetime:
+        """When it expires by itself; no act but its expiry is written from then on."""
+        return datetime.fromisoformat(self.expires_at)
 
     def to_json(self) -> str:
         """Canonical text; conditions compare it."""
@@ -131,6 +138,13 @@ def cancel(review: Review, now: datetime) -> Review:
     """The requester takes it back."""
     _open(review, now)
     return _next(review, cancelled=True)
+
+
+def expire(review: Review, now: datetime) -> Review:
+    """Its time is over, and nothing else has ended it."""
+    if review.state(now) != "expired" or review.expired:
+        raise ConflictError("this review is not one that expires now")
+    return _next(review, expired=True)
 
 
 def _decidable(review: Review, person: str, comment: str, now: datetime) -> None:

@@ -42,6 +42,8 @@ ITEM = Item(
         Spend(budget="b", key="budget/b", period="2026-11", micro_usd=7, limit_micro_usd=9),
         Spend(budget="c", key="budget/c", period="2026-11", micro_usd=-7, limit_micro_usd=None),
     ),
+    since=datetime(2026, 11, 26, 9, tzinfo=UTC),
+    until=datetime(2026, 11, 26, 9, 0, 5, 7, tzinfo=UTC),
 )
 
 

@@ -112,15 +112,16 @@ def held_case(
 class ReviewDesk:
     """The queue, its log, and the people it knows."""
 
-    def __init__(self, clock: FakeClock) -> None:
+    def __init__(self, clock: FakeClock, log: Any = None) -> None:
         self.clock = clock
         self.log = MemoryLog({ACTIVE_KEY: "0" * 64, VERSION_KEY: "0"})
-        log: Any = self.log
+        log = log or self.log
         drawn = count()
         self.holders = {KeyId("key_1"): frozenset({PersonId("omar"), PersonId("hal")})}
+        self.recorder = LogRecorder(log, clock)
         self.queue = ReviewQueue(
-            self.log,
-            LogRecorder(log, clock),
+            log,
+            self.recorder,
             holders=lambda key_id: self.holders[KeyId(key_id)],
             places=Places(per_key=3, per_tenant=5),
             clock=clock,

@@ -1,0 +1,127 @@
+"""What entries did on the strength of evaluations, and whether those allow it. Pure.
+
+Evaluations are side data: entries name them by digest, and what each must allow is collected while
+entries are read, for whoever can look the verdicts up.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+import orjson
+
+from transire.errors import IntegrityError
+from transire.record.releases import Held, pair_in
+
+__all__ = ["Stood"]
+
+_FORMS: Final = ("raw", "redacted")
+_Pair = tuple[str, str]
+_Queues = Mapping[_Pair, frozenset[str] | None]
+"""Pair → queues that must release it; None where it is forbidden."""
+
+
+class Stood:
+    """Which verdicts entries stand on, and what for.
+
+    A hold stands on its own evaluation: that the chosen pair takes exactly these queues. A permit
+    stands on that of its own moment and on all of its request's before it (I3): each permits the
+    pair, and its queues are among those that released. A release stands on the hold's evaluation
+    besides: its deployment was permitted there within these queues, and a pair that was held
+    redacted is released redacted.
+    """
+
+    def __init__(self) -> None:
+        self._held: dict[str, dict[Held, int]] = {}
+        self._permitted: dict[str, dict[tuple[_Pair, Held | None], int]] = {}
+        self._released: dict[str, dict[tuple[_Pair, Held], int]] = {}
+        self._decided: dict[str, tuple[str, tuple[str, ...]]] = {}
+
+    def hold(self, index: int, held: Held) -> None:
+        """Hear a hold."""
+        self._held.setdefault(held.evaluation, {}).setdefault(held, index)
+
+    def permit(
+        self, index: int, decision: str, entry: Mapping[str, Any], held: Held | None
+    ) -> None:
+        """Hear a permit, released by a review or by none.
+
+        Raises:
+            IntegrityError: it names no evaluation, or was made under another state than its own.
+        """
+        what, permit, digest = f"entry {index}", entry["permit"], entry.get("evaluation")
+        if not isinstance(digest, str):
+            raise IntegrityError(f"{what} permits and names no evaluation")
+        for name in ("bundle", "quarantine"):
+            if entry.get(name, permit.get(name)) != permit.get(name):
+                raise IntegrityError(f"{what} has another {name} than its permit")
+        own, before = self._decided.get(decision, (permit["bundle"], ()))
+        if entry.get("request_bundle", own) != own:
+            raise IntegrityError(
+                f"{what} names another request_bundle than its decision was made under"
+            )
+        if digest not in before:
+            before = (*before, digest)
+        self._decided[decision] = (own, before)
+        pair = pair_in(permit)
+        for each in before:
+            self._permitted.setdefault(each, {}).setdefault((pair, held), index)
+        if held is not None:
+            self._released.setdefault(held.evaluation, {}).setdefault((pair, held), index)
+
+    def check(self, digest: str, data: bytes) -> None:
+        """Look whether an evaluation allows what entries did on its strength.
+
+        Raises:
+            IntegrityError: it does not, or it is none.
+        """
+        by_digest = (self._held, self._permitted, self._released)
+        if not any(digest in each for each in by_digest):
+            return
+        queues = _read(digest, data)
+        problems = [
+            *self._odd_holds(digest, queues),
+            *self._odd_permits(digest, queues),
+            *self._odd_releases(digest, queues),
+        ]
+        if problems:
+            raise IntegrityError(min(problems)[1])
+
+    def _odd_holds(self, digest: str, queues: _Queues) -> Iterator[tuple[int, str]]:
+        for held, index in self._held.get(digest, {}).items():
+            if queues.get(held.pair) != held.queues:
+                what = f"entry {index} holds {_said(held.pair)}"
+                yield index, f"{what} for other queues than its evaluation names"
+
+    def _odd_permits(self, digest: str, queues: _Queues) -> Iterator[tuple[int, str]]:
+        for (pair, held), index in self._permitted.get(digest, {}).items():
+            asked, what = queues.get(pair), f"entry {index} permits {_said(pair)}"
+            if asked is None:
+                yield index, f"{what}, which an evaluation it stands on does not"
+            elif not asked <= (held.queues if held else frozenset()):
+                yield index, f"{what} without the review that it takes"
+
+    def _odd_releases(self, digest: str, queues: _Queues) -> Iterator[tuple[int, str]]:
+        for (pair, held), index in self._released.get(digest, {}).items():
+            asked = [queues.get((pair[0], form)) for form in _FORMS]
+            is_held = any(each is not None and each <= held.queues for each in asked)
+            is_bared = pair[1] != "redacted" and held.pair[1] != "raw"
+            if not is_held or is_bared:
+                yield index, f"entry {index} releases {_said(pair)}, which was not held"
+
+
+def _said(pair: _Pair) -> str:
+    return f"{pair[0]} ({pair[1]})"
+
+
+def _read(digest: str, data: bytes) -> _Queues:
+    queues: dict[_Pair, frozenset[str] | None] = {}
+    try:
+        for row in orjson.loads(data):
+            pair = row["deployment"], row["form"]
+            if pair in queues:
+                raise ValueError("one pair has two verdicts")
+            asked = {each["queue"] for each in row["obligations"] if each["kind"] == "review"}
+            queues[pair] = frozenset(asked) if row["effect"] == "permit" else None
+    except (ValueError, TypeError, KeyError, AttributeError):
+        raise IntegrityError(f"evaluation {digest[:16]}… cannot be read") from None
+    return queues
