@@ -314,7 +314,7 @@ def moment(text: str) -> dt.datetime | None:
 
 # --- what this page knows: FORMAT.md, "Entries"; anything else is named, and not judged ----------
 
-JUDGED = """bundle quarantine evaluated_at detector facts evaluation memo ranking session"""
+JUDGED = """bundle quarantine evaluated_at detector facts evaluation memo ranking session prompt"""
 REQUESTED = """tenant app key_id purpose request classes reduced states signals limits redactions
 outcome code chosen review_id ignored"""
 OWNED = "key_id tenant application purpose minted_by holder"

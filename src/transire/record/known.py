@@ -12,7 +12,7 @@ _ALWAYS: Final = frozenset({"v", "kind", "id", "ts", "salt", "replica", "boot", 
 _ASKED: Final = frozenset({"tenant", "app", "key_id", "purpose", "request"})
 _JUDGED: Final = frozenset(
     {"bundle", "quarantine", "evaluated_at", "detector", "facts", "evaluation", "memo", "ranking"}
-    | {"session"}
+    | {"session", "prompt"}
 )
 _DECIDED: Final = (
     _ASKED
