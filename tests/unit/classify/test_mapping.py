@@ -26,6 +26,13 @@ def test_a_class_with_a_count_is_present_only_from_that_many_findings_over_all_p
     assert [f.part for f in findings_of(three, RULES)] == [0, 1, 2]
 
 
+def test_what_two_recognizers_find_in_one_place_is_counted_once() -> None:
+    rule, model, apart = Hit(0, 8, "LIST", 90), Hit(2, 10, "LIST", 70), Hit(10, 14, "LIST", 90)
+
+    assert findings_of([(0, rule), (0, model), (0, apart)], RULES) == ()
+    assert len(findings_of([(0, rule), (0, model), (0, apart), (1, rule)], RULES)) == 4
+
+
 def test_an_entity_outside_the_taxonomy_is_ignored() -> None:
     assert findings_of([(0, Hit(0, 3, "OTHER", 100))], RULES) == ()
 
