@@ -44,6 +44,7 @@ _FIRST_S: Final = 1.0
 after so many seconds (about 20,000 characters), whichever comes first."""
 _LONG_CHARS: Final = 4_000
 """Longer texts wait in a lane of their own, so that short ones do not wait behind them."""
+_ESCAPED: Final = (("\\n", " \n"), ("\\t", " \t"), ("\\r", " \r"))
 _FAILED: Final = Scan((), (PERSON,))
 
 
@@ -156,7 +157,8 @@ class NameFinder:
 
     def _read_one(self, text: str, handover: float, deadline: Deadline) -> Scan:
         def read(plain: str) -> Scan:
-            scans = (reader.read(plain, handover, deadline) for reader in self._readers)
+            written = _unescaped(plain)
+            scans = (reader.read(written, handover, deadline) for reader in self._readers)
             return joined(scans)
 
         def watch() -> None:
@@ -168,6 +170,18 @@ class NameFinder:
             return joined((first, *(_made(v, read(v.text)) for v in _decoded(text, watch))))
         except Exception:  # noqa: BLE001 - onnxruntime's errors share no base
             return _FAILED
+
+
+def _unescaped(text: str) -> str:
+    """The text with written-out line feeds and tabs as such, every other letter in its place.
+
+    A model would otherwise read the `n` that stands for a line feed as the next word's first.
+    """
+    if "\\" not in text:
+        return text
+    for written, meant in _ESCAPED:
+        text = text.replace(written, meant)
+    return text
 
 
 def _decoded(text: str, watch: Callable[[], None]) -> Iterator[View]:

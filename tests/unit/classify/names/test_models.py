@@ -117,7 +117,20 @@ def test_escaped_quotes_and_line_feeds_are_not_read_twice() -> None:
     finder = NameFinder.load(("fast",), time.monotonic)
     assert finder is not None
 
-    assert [hit.via for hit in finder.find_now([text], 60.0)[0].hits] == [None]
+    hits = finder.find_now([text], 60.0)[0].hits
+
+    assert [(text[hit.start : hit.end], hit.via) for hit in hits] == [("Maria Schneider", None)]
+
+
+@pytest.mark.parametrize("names", MODELS)
+def test_a_written_out_line_feed_is_no_letter_of_the_name_after_it(names: str) -> None:
+    finder = NameFinder.load((names,), time.monotonic)
+    assert finder is not None
+    text = r"thanks for the report\nMaria Schneider\nand thank you"
+
+    hits = finder.find_now([text], 60.0)[0].hits
+
+    assert [text[hit.start : hit.end] for hit in hits] == ["Maria Schneider"]
 
 
 @pytest.mark.parametrize("names", MODELS)
