@@ -5,11 +5,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from transire.domain.answer import Usage
+from transire.domain.authorization import Pair
 from transire.domain.decision import Case
 from transire.domain.ids import DeploymentId
 from transire.domain.permit import Tried
 from transire.domain.request import RoutingRequest
-from transire.errors import LogUncertain
+from transire.errors import LogUncertain, RequestError
 
 __all__ = ["Account"]
 
@@ -23,6 +24,8 @@ class Account:
         case: The newest decision on it; None before there is one.
         upstream_s: Seconds spent waiting for deployments; the rest of the time is ours.
         permits: How many attempts were recorded.
+        passed: Pairs that were picked and not attempted, and the filter each failed only then.
+        unbuildable: Why the newest of these could not be built.
         tried: Attempts that failed, in order.
         trying: The deployment of the newest attempt.
         is_recorded: An entry that says how this request ended before any attempt is written, or is
@@ -37,6 +40,8 @@ class Account:
     started: float
     case: Case | None = None
     permits: int = 0
+    passed: dict[Pair, str] = field(default_factory=dict)
+    unbuildable: RequestError | None = None
     tried: list[Tried] = field(default_factory=list)
     trying: DeploymentId | None = None
     upstream_s: float = 0.0
@@ -61,6 +66,11 @@ class Account:
             self.is_recording = False
             raise
         self.is_recording = False
+
+    def pass_over(self, pair: Pair, by: str, error: RequestError | None) -> None:
+        """Remember a pick that was not attempted: it is not picked again for this request."""
+        self.passed[pair] = by
+        self.unbuildable = error or self.unbuildable
 
     @property
     def is_said(self) -> bool:

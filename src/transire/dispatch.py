@@ -11,6 +11,7 @@ from typing import Final
 
 from transire.account import Account
 from transire.domain.answer import Completion
+from transire.domain.authorization import Pair
 from transire.domain.decision import Case, Choice
 from transire.domain.deployment import Deployment
 from transire.domain.failures import retry_after_of
@@ -20,13 +21,13 @@ from transire.domain.permit import Outcome, OutcomeStatus, Permit, Recorded
 from transire.domain.ports import Clock, Inspector, Observer, Recorder, Release, Validator
 from transire.domain.request import RoutingRequest
 from transire.domain.taxonomy import Taxonomy
-from transire.errors import ContractViolated, StaleError, UpstreamError
-from transire.picks import confirm, mend_of, restorer_of
+from transire.errors import ContractViolated, RequestError, StaleError, UpstreamError
+from transire.picks import confirm, mend_of, restorer_of, seed_of
 from transire.prompting import prompted
 from transire.refusals import refuse_answer, refuse_moved
 from transire.relay import Relay
 
-__all__ = ["Dispatch", "Routed"]
+__all__ = ["Dispatch", "Passed", "Routed"]
 
 _ATTEMPT_SHARE: Final = 0.75
 """Of the time that is left, what one attempt may take: a deployment that hangs is then known to
@@ -47,6 +48,29 @@ class Routed:
     account: Account
     completion: Completion | None = None
     relay: Relay | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Passed:
+    """A pick that was not attempted: nothing was permitted and nothing left.
+
+    Attributes:
+        filter: What it fails only now: `wire`, or `health` or `quota` because another was first.
+        error: Why what it would be sent cannot be built.
+    """
+
+    pair: Pair
+    filter: str
+    error: RequestError | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Claim:
+    """What health holds for one attempt."""
+
+    deployment: Deployment
+    holder: int
+    tokens: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +100,7 @@ class Dispatch:
         release: Release | None,
         account: Account,
         cause: str,
-    ) -> Routed | UpstreamError | ContractViolated:
+    ) -> Routed | Passed | UpstreamError | ContractViolated:
         """One attempt, to its answer or to the failure that the next one may follow.
 
         Args:
@@ -85,12 +109,11 @@ class Dispatch:
 
         Raises:
             LogUnavailable, StaleError, BudgetExceeded: nothing was permitted, and nothing left.
-            RequestError: what the deployment would be sent cannot be built; nothing was permitted.
             IntegrityError: the pick is not permitted, or its permit was used; stop.
             GovernanceUnavailable: an answer could not be judged; the attempt is settled as failed.
         """
         opened = await self._open(case, choice, governed, release, account, cause)
-        if isinstance(opened, UpstreamError):
+        if isinstance(opened, UpstreamError | Passed):
             return opened
         recorded, relay = opened
         routed = Routed(
@@ -130,18 +153,19 @@ class Dispatch:
         release: Release | None,
         account: Account,
         cause: str,
-    ) -> tuple[Recorded[Permit], Relay] | UpstreamError:
+    ) -> tuple[Recorded[Permit], Relay] | Passed | UpstreamError:
         """Record a permit and spend it at once: no record, no route (I1)."""
         confirm(case, choice, release)
         pair = choice.candidate.pair
-        body, _ = case.body(pair.form)
-        body = prompted(body, case.request.prompt)
         deployment = governed.bundle.catalog.deployments[pair.deployment]
         # Kept until the attempt ends, as the rest of its governed state is (I9).
         receive = self.inspector.receive_of(case, pair, self.governed())
         is_stream = _is_relayed(case.request) and receive is None
-        wire = self.forwarder.prepare(body, deployment, is_stream=is_stream)
-        recorded = await self._permitted(case, choice, wire, release, account, cause)
+        prepared = self._prepared(case, choice, deployment, governed, is_stream=is_stream)
+        if isinstance(prepared, Passed):
+            return prepared
+        wire, claim = prepared
+        recorded = await self._permitted(case, choice, wire, release, account, cause, claim)
         sent = self.clock.monotonic()
         attempt_s = account.remaining_s(sent) * _ATTEMPT_SHARE
         try:
@@ -151,13 +175,13 @@ class Dispatch:
         except (UpstreamError, StaleError) as raised:
             account.upstream_s += self.clock.monotonic() - sent
             error = raised if isinstance(raised, UpstreamError) else refuse_moved()
-            self._unopened(recorded, error, sent)
+            self._unopened(recorded, error, sent, claim)
             return error
         except Exception as error:
-            self._unopened(recorded, error, sent)
+            self._unopened(recorded, error, sent, claim)
             raise
         except BaseException:  # the caller left
-            self._unopened(recorded, None, sent)
+            self._unopened(recorded, None, sent, claim)
             raise
         account.upstream_s += self.clock.monotonic() - sent
         return recorded, Relay(
@@ -165,7 +189,7 @@ class Dispatch:
             account=account,
             price=deployment.price,
             clock=self.clock,
-            settle=lambda outcome, retry: self._settle(recorded, outcome, retry),
+            settle=lambda outcome, retry: self._settle(recorded, outcome, retry, claim),
             is_stopped=lambda: self.governed().quarantine.blocks(
                 deployment, case.request.principal.tenant
             ),
@@ -182,6 +206,29 @@ class Dispatch:
             is_stream=is_stream,
         )
 
+    def _prepared(
+        self,
+        case: Case,
+        choice: Choice,
+        deployment: Deployment,
+        governed: Governed,
+        *,
+        is_stream: bool,
+    ) -> tuple[Wire, _Claim] | Passed:
+        """The bytes to send and the right to ask; nothing is awaited until it is recorded."""
+        pair = choice.candidate.pair
+        body, _ = case.body(pair.form)
+        body = prompted(body, case.request.prompt)
+        try:
+            wire = self.forwarder.prepare(body, deployment, is_stream=is_stream)
+        except RequestError as unbuildable:
+            return Passed(pair=pair, filter="wire", error=unbuildable)
+        expected = governed.bundle.routing.expected_output_tokens
+        tokens = case.request.body.usual_tokens(expected) if deployment.is_metered else 0
+        claim = _Claim(deployment=deployment, holder=seed_of(case.request), tokens=tokens)
+        taken = self.health.claim(deployment, claim.holder, tokens)
+        return (wire, claim) if taken is None else Passed(pair=pair, filter=taken)
+
     async def _permitted(
         self,
         case: Case,
@@ -190,31 +237,42 @@ class Dispatch:
         release: Release | None,
         account: Account,
         cause: str,
+        claim: _Claim,
     ) -> Recorded[Permit]:
         started = self.clock.monotonic()
-        with account.recording():
-            recorded = await self.recorder.permit(
-                case,
-                choice,
-                wire,
-                attempt=account.permits + 1,
-                cause=cause,
-                release=release,
-                # As of now: a permit is of the bundle that is active when it is recorded.
-                budgets=self.governed().bundle.catalog.budgets,
-            )
+        try:
+            with account.recording():
+                recorded = await self.recorder.permit(
+                    case,
+                    choice,
+                    wire,
+                    attempt=account.permits + 1,
+                    cause=cause,
+                    release=release,
+                    # As of now: a permit is of the bundle that is active when it is recorded.
+                    budgets=self.governed().bundle.catalog.budgets,
+                )
+        except BaseException:  # also where the caller left: nothing will be sent
+            self.health.forgo(claim.deployment, claim.holder, claim.tokens)
+            raise
         self.observer.stage("record", self.clock.monotonic() - started)
         account.permits += 1
         account.ignored = (*case.request.body.ignored, *wire.ignored)
         self.health.started(wire.deployment.id)
         return recorded
 
-    def _unopened(self, recorded: Recorded[Permit], error: Exception | None, sent: float) -> None:
+    def _unopened(
+        self, recorded: Recorded[Permit], error: Exception | None, sent: float, claim: _Claim
+    ) -> None:
         ended = Outcome.unopened(error, round((self.clock.monotonic() - sent) * 1_000))
-        self._settle(recorded, ended, None if error is None else retry_after_of(error))
+        self._settle(recorded, ended, None if error is None else retry_after_of(error), claim)
 
     def _settle(
-        self, recorded: Recorded[Permit], outcome: Outcome, retry_after_s: float | None
+        self,
+        recorded: Recorded[Permit],
+        outcome: Outcome,
+        retry_after_s: float | None,
+        claim: _Claim,
     ) -> None:
         """Queue the outcome entry, and tell health and metrics; runs once per permit."""
         self.recorder.outcome(recorded, outcome)
@@ -223,8 +281,11 @@ class Dispatch:
             deployment,
             failure=outcome.failure,
             latency_ms=outcome.latency_ms,
-            first_byte_ms=outcome.first_byte_ms,
+            first_token_ms=outcome.first_token_ms,
             retry_after_s=retry_after_s,
+            tokens_in=outcome.tokens_in,
+            tokens_out=outcome.tokens_out,
+            claimed_tokens=claim.tokens,
         )
         self.observer.attempted(deployment, outcome)
 

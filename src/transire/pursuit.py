@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from transire.account import Account
-from transire.dispatch import Dispatch, Routed
+from transire.dispatch import Dispatch, Passed, Routed
 from transire.domain.authorization import Pair
 from transire.domain.decision import Case, Choice
 from transire.domain.governed import Governed
@@ -48,8 +48,12 @@ class Pursuit:
         governed: Governed,
         release: Release | None,
         account: Account,
-    ) -> Routed:
+    ) -> Routed | None:
         """Attempt the pick, then what may follow it, to the first answer.
+
+        Returns:
+            None where the pick was passed over before anything was permitted: pick anew, without
+            what is in `account.passed`.
 
         Raises:
             UpstreamError, ContractViolated: of the last attempt; nothing is left to try.
@@ -67,16 +71,19 @@ class Pursuit:
                 if not account.permits or moves == STALE_TRIES:
                     raise
             else:
-                if account.permits == 1:  # not before: a first attempt that went stale is none
-                    self.retries.first()
                 if isinstance(made, Routed):
+                    self._asked(account)
                     return made
-                failed = made
-                broken = failed if isinstance(failed, UpstreamError) else None
-                history.append((choice.candidate.pair, broken))
-                account.tried.append(Tried.of(account.trying, failed))
-                case = replace(case, request=self.sessions.failed(case.request, account.trying))
-            case = account.case = await self._again(case, governed, failed, release)
+                if isinstance(made, Passed):
+                    account.pass_over(made.pair, made.filter, made.error)
+                    if not account.permits:
+                        return None
+                else:
+                    self._asked(account)
+                    failed = made
+                    history.append((choice.candidate.pair, _broken(failed)))
+                    case = self._noting(case, failed, account)
+            case = await self._again(case, governed, failed, release, account)
             following = self.attempts.next_attempt(
                 free(case.ranking.candidates, release),
                 history,
@@ -92,12 +99,27 @@ class Pursuit:
             candidate, cause = following
             choice = replace(choice, candidate=candidate)
 
+    def _asked(self, account: Account) -> None:
+        """A first attempt earns what later ones spend; one that went stale before is none."""
+        if account.permits == 1:
+            self.retries.first()
+
+    def _noting(
+        self, case: Case, failed: UpstreamError | ContractViolated, account: Account
+    ) -> Case:
+        """Remember a failed attempt, in the account and in the session."""
+        name = account.trying
+        assert name is not None  # set before each attempt
+        account.tried.append(Tried.of(name, failed))
+        return replace(case, request=self.sessions.failed(case.request, name))
+
     async def _again(
         self,
         case: Case,
         governed: Governed,
         failed: UpstreamError | ContractViolated,
         release: Release | None,
+        account: Account,
     ) -> Case:
         """Authorize once more, as of now, and narrow: never widen (I3)."""
         current = self.governed()
@@ -126,9 +148,15 @@ class Pursuit:
             request,
             case.classification,
             narrowed,
-            exclude=redeclared(governed, current),
+            exclude=redeclared(governed, current) | frozenset(account.passed),
             seed=seed_of(request),
-        )
-        return replace(
+        ).passing(account.passed, narrowed)
+        account.case = replace(
             case, request=request, authorization=narrowed, ranking=ranking, reclassified=newer
         )
+        return account.case
+
+
+def _broken(failed: UpstreamError | ContractViolated) -> UpstreamError | None:
+    """What the attempts' history holds of a failure: None where the answer broke its contract."""
+    return failed if isinstance(failed, UpstreamError) else None

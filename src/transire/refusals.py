@@ -151,8 +151,14 @@ def _how(attempt: Tried) -> str:
     return attempt.failure if status is None else f"{attempt.failure}, HTTP {status}"
 
 
-def refuse_empty(case: Case, governed: Governed) -> TransireError:
-    """The error for a case without a candidate."""
+def refuse_empty(
+    case: Case, governed: Governed, unbuildable: RequestError | None = None
+) -> TransireError:
+    """The error for a case without a candidate.
+
+    Args:
+        unbuildable: Why a pick could not be sent what the request holds; it was then left out.
+    """
     permitted = case.authorization.permitted
     if not permitted:
         reasons = denial_reasons(case.authorization, governed.bundle)
@@ -183,6 +189,9 @@ def refuse_empty(case: Case, governed: Governed) -> TransireError:
             "begins anew (a day or month in UTC; its owner sees it in `transire budgets`)",
             facts={"filters": sorted(filters), "left_micro_usd": case.ranking.budget_micro_usd},
         )
+    if unbuildable is not None:
+        unbuildable.facts["filters"] = sorted(filters)
+        return unbuildable
     words, param = _unmet(filters.most_common(1)[0][0], case, governed.bundle)
     return RequestError(words, param=param, facts={"filters": sorted(filters)})
 

@@ -67,6 +67,7 @@ class Relay:
     _contradicts: set[str] = field(default_factory=set)
     _chunks: AsyncIterator[Chunk] | None = field(default=None, repr=False)
     _first: Chunk | None = field(default=None, repr=False)
+    _first_ms: int | None = None
     _usage: Usage | None = None
     _released: int = 0
     _whole: int = 0
@@ -113,6 +114,7 @@ class Relay:
         self._first = await self._next(self.until)
         if self._first is None:
             raise UpstreamError("the stream was empty", facts={"failure": "empty"})
+        self._first_ms = round((self.clock.monotonic() - self.sent) * 1_000)
 
     async def chunks(self) -> AsyncIterator[Chunk]:
         """Every chunk in order, the first included; settles when it ends, however it ends.
@@ -216,6 +218,7 @@ class Relay:
                 http_status=self.exchange.http_status,
                 latency_ms=round((self.clock.monotonic() - self.sent) * 1_000),
                 first_byte_ms=self.exchange.first_byte_ms,
+                first_token_ms=self._first_ms,
                 tokens_in=usage.prompt_tokens if usage else None,
                 tokens_out=usage.completion_tokens if usage else None,
                 cost_micro_usd=cost,

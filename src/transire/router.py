@@ -12,10 +12,11 @@ INVARIANT (I4): any error on the way is recorded as a refusal and raised; nothin
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
-from typing import TypeVar
+from typing import NoReturn, TypeVar
 
 from transire.account import Account
 from transire.dispatch import Routed
+from transire.domain.authorization import Authorization
 from transire.domain.classification import Classification, Redaction
 from transire.domain.decision import Case, Choice, Hold
 from transire.domain.governed import Governed
@@ -29,6 +30,7 @@ from transire.domain.ports import (
     Sessions,
     Validator,
 )
+from transire.domain.ranking import Ranking
 from transire.domain.request import RoutingRequest
 from transire.errors import (
     BudgetExceeded,
@@ -147,8 +149,8 @@ class Router:
     async def _advise(self, request: RoutingRequest, account: Account) -> Advice:
         request, release = await self._admitted(request)
         governed = self.governed()
-        case = account.case = await self._decide(request, governed)
-        choice, error = self._advised(case, governed, release)
+        case = account.case = await self._decide(request, governed, account)
+        choice, error = self._advised(case, governed, release, account)
         with account.recording():
             await self.recorder.advice(case, choice)
         return Advice(case=case, choice=choice, error=error, governed=governed)
@@ -158,19 +160,31 @@ class Router:
         moved: TransireError = StaleError("the governed state kept moving; send the request again")
         for _ in range(STALE_TRIES):
             governed = self.governed()
-            case = account.case = await self._decide(request, governed)
-            choice = self._pick(case, governed, release)
+            case = account.case = await self._decide(request, governed, account)
             try:
-                if isinstance(choice, Hold):
-                    await self._hold(case, choice, governed, account)
-                else:
-                    return await self.pursuit.answer(case, choice, governed, release, account)
+                return await self._answered(case, governed, release, account)
             except (StaleError, BudgetExceeded) as raised:
                 # Of a budget, others took what was left: something cheaper may still fit.
                 if account.permits:
                     raise
                 moved = raised if isinstance(raised, BudgetExceeded) else moved
         raise moved
+
+    async def _answered(
+        self, case: Case, governed: Governed, release: Release | None, account: Account
+    ) -> Routed:
+        """Pick and attempt; anew where a pick is passed over, which happens once to each pair."""
+        while True:
+            choice = self._pick(case, governed, release, account)
+            if isinstance(choice, Hold):
+                await self._hold(case, choice, governed, account)
+            routed = await self.pursuit.answer(case, choice, governed, release, account)
+            if routed is not None:
+                return routed
+            ranking = self._ranked(
+                case.request, case.classification, case.authorization, governed, account
+            )
+            case = account.case = replace(case, ranking=ranking)
 
     async def _admitted(self, request: RoutingRequest) -> tuple[RoutingRequest, Release | None]:
         """The request as it counts, and what the review it names allows it."""
@@ -180,7 +194,7 @@ class Router:
         release = await self.reviews.release(request)
         return replace(request, assertions=release.assertions), release
 
-    async def _decide(self, request: RoutingRequest, governed: Governed) -> Case:
+    async def _decide(self, request: RoutingRequest, governed: Governed, account: Account) -> Case:
         refuse_too_long(request, governed.bundle)
         classification = await self._classify(request, governed)
         redaction = await self._redact(request, classification, governed)
@@ -197,9 +211,7 @@ class Router:
         )
         self.sessions.saw(request, authorization, rules)
         authorized = self.clock.monotonic()
-        ranking = governed.scorer.rank(
-            request, classification, authorization, exclude=frozenset(), seed=seed_of(request)
-        )
+        ranking = self._ranked(request, classification, authorization, governed, account)
         self.observer.stage("authorize", authorized - started)
         self.observer.stage("score", self.clock.monotonic() - authorized)
         return Case(
@@ -209,6 +221,24 @@ class Router:
             authorization=authorization,
             ranking=ranking,
         )
+
+    def _ranked(
+        self,
+        request: RoutingRequest,
+        classification: Classification,
+        authorization: Authorization,
+        governed: Governed,
+        account: Account,
+    ) -> Ranking:
+        """The permitted set in order, without what this request has passed over."""
+        passed = account.passed
+        return governed.scorer.rank(
+            request,
+            classification,
+            authorization,
+            exclude=frozenset(passed),
+            seed=seed_of(request),
+        ).passing(passed, authorization)
 
     async def _classify(self, request: RoutingRequest, governed: Governed) -> Classification:
         started = self.clock.monotonic()
@@ -227,9 +257,11 @@ class Router:
             return None
         return await governed.detector.redact(request, classification)
 
-    def _pick(self, case: Case, governed: Governed, release: Release | None) -> Choice | Hold:
+    def _pick(
+        self, case: Case, governed: Governed, release: Release | None, account: Account
+    ) -> Choice | Hold:
         if not case.ranking.candidates:
-            raise refuse_empty(case, governed)
+            raise refuse_empty(case, governed, account.unbuildable)
         best = case.ranking.candidates[0]
         if not best.verdict.queues:
             return Choice(candidate=best)
@@ -239,15 +271,15 @@ class Router:
         return Hold(candidate=best, queues=best.verdict.queues)
 
     def _advised(
-        self, case: Case, governed: Governed, release: Release | None
+        self, case: Case, governed: Governed, release: Release | None, account: Account
     ) -> tuple[Choice | Hold | None, TransireError | None]:
         try:
-            return self._pick(case, governed, release), None
+            return self._pick(case, governed, release, account), None
         except TransireError as error:
             error.decision_id = case.request.id
             return None, error
 
-    async def _hold(self, case: Case, hold: Hold, governed: Governed, account: Account) -> None:
+    async def _hold(self, case: Case, hold: Hold, governed: Governed, account: Account) -> NoReturn:
         with account.recording():
             review_id, _ = await self.reviews.hold(case, hold, governed)
         account.is_recorded = True

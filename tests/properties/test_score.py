@@ -26,6 +26,7 @@ from transire.score.breaker import Breaker, after_failure, after_success, allows
 from transire.score.estimate import Question
 from transire.score.health import FleetHealth
 from transire.score.latency import LONGEST_MS, Averages, Observed, learn, weight_permille
+from transire.score.line import MOST_TOKENS, STEEPEST_US
 from transire.score.rank import Contender, Preference, rank
 from transire.score.replay import agrees
 from transire.score.scorer import BundleScorer
@@ -35,7 +36,11 @@ WILD = st.integers(-(2**63), 2**63)
 
 observed = st.builds(
     Observed,
-    latency_ms=st.integers(0, LONGEST_MS),
+    base_us=st.integers(-LONGEST_MS, 1_000 * LONGEST_MS),
+    us_per_prompt_token=st.integers(0, 1_000),
+    us_per_token=st.integers(0, 100_000),
+    first_base_us=st.none() | st.integers(-LONGEST_MS, 1_000 * LONGEST_MS),
+    is_outlier=st.booleans(),
     tail_ms=st.integers(0, 4 * LONGEST_MS),
     success_permille=st.integers(0, 1000),
     weight_permille=st.integers(0, 1000),
@@ -45,7 +50,11 @@ observed = st.builds(
 )
 hostile = st.builds(
     Observed,
-    latency_ms=WILD,
+    base_us=WILD,
+    us_per_prompt_token=WILD,
+    us_per_token=WILD,
+    first_base_us=st.none() | WILD,
+    is_outlier=st.booleans(),
     tail_ms=WILD,
     success_permille=WILD,
     weight_permille=WILD,
@@ -259,6 +268,7 @@ attempts = st.lists(
         st.sampled_from(["", "timeout", "status_5xx", "status_429", "cancelled", "anything"]),
         WILD | st.floats(),
         st.none() | WILD | st.floats(),
+        st.none() | WILD,
         st.none() | st.floats(),
         st.floats(0, 100),
     ),
@@ -268,22 +278,31 @@ attempts = st.lists(
 
 @given(attempts)
 def test_health_stays_within_its_bounds_whatever_is_reported(
-    history: list[tuple[str, Any, Any, float | None, float]],
+    history: list[tuple[str, Any, Any, int | None, float | None, float]],
 ) -> None:
     clock = FakeClock()
     health = FleetHealth(clock)
     one = DeploymentId("a")
 
-    for failure, latency, first, retry, passed in history:
+    for failure, latency, first, tokens, retry, passed in history:
         health.started(one)
         clock.advance(passed)
         health.finished(
-            one, failure=failure, latency_ms=latency, first_byte_ms=first, retry_after_s=retry
+            one,
+            failure=failure,
+            latency_ms=latency,
+            first_token_ms=first,
+            retry_after_s=retry,
+            tokens_in=tokens,
+            tokens_out=tokens,
         )
 
     seen = health.seen(one, clock.monotonic())
     assert 0 <= seen.latency_ms <= LONGEST_MS
     assert seen.latency_ms <= seen.tail_ms
+    assert 0 <= seen.us_per_token <= STEEPEST_US
+    assert 0 <= seen.us_per_prompt_token <= STEEPEST_US
+    assert abs(seen.base_us) <= 2 * (1_000 * LONGEST_MS + STEEPEST_US * MOST_TOKENS)
     assert 0 <= seen.success_permille <= 1000
     assert 0 <= seen.weight_permille < 1000
     assert seen.in_flight == 0
@@ -295,9 +314,9 @@ def test_failure_never_makes_a_deployment_look_faster_or_surer(
 ) -> None:
     before = Averages()
     for latency in latencies:
-        before = learn(before, is_success=True, latency_ms=latency, first_byte_ms=None, now=0.0)
+        before = learn(before, is_success=True, latency_ms=latency, now=0.0)
 
-    after = learn(before, is_success=False, latency_ms=failed_ms, first_byte_ms=None, now=0.0)
+    after = learn(before, is_success=False, latency_ms=failed_ms, now=0.0)
 
     assert after.latency_ms >= before.latency_ms - 1e-6
     assert after.success < before.success
@@ -305,7 +324,7 @@ def test_failure_never_makes_a_deployment_look_faster_or_surer(
 
 @given(st.floats(0, 1e6), st.floats(0, 1e6))
 def test_knowledge_only_fades(first: float, later: float) -> None:
-    known = learn(Averages(), is_success=True, latency_ms=1, first_byte_ms=None, now=0.0)
+    known = learn(Averages(), is_success=True, latency_ms=1, now=0.0)
 
     low, high = sorted((first, later))
 
@@ -340,3 +359,103 @@ def test_at_most_one_holder_may_probe_at_any_moment(history: list[tuple[str, flo
             assert sum(allows(breaker, now, holder=h) for h in (1, 2, 3)) <= 1
         if breaker.open_until is not None and now < breaker.open_until:
             assert not allows(breaker, now, holder=1)
+
+
+@given(questions, contenders(), preferences)
+def test_costs_are_the_prices_own_and_the_worst_case_the_budgets_own(
+    question: Question, given_: list[Contender], preference: Preference
+) -> None:
+    """Scoring writes the sums out for speed; they are the domain's."""
+    known = {c.verdict.pair.deployment: c.deployment for c in given_}
+
+    for candidate in rank(question, given_, preference, "").candidates:
+        one, terms = known[candidate.pair.deployment], candidate.terms
+        if one.price is None:
+            assert (terms.cost_micro_usd, terms.worst_cost_micro_usd) == (None, None)
+            continue
+        bound = question.output_bound
+        usual = min(
+            one.max_output_tokens,
+            question.expected_output if bound is None else min(bound, question.expected_output),
+        )
+        assert terms.cost_micro_usd == one.price.cost_micro_usd(
+            question.input_tokens, usual * question.choices
+        )
+        assert terms.worst_cost_micro_usd == one.worst_cost_micro_usd(
+            question.input_bound, bound, question.choices
+        )
+
+
+@given(questions, contenders(), preferences)
+def test_no_outlier_stands_before_a_sound_one_of_its_form(
+    question: Question, given_: list[Contender], preference: Preference
+) -> None:
+    ranking = rank(question, given_, preference, "")
+
+    kinds = [(c.pair.form.value, c.terms.is_outlier) for c in ranking.candidates]
+    assert [form for form, _ in kinds] == sorted(form for form, _ in kinds)
+    for form in Form:
+        standing = [outlier for one, outlier in kinds if one == form.value]
+        assert standing == sorted(standing)
+
+
+reports = st.lists(
+    st.tuples(
+        st.sampled_from(NAMES),
+        st.sampled_from(["", "", "timeout", "status_5xx", "status_429", "cancelled", "odd"]),
+        WILD,
+        st.none() | WILD,
+        st.none() | WILD,
+        st.none() | st.floats(),
+        st.floats(0, 200),
+    ),
+    max_size=80,
+)
+
+
+@given(reports, st.sets(st.sampled_from(NAMES)), st.integers(0, 2**64 - 1))
+def test_no_history_of_a_fleet_ranks_what_nobody_permitted_or_grows_without_bound(
+    history: list[tuple[str, str, int, int | None, int | None, float | None, float]],
+    permitted: set[str],
+    seed: int,
+) -> None:
+    fleet = [
+        deployment(name, requests_per_minute=5, tokens_per_minute=10_000, quota_group=name[-1])
+        for name in NAMES
+    ]
+    by_name = {d.id: d for d in fleet}
+    clock = FakeClock()
+    health = FleetHealth(clock)
+    scorer = BundleScorer(bundle_of(*fleet), health)
+
+    for at, (name, failure, latency, first, tokens, retry, passed) in enumerate(history):
+        one = by_name[DeploymentId(name)]
+        if health.claim(one, at, 100) is None:
+            health.started(one.id)
+            clock.advance(passed)
+            health.finished(
+                one.id,
+                failure=failure,
+                latency_ms=latency,
+                first_token_ms=first,
+                retry_after_s=retry,
+                tokens_in=tokens,
+                tokens_out=tokens,
+                claimed_tokens=100,
+            )
+        ranking = scorer.rank(
+            request_of(),
+            classification_of(),
+            authorization_of(*(verdict(name) for name in sorted(permitted))),
+            exclude=frozenset(),
+            seed=seed,
+        )
+        asked = {c.pair.deployment for c in ranking.candidates}
+        assert asked | {pair.deployment for pair, _ in ranking.filtered} == permitted
+        assert asked <= permitted
+        assert agrees(json.loads(json.dumps(ranking.to_json())))
+        for candidate in ranking.candidates:
+            assert 0 <= candidate.terms.latency_ms <= 10 * LONGEST_MS
+            assert 0 <= candidate.terms.success_permille <= 1000
+        outliers = [n for n in by_name if health.seen(n, clock.monotonic()).is_outlier]
+        assert len(outliers) <= len(NAMES) / 2

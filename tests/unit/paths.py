@@ -22,6 +22,7 @@ from transire.domain.authorization import Authorization, Effect, Pair
 from transire.domain.bundle import Bundle, Quarantine
 from transire.domain.classification import Classification, Finding, Redaction, Signals
 from transire.domain.decision import Case, Choice, Hold
+from transire.domain.deployment import Deployment
 from transire.domain.governed import Governed
 from transire.domain.ids import (
     ApplicationId,
@@ -44,6 +45,7 @@ from transire.domain.receiving import Receive
 from transire.domain.request import Assertions, Body, Principal, RoutingRequest
 from transire.errors import (
     ContractViolated,
+    RequestError,
     TransireError,
 )
 from transire.forward.fallback import AttemptPlan
@@ -243,8 +245,11 @@ class FakeForwarder:
     failing: Mapping[str, Exception] = field(default_factory=dict)
     exchange: FakeExchange = field(default_factory=lambda: FakeExchange(ANSWER))
     bodies: list[Body] = field(default_factory=list)
+    unbuildable: frozenset[DeploymentId] = frozenset()
 
     def prepare(self, body: Body, deployment: Any, *, is_stream: bool) -> Wire:
+        if deployment.id in self.unbuildable:
+            raise RequestError("`audio` cannot be sent there", param="audio")
         self.bodies.append(body)
         return Wire(deployment=deployment, body=b"", digest=b"")
 
@@ -311,6 +316,16 @@ class FakeHealth:
 
     begun: list[DeploymentId] = field(default_factory=list)
     ended: list[dict[str, Any]] = field(default_factory=list)
+    taken: dict[DeploymentId, str] = field(default_factory=dict)
+    claims: list[DeploymentId] = field(default_factory=list)
+
+    def claim(self, deployment: Deployment, holder: int, tokens: int) -> str | None:
+        if deployment.id not in self.taken:
+            self.claims.append(deployment.id)
+        return self.taken.get(deployment.id)
+
+    def forgo(self, deployment: Deployment, holder: int, tokens: int) -> None:
+        self.claims.remove(deployment.id)
 
     def started(self, deployment: DeploymentId) -> None:
         self.begun.append(deployment)

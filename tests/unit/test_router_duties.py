@@ -196,15 +196,21 @@ async def test_health_and_metrics_hear_of_every_attempt_how_it_began_and_ended(p
             "deployment": ECONOMY,
             "failure": "status_5xx",
             "latency_ms": 0,
-            "first_byte_ms": None,
+            "first_token_ms": None,
             "retry_after_s": 7.0,
+            "tokens_in": None,
+            "tokens_out": None,
+            "claimed_tokens": 0,
         },
         {
             "deployment": MEDICAL,
             "failure": "",
             "latency_ms": 0,
-            "first_byte_ms": 1,
+            "first_token_ms": None,
             "retry_after_s": None,
+            "tokens_in": 1,
+            "tokens_out": 1,
+            "claimed_tokens": 0,
         },
     ]
     assert [(name, o.status) for name, o in path.observer.attempts] == [

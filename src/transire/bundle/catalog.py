@@ -202,6 +202,8 @@ def _deployment(name: str, d: DeploymentDocument) -> Deployment:
         latency_ms=d.latency_ms,
         concurrency=d.concurrency,
         quota_group=d.quota_group or name,
+        requests_per_minute=d.requests_per_minute,
+        tokens_per_minute=d.tokens_per_minute,
         state=DeploymentState(d.state),
     )
 

@@ -172,6 +172,8 @@ class DeploymentDocument(_Model):
     latency_ms: Annotated[int, Field(ge=1)] = 1_000
     concurrency: Annotated[int, Field(ge=1)] = 16
     quota_group: Id | None = None
+    requests_per_minute: Annotated[int, Field(ge=1)] | None = None
+    tokens_per_minute: Annotated[int, Field(ge=1)] | None = None
     state: Literal["active", "draining", "disabled"] = "active"
 
 

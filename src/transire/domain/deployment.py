@@ -101,7 +101,10 @@ class Deployment:
             `grounded`, and capability fields such as `top_k`.
         quality_permille: Task → static quality, 0–1000; `default` stands for unlisted tasks.
         price: None means unknown, which is never zero and fails every `max_cost`.
-        quota_group: Deployments that share one upstream quota share Retry-After.
+        quota_group: Deployments that share one upstream quota share Retry-After and what was
+            asked of them within a minute.
+        requests_per_minute, tokens_per_minute: What this router may ask of the quota group; None
+            is no limit of ours.
     """
 
     id: DeploymentId
@@ -126,6 +129,13 @@ class Deployment:
     concurrency: int
     quota_group: str
     state: DeploymentState = DeploymentState.ACTIVE
+    requests_per_minute: int | None = None
+    tokens_per_minute: int | None = None
+
+    @property
+    def is_metered(self) -> bool:
+        """Whether what is asked of it is counted by the minute."""
+        return self.requests_per_minute is not None or self.tokens_per_minute is not None
 
     def quality_for(self, task: str) -> int:
         """The quality the catalog gives it for a task, or for any, in permille; 0 is unknown."""

@@ -123,8 +123,8 @@ class Authorizer(Protocol):
 class Scorer(Protocol):
     """Orders the permitted set; built for one bundle.
 
-    Reads health, what budgets have left and the clock, as they are; keeps a half-open deployment's
-    one probe for the decision that ranks it first, which may be an advice.
+    Reads health, what budgets have left and the clock, as they are, and changes nothing: what only
+    one attempt may have is claimed where an attempt is recorded (`outward.Health.claim`).
     """
 
     @property

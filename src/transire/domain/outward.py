@@ -16,8 +16,26 @@ __all__ = ["Exchange", "Forwarder", "Health", "Wire"]
 class Health(Protocol):
     """What this process has seen of each deployment; observations, never eligibility."""
 
+    def claim(self, deployment: Deployment, holder: int, tokens: int) -> str | None:
+        """Take what only one attempt may have, right before the attempt is recorded.
+
+        That is the one probe of a half-open deployment, and a place in its quota's minute. Looking
+        (ranking, advice) takes neither, so several may have ranked it first.
+
+        Args:
+            holder: The decision's seed; what it holds already, it is given again.
+            tokens: What asking and answering will usually take.
+
+        Returns:
+            None, or the filter that it fails by now because another was first: `health` or
+            `quota`. Nothing may be sent there then.
+        """
+
+    def forgo(self, deployment: Deployment, holder: int, tokens: int) -> None:
+        """Give a claim back: the attempt was not recorded, and nothing was sent."""
+
     def started(self, deployment: DeploymentId) -> None:
-        """One attempt is on the wire."""
+        """One attempt, claimed and recorded, is on the wire."""
 
     def finished(
         self,
@@ -25,10 +43,19 @@ class Health(Protocol):
         *,
         failure: str,
         latency_ms: int,
-        first_byte_ms: int | None,
-        retry_after_s: float | None,
+        first_token_ms: int | None = None,
+        retry_after_s: float | None = None,
+        tokens_in: int | None = None,
+        tokens_out: int | None = None,
+        claimed_tokens: int = 0,
     ) -> None:
-        """The attempt is over; `failure` is empty for a success."""
+        """The attempt is over; `failure` is empty for a success.
+
+        Args:
+            first_token_ms: Of a stream, when its first piece came; None otherwise.
+            tokens_in, tokens_out: As the upstream reported them; None if it did not.
+            claimed_tokens: What was counted for it before.
+        """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

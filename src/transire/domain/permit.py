@@ -74,6 +74,7 @@ class Outcome:
 
     Attributes:
         failure: Typed failure class (`timeout`, `status_5xx`, `schema`, …), empty if none.
+        first_token_ms: Of a stream, when its first piece of an answer came; None otherwise.
         tokens_in: As this attempt's upstream reported them; None if it did not.
         released_bytes: Bytes of answer content handed to the caller's connection; of an answer
             that is judged whole, all or none.
@@ -87,6 +88,7 @@ class Outcome:
     http_status: int | None = None
     latency_ms: int = 0
     first_byte_ms: int | None = None
+    first_token_ms: int | None = None
     tokens_in: int | None = None
     tokens_out: int | None = None
     cost_micro_usd: int | None = None

@@ -1,9 +1,10 @@
 """The permitted set in order, with every term that decided it: the third type of the path."""
 
-from dataclasses import dataclass
-from typing import NamedTuple
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Final, NamedTuple
 
-from transire.domain.authorization import Form, Pair, Verdict
+from transire.domain.authorization import Authorization, Form, Pair, Verdict
 from transire.domain.ids import DeploymentId
 from transire.domain.request import JsonValue
 
@@ -22,11 +23,15 @@ class Terms(NamedTuple):
     Attributes:
         cost_micro_usd: Expected cost; None where the price is unknown.
         worst_cost_micro_usd: Input plus the full output bound.
-        latency_ms: Expected time to the whole answer under present load.
+        latency_ms: Expected time to the whole answer of the usual length under present load.
         success_permille: Observed success rate.
         quality_permille: The catalog's quality for the task.
         in_flight: Requests on the wire from this process when scored.
         predicted_permille: Quality expected for this prompt; None where nothing was predicted.
+        first_token_ms: Observed time to the first token, for a prompt of this size; None where no
+            stream was seen. Part of the latency.
+        us_per_token: Observed microseconds per token of an answer; part of the latency.
+        is_outlier: It fails far more often than its fleet does: ranked behind all others.
     """
 
     cost_micro_usd: int | None
@@ -36,6 +41,12 @@ class Terms(NamedTuple):
     quality_permille: int
     in_flight: int
     predicted_permille: int | None = None
+    first_token_ms: int | None = None
+    us_per_token: int = 0
+    is_outlier: bool = False
+
+
+_USUAL: Final = Terms._field_defaults
 
 
 class Candidate(NamedTuple):
@@ -79,19 +90,33 @@ class Ranking:
     sticky: DeploymentId | None = None
     quality_target_permille: int | None = None
 
+    def passing(self, passed: Mapping[Pair, str], among: Authorization) -> "Ranking":
+        """The ranking with permitted pairs named as filtered that it was made without.
+
+        Args:
+            passed: Pair → the filter that it failed only when it was about to be attempted.
+        """
+        if not passed:
+            return self
+        permitted = sorted(
+            (v.pair for v in among.permitted if v.pair in passed),
+            key=lambda pair: (pair.deployment, pair.form),
+        )
+        return replace(self, filtered=(*self.filtered, *((p, passed[p]) for p in permitted)))
+
     def to_json(self) -> dict[str, JsonValue]:
         """The ranking as an entry holds it, with everything that decided it; best first.
 
         Candidates are columns, one list per term: an entry then names each term once and not
-        twenty times. `form` stands there only where some pair is redacted, `predicted_permille`
-        only where something was predicted.
+        twenty times. `form` stands there only where some pair is redacted, and a term that has a
+        default only where some candidate's is another.
         """
         ranked, dropped = self.candidates[:MOST_RECORDED], self.filtered[:MOST_RECORDED]
         candidates = _columns([c.verdict.pair for c in ranked], len(self.candidates))
         terms = zip(*(c.terms for c in ranked), strict=True)
-        candidates.update((name, list(term)) for name, term in zip(Terms._fields, terms))  # noqa: B905 - no candidates, no columns
-        if self.candidates and self.candidates[0].terms.predicted_permille is None:
-            del candidates["predicted_permille"]
+        for name, term in zip(Terms._fields, terms):  # noqa: B905 - no candidates, no columns
+            if name not in _USUAL or any(value != _USUAL[name] for value in term):
+                candidates[name] = list(term)
         filtered = _columns([pair for pair, _ in dropped], len(self.filtered))
         filtered["filter"] = [name for _, name in dropped]
         left, wanted = self.budget_micro_usd, self.quality_target_permille

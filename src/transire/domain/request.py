@@ -137,6 +137,16 @@ class Body:
         """No image, audio or file: then it is no more tokens than bytes."""
         return all(part.kind not in _NO_TEXT for part in self.parts)
 
+    def usual_tokens(self, expected_output: int) -> int:
+        """Tokens that asking and answering it usually take together.
+
+        Args:
+            expected_output: Of one choice, where the caller bounds it no tighter.
+        """
+        bound = self.max_output_tokens
+        output = expected_output if bound is None else min(bound, expected_output)
+        return self.tokens_estimate + output * max(1, self.n)
+
 
 _NO_TEXT: Final = frozenset({PartKind.IMAGE, PartKind.AUDIO, PartKind.FILE})
 

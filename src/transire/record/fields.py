@@ -180,6 +180,7 @@ def outcome_fields(permit: Permit, outcome: Outcome) -> dict[str, JsonValue]:
         "http_status": outcome.http_status,
         "latency_ms": outcome.latency_ms,
         "first_byte_ms": outcome.first_byte_ms,
+        **_known("first_token_ms", outcome.first_token_ms),
         "tokens_in": outcome.tokens_in,
         "tokens_out": outcome.tokens_out,
         "cost_micro_usd": outcome.cost_micro_usd,
@@ -189,6 +190,10 @@ def outcome_fields(permit: Permit, outcome: Outcome) -> dict[str, JsonValue]:
         **charged,
         **outcome.facts,
     }
+
+
+def _known(name: str, value: int | None) -> dict[str, JsonValue]:
+    return {} if value is None else {name: value}
 
 
 def evaluation_rows(data: bytes) -> list[dict[str, Any]]:

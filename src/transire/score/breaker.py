@@ -1,9 +1,9 @@
 """A circuit breaker as a pure state machine: closed → open → half-open → closed or open.
 
 Closed counts consecutive failures. Open lets nothing through until its back-off has passed. Half
-open lets exactly one probe through: whoever reserved it (`reserve`), until the probe ends or its
-reservation lapses, so that a lost probe (a cancelled request) cannot keep a deployment out for
-ever. A failed probe opens again with twice the back-off, bounded.
+open lets exactly one probe through: of the attempt that reserved it (`reserve`), until the probe
+ends or its reservation lapses, so that a lost probe (a cancelled request) cannot keep a deployment
+out for ever. A failed probe opens again with twice the back-off, bounded.
 
 What counts as a failure is decided by the caller (`health.counts_against`): only failures that
 the deployment itself caused, or one principal could open the breaker for everybody.
@@ -25,6 +25,7 @@ __all__ = [
     "after_success",
     "allows",
     "begin",
+    "forgo",
     "give_back",
     "reserve",
 ]
@@ -95,6 +96,13 @@ def begin(breaker: Breaker, now: float) -> Breaker:
 def give_back(breaker: Breaker) -> Breaker:
     """A begun probe ended without news (cancelled, throttled): free for the next decision."""
     return replace(breaker, probe=None, is_begun=False) if breaker.is_begun else breaker
+
+
+def forgo(breaker: Breaker, holder: int) -> Breaker:
+    """Nothing was sent after all: what `holder` had reserved, and not begun, is free again."""
+    if breaker.probe != holder or breaker.is_begun:
+        return breaker
+    return replace(breaker, probe=None)
 
 
 def after_success(breaker: Breaker, now: float) -> Breaker:

@@ -1,13 +1,19 @@
 """What this process has seen of each deployment: in flight, speed, success, breaker, quota.
 
 Observations only; eligibility is policy's. Local state is enough: simulated with 1, 3 and 10
-replicas that share nothing, the tail differs by a tenth. Called from one
-event loop, so nothing here locks; `seen` is O(1) and returns immutable values.
+replicas that share nothing, the tail differs by a tenth. Called from one event loop, so nothing
+here locks; `seen` is O(1) and returns immutable values.
+
+Looking takes nothing: what only one attempt may have, a half-open deployment's probe or the last
+place in a minute's quota, is taken by `claim`, which is asked when an attempt is about to be
+recorded.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
+from transire.domain.deployment import Deployment
 from transire.domain.ids import DeploymentId
 from transire.domain.ports import Clock
 from transire.score.breaker import (
@@ -16,10 +22,22 @@ from transire.score.breaker import (
     after_success,
     allows,
     begin,
+    forgo,
     give_back,
     reserve,
 )
-from transire.score.latency import TAIL_DEVIATIONS, Averages, Observed, learn, weight_permille
+from transire.score.latency import (
+    ANSWER_RIDGE_TOKENS,
+    PROMPT_RIDGE_TOKENS,
+    TAIL_DEVIATIONS,
+    Averages,
+    Observed,
+    learn,
+    weight_permille,
+)
+from transire.score.line import MOST_TOKENS
+from transire.score.outlier import Standing, after_answer, after_fault, is_resting
+from transire.score.quota import Window, counted, used
 
 __all__ = ["DEFAULT_RETRY_AFTER_S", "LONGEST_RETRY_AFTER_S", "FleetHealth", "counts_against"]
 
@@ -64,8 +82,10 @@ def counts_against(failure: str) -> bool:
 class _Watch:
     averages: Averages = field(default_factory=Averages)
     breaker: Breaker = field(default_factory=Breaker)
+    standing: Standing = field(default_factory=Standing)
     in_flight: int = 0
     quota_until: float = 0.0
+    quota_group: str | None = None
     seen: Observed | None = None
     seen_at: float = 0.0
 
@@ -76,10 +96,34 @@ class FleetHealth:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._watched: dict[DeploymentId, _Watch] = {}
+        self._windows: dict[str, Window] = {}
         self._rest_until = 0.0
 
+    def claim(self, deployment: Deployment, holder: int, tokens: int) -> str | None:
+        """See `domain.outward.Health`."""
+        now, watch = self._clock.monotonic(), self._watched.get(deployment.id)
+        if watch is not None and watch.breaker.open_until is not None:
+            if not allows(watch.breaker, now, holder):
+                return "health"
+            watch.breaker = reserve(watch.breaker, now, holder)
+        if not deployment.is_metered:
+            return None
+        if not self.has_room(deployment, now, tokens):
+            self._forgo(deployment.id, holder)
+            return "quota"
+        self._watch(deployment.id).quota_group = deployment.quota_group
+        self._count(deployment.quota_group, now, requests=1, tokens=tokens)
+        return None
+
+    def forgo(self, deployment: Deployment, holder: int, tokens: int) -> None:
+        """See `domain.outward.Health`."""
+        self._forgo(deployment.id, holder)
+        if deployment.is_metered:
+            now = self._clock.monotonic()
+            self._count(deployment.quota_group, now, requests=-1, tokens=-tokens)
+
     def started(self, deployment: DeploymentId) -> None:
-        """One attempt is on the wire."""
+        """See `domain.outward.Health`."""
         watch = self._watch(deployment)
         watch.in_flight += 1
         watch.breaker = begin(watch.breaker, self._clock.monotonic())
@@ -90,12 +134,18 @@ class FleetHealth:
         *,
         failure: str,
         latency_ms: int,
-        first_byte_ms: int | None,
-        retry_after_s: float | None,
+        first_token_ms: int | None = None,
+        retry_after_s: float | None = None,
+        tokens_in: int | None = None,
+        tokens_out: int | None = None,
+        claimed_tokens: int = 0,
     ) -> None:
-        """The attempt is over; `failure` is empty for a success."""
+        """See `domain.outward.Health`."""
         watch, now = self._watch(deployment), self._clock.monotonic()
         watch.in_flight = max(0, watch.in_flight - 1)
+        if watch.quota_group is not None and tokens_in is not None and tokens_out is not None:
+            more = _bounded_tokens(tokens_in) + _bounded_tokens(tokens_out) - claimed_tokens
+            self._count(watch.quota_group, now, requests=0, tokens=more)
         if failure == _QUOTA or (failure and retry_after_s is not None):
             watch.quota_until = max(watch.quota_until, now + _bounded_rest(retry_after_s))
             self._rest_until = max(self._rest_until, watch.quota_until)
@@ -109,17 +159,30 @@ class FleetHealth:
             watch.averages,
             is_success=not failure,
             latency_ms=latency_ms,
-            first_byte_ms=first_byte_ms,
+            first_token_ms=first_token_ms,
+            tokens_in=tokens_in,
+            tokens_out=tokens_out,
             now=now,
         )
         step = after_failure if is_fault else after_success
         watch.breaker = step(watch.breaker, now)
+        if is_fault:
+            self._judge(watch, now)
+        else:
+            watch.standing = after_answer(watch.standing, now)
 
-    def reserve_probe(self, deployment: DeploymentId, holder: int) -> None:
-        """Keep a half-open deployment's one probe for the decision that picked it."""
-        watch = self._watched.get(deployment)
-        if watch is not None and watch.breaker.open_until is not None:
-            watch.breaker = reserve(watch.breaker, self._clock.monotonic(), holder)
+    def has_room(self, deployment: Deployment, now: float, tokens: int) -> bool:
+        """Whether one more request of so many tokens fits into the minute of its quota group."""
+        window = self._windows.get(deployment.quota_group)
+        if window is None:
+            return True
+        requests, spent = used(window, now)
+        most = deployment.requests_per_minute
+        if most is not None and requests + 1 > most:
+            return False
+        most = deployment.tokens_per_minute
+        # A request of more than a whole minute's tokens goes alone, or it would never go.
+        return most is None or not spent or spent + tokens <= most
 
     def seen(self, deployment: DeploymentId, now: float, holder: int | None = None) -> Observed:
         """What is known of one deployment at `now` (of this object's clock)."""
@@ -144,6 +207,26 @@ class FleetHealth:
         """This moment on the clock that `seen` reads."""
         return self._clock.monotonic()
 
+    def _judge(self, watch: _Watch, now: float) -> None:
+        """Let a deployment rest that fails far more often than the others do."""
+        fleet: Iterable[_Watch] = self._watched.values()
+        watch.standing, watch.averages = after_fault(
+            watch.standing,
+            watch.averages,
+            [(other.averages, other.standing) for other in fleet if other is not watch],
+            now,
+        )
+
+    def _forgo(self, deployment: DeploymentId, holder: int) -> None:
+        watch = self._watched.get(deployment)
+        if watch is not None and watch.breaker.open_until is not None:
+            watch.breaker = forgo(watch.breaker, holder)
+
+    def _count(self, group: str, now: float, *, requests: int, tokens: int) -> None:
+        # Bounded by the catalog, as the watches are.
+        window = self._windows.get(group) or Window(since=now)
+        self._windows[group] = counted(window, now, requests=requests, tokens=tokens)
+
     def _watch(self, deployment: DeploymentId) -> _Watch:
         """The watch of one deployment, about to change."""
         # Bounded by the catalog: only permitted deployments are ever started.
@@ -157,16 +240,25 @@ _UNSEEN: Final = Observed()
 
 def _observe(watch: _Watch, now: float, holder: int | None) -> Observed:
     averages = watch.averages
-    first = averages.first_byte_ms
+    first, rest = averages.first, averages.rest
+    per_prompt_token = first_base = 0
+    if first is not None:
+        per_prompt_token = first.slope_us(PROMPT_RIDGE_TOKENS)
+        first_base = first.base_us(per_prompt_token)
+    per_token = rest.slope_us(ANSWER_RIDGE_TOKENS)
     return Observed(
+        base_us=first_base + rest.base_us(per_token),
+        us_per_prompt_token=per_prompt_token,
+        us_per_token=per_token,
+        first_base_us=None if first is None else first_base,
         latency_ms=int(averages.latency_ms),
         tail_ms=int(averages.latency_ms + TAIL_DEVIATIONS * averages.deviation_ms),
-        first_byte_ms=None if first is None else int(first),
         success_permille=int(1000 * averages.success),
         weight_permille=weight_permille(averages, now),
         in_flight=watch.in_flight,
         is_healthy=allows(watch.breaker, now, holder),
         is_in_quota=now >= watch.quota_until,
+        is_outlier=is_resting(watch.standing, now),
     )
 
 
@@ -174,3 +266,8 @@ def _bounded_rest(retry_after_s: float | None) -> float:
     if retry_after_s is None or not retry_after_s > 0:
         return DEFAULT_RETRY_AFTER_S
     return min(retry_after_s, LONGEST_RETRY_AFTER_S)
+
+
+def _bounded_tokens(tokens: int) -> int:
+    """What an upstream reports is its own word: never negative, never more than a window holds."""
+    return min(max(tokens, 0), MOST_TOKENS)

@@ -3,8 +3,9 @@
 Order of thought: capability → context → state → health → quota → budget → max cost →
 max latency → quality floor, each a hard filter; then raw before redacted per deployment; then the
 cheapest expected to meet the task's latency target; among near-ties in cost, what answered the
-session's last turn, or else power of two choices; then the fastest of the rest, as fallbacks. Each
-filter looks at one candidate alone, so tightening a bound only ever removes candidates.
+session's last turn, or else power of two choices; then the fastest of the rest, as fallbacks; then
+outliers, likewise. Each filter looks at one candidate alone, so tightening a bound only ever
+removes candidates.
 
 Where a predictor expects something of each candidate, those of which it expects too little for the
 task stand behind the others that are in time, the best of them first (ADR 23).
@@ -42,8 +43,13 @@ FILTERS: Final = (
     "max_cost",
     "max_latency",
     "quality",
+    "wire",
 )
-"""Names of the hard filters, in the order in which they are applied and reported."""
+"""Names of the hard filters, in the order in which they are applied and reported.
+
+The last, and `health` and `quota` once more, may be found when an attempt is about to be recorded
+(`domain.ranking.Ranking.passing`): `wire` says that what would be sent cannot be built.
+"""
 
 (
     _CAPABILITY,
@@ -55,6 +61,7 @@ FILTERS: Final = (
     _MAX_COST,
     _MAX_LATENCY,
     _QUALITY,
+    _WIRE,
 ) = range(len(FILTERS))
 
 _MASK: Final = (1 << 64) - 1
@@ -65,7 +72,7 @@ _UNKNOWN: Final = 1 << 62
 _ACTIVE: Final = DeploymentState.ACTIVE
 _RAW: Final = Form.RAW
 
-_Row: TypeAlias = tuple[int, int, int, str, Candidate]
+_Row: TypeAlias = tuple[int, int, str, Candidate]
 
 
 class Contender(NamedTuple):
@@ -111,17 +118,31 @@ def rank(
     bounds = (question.budget_micro_usd, question.max_cost_micro_usd, question.max_latency_ms)
     has_bounds = bounds != (None, None, None)
     least_quality = question.min_quality_permille
+    needs, tokens, longest = question.needs, question.input_tokens, _longest(question)
     for contender in contenders:
-        failed = _first_unfit(question, contender)
+        verdict, deployment, observed, is_in_quota = contender
+        # What nearly every candidate passes is asked here, at once; which of it failed, there.
+        fits = (
+            observed.is_healthy
+            and is_in_quota
+            and observed.is_in_quota
+            and deployment.state is _ACTIVE
+            and longest <= deployment.max_output_tokens
+            and tokens + longest <= deployment.context_tokens
+            and (not needs or needs <= deployment.capabilities)
+        )
+        failed = None if fits else _first_unfit(question, contender)
         if failed is None:
-            terms = estimate(contender.deployment, contender.observed)
+            terms = estimate(deployment, observed)
             failed = _first_exceeded(question, contender, terms) if has_bounds else None
-            if failed is None and terms.quality_permille >= least_quality:
-                survivors.append(new(Candidate, (contender.verdict, terms)))
-                continue
-            failed = _QUALITY if failed is None else failed
-        filtered.append((failed, contender.verdict.pair))
-    filtered.sort(key=lambda item: (item[0], item[1].deployment, item[1].form))
+            if failed is None:
+                if terms.quality_permille >= least_quality:
+                    survivors.append(new(Candidate, (verdict, terms)))
+                    continue
+                failed = _QUALITY
+        filtered.append((failed, verdict.pair))
+    if len(filtered) > 1:
+        filtered.sort(key=lambda item: (item[0], item[1].deployment, item[1].form))
     candidates, reason = order(survivors, preference)
     return Ranking(
         candidates=candidates,
@@ -137,6 +158,12 @@ def rank(
     )
 
 
+def _longest(question: Question) -> int:
+    """No answer that must fit is longer than this; the model's own bound may make it shorter."""
+    bound = question.output_bound
+    return question.expected_output if bound is None else bound
+
+
 def order(
     survivors: Sequence[Candidate], preference: Preference
 ) -> tuple[tuple[Candidate, ...], str]:
@@ -145,24 +172,32 @@ def order(
     Reasons: `none`, `only_one`, `cheapest_meeting_target`, `session` (the near-tie that answered
     the last turn), `p2c` (two near-ties compared), `predicted_quality` (too little is expected of
     the cheapest in time), `best_predicted` (of everybody in time), `fastest` (nobody is expected to
-    meet the target). Every raw pair stands before every redacted one (ADR 3): going redacted is an
-    ordinary fallback, never a saving.
+    meet the target). Outliers stand behind the others of their form. Every raw pair stands before
+    every redacted one (ADR 3): going redacted is an ordinary fallback, never a saving.
     """
     preferred, redacted = _raw_first(survivors)
-    meeting, others = _split(preferred, preference)
     if not preferred:
         return (), "none"
+    sound = [c for c in preferred if not c.terms.is_outlier]
+    ordered, reason = _ordered(sound or preferred, preference)
+    if len(survivors) == 1:
+        reason = "only_one"
+    if sound and len(sound) < len(preferred):
+        ordered += _ordered([c for c in preferred if c.terms.is_outlier], preference)[0]
+    if redacted:
+        ordered += order(redacted, preference)[0]
+    return tuple(ordered), reason
+
+
+def _ordered(alike: Sequence[Candidate], preference: Preference) -> tuple[list[Candidate], str]:
+    """Candidates of one form and one standing, best first; at least one."""
+    meeting, others = _split(alike, preference)
     short: list[_Row] = []
     if preference.quality_target_permille is not None and meeting:
         meeting, short, reason = _weighed(meeting, preference)
     else:
         reason = _promote(meeting, preference) if meeting else "fastest"
-    if len(survivors) == 1:
-        reason = "only_one"
-    ordered = [row[4] for row in (*meeting, *short, *others)]
-    if redacted:
-        ordered += order(redacted, preference)[0]
-    return tuple(ordered), reason
+    return [row[3] for row in (*meeting, *short, *others)], reason
 
 
 def _raw_first(survivors: Sequence[Candidate]) -> tuple[Sequence[Candidate], list[Candidate]]:
@@ -175,22 +210,33 @@ def _raw_first(survivors: Sequence[Candidate]) -> tuple[Sequence[Candidate], lis
 
 def _split(preferred: Sequence[Candidate], preference: Preference) -> tuple[list[_Row], list[_Row]]:
     """Those expected to meet the target, cheapest first, and the rest, fastest first."""
-    mixed, target = _mix(preference.seed), preference.target_ms
+    target = preference.target_ms
     meeting: list[_Row] = []
     others: list[_Row] = []
     for candidate in preferred:
-        cost, _, latency, *_ = candidate.terms
-        name = candidate.verdict.pair.deployment
-        key = _mix(_name_hash(name) ^ mixed)
-        cost = _UNKNOWN if cost is None else cost
+        verdict, terms = candidate
+        cost, latency = terms.cost_micro_usd, terms.latency_ms
+        if cost is None:
+            cost = _UNKNOWN
         if latency <= target:
-            meeting.append((cost, latency, key, name, candidate))
+            meeting.append((cost, latency, verdict.pair.deployment, candidate))
         else:
-            others.append((latency, cost, key, name, candidate))
+            others.append((latency, cost, verdict.pair.deployment, candidate))
+    return _sorted(meeting, preference.seed), _sorted(others, preference.seed)
+
+
+def _sorted(rows: list[_Row], seed: int) -> list[_Row]:
+    """By the two numbers, then by lot; lots are drawn only where two rows are alike in both."""
     # INVARIANT: names are unique here, so candidates themselves are never compared.
-    meeting.sort()
-    others.sort()
-    return meeting, others
+    rows.sort()
+    before = (-1, -1)
+    for row in rows:
+        numbers = row[:2]
+        if numbers == before:
+            rows.sort(key=lambda row: (row[0], row[1], _lot(row[2], seed), row[2]))
+            break
+        before = numbers
+    return rows
 
 
 def _weighed(meeting: list[_Row], preference: Preference) -> tuple[list[_Row], list[_Row], str]:
@@ -201,9 +247,10 @@ def _weighed(meeting: list[_Row], preference: Preference) -> tuple[list[_Row], l
     target = preference.quality_target_permille or 0
     enough = [row for row in meeting if _predicted(row) >= target]
     short = [row for row in meeting if _predicted(row) < target]
-    short.sort(key=lambda row: (-_predicted(row), *row[:4]))
+    # Stable: those of which as much is expected stay as `_sorted` left them.
+    short.sort(key=lambda row: -_predicted(row))
     if not enough:
-        moved = short[0][3] != meeting[0][3]
+        moved = short[0] is not meeting[0]
         return [], short, "best_predicted" if moved else "cheapest_meeting_target"
     was_cheapest = enough[0] is meeting[0]
     reason = _promote(enough, preference)
@@ -211,24 +258,25 @@ def _weighed(meeting: list[_Row], preference: Preference) -> tuple[list[_Row], l
 
 
 def _predicted(row: _Row) -> int:
-    terms = row[4].terms
+    terms = row[3].terms
     return terms.quality_permille if terms.predicted_permille is None else terms.predicted_permille
 
 
 def _promote(meeting: list[_Row], preference: Preference) -> str:
     """Move the winner among near-ties to the front: the session's own, or power of two choices.
 
-    The latter is on expected latency. The two are those with the lowest keys, which is a uniform
+    The latter is on expected latency. The two are those with the lowest lots, which is a uniform
     draw over seeds; comparing two and not all keeps replicas that share nothing from herding.
     """
     limit = meeting[0][0] * (1000 + preference.near_tie_permille) // 1000
     ties = [row for row in meeting if row[0] <= limit]
     if len(ties) == 1:
         return "cheapest_meeting_target"
-    drawn = sorted(ties, key=lambda row: row[2])[:2]
-    winner, reason = min(drawn, key=lambda row: (row[1], row[2])), "p2c"
+    seed = preference.seed
+    drawn = sorted((_lot(row[2], seed), row[1], row) for row in ties)[:2]
+    winner, reason = min(drawn, key=lambda two: (two[1], two[0]))[2], "p2c"
     for row in ties:
-        if row[3] == preference.sticky:
+        if row[2] == preference.sticky:
             winner, reason = row, "session"
     meeting.remove(winner)
     meeting.insert(0, winner)
@@ -269,6 +317,11 @@ def _first_exceeded(question: Question, contender: Contender, terms: Terms) -> i
 @lru_cache(maxsize=4096)
 def _name_hash(deployment: str) -> int:
     return int.from_bytes(hashlib.blake2b(deployment.encode(), digest_size=8).digest(), "big")
+
+
+def _lot(deployment: str, seed: int) -> int:
+    """A candidate's lot: a hash of seed and name, so that no position in a list can move it."""
+    return _mix(_name_hash(deployment) ^ _mix(seed))
 
 
 def _mix(number: int) -> int:

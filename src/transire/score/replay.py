@@ -72,13 +72,21 @@ def agrees(recorded: Mapping[str, Any]) -> bool:
 
 def _survivors(columns: Mapping[str, Any]) -> list[Candidate]:
     pairs = _pairs(columns)
-    names = [n for n in Terms._fields if n in columns or n not in Terms._field_defaults]
-    terms = zip(*(columns[name] for name in names), strict=True) if pairs else ()
+    terms = zip(*(_column(columns, name, len(pairs)) for name in Terms._fields), strict=True)
     # Everything ranked was permitted; obligations are no term, so replay needs none of them.
     return [
         Candidate(Verdict(pair=pair, effect=Effect.PERMIT), Terms(*row))
         for pair, row in zip(pairs, terms, strict=True)
     ]
+
+
+def _column(columns: Mapping[str, Any], name: str, count: int) -> list[Any]:
+    """One term of every candidate; what has a default is left out where nobody has another."""
+    if not count:
+        return []
+    if name not in columns and name in Terms._field_defaults:
+        return [Terms._field_defaults[name]] * count
+    return list(columns[name])
 
 
 def _pairs(columns: Mapping[str, Any]) -> list[Pair]:

@@ -11,7 +11,7 @@ from transire.domain.bundle import Bundle, RoutingRules
 from transire.domain.classification import Classification
 from transire.domain.ids import DeploymentId
 from transire.domain.ranking import Ranking
-from transire.domain.request import Principal, RoutingRequest
+from transire.domain.request import Body, Principal, RoutingRequest
 from transire.score.estimate import Question, ask
 from transire.score.health import FleetHealth
 from transire.score.quality.share import DearerShare
@@ -19,7 +19,7 @@ from transire.score.rank import Contender, Preference, order, rank
 
 __all__ = ["ALGORITHM", "DEFAULT_TARGET_MS", "BundleScorer", "preference_of"]
 
-ALGORITHM: Final = "cheapest-meeting-target/4"
+ALGORITHM: Final = "cheapest-meeting-target/5"
 """Grows with every change that could rank recorded inputs differently (I8)."""
 
 _MOVED: Final = ("predicted_quality", "best_predicted")
@@ -48,6 +48,7 @@ class BundleScorer:
         self._rules = bundle.routing
         self._health = health
         self._left = left
+        self._metered = frozenset(d.id for d in self._deployments.values() if d.is_metered)
         self._digest = _digest(self._rules)
         self._dearer = DearerShare(self._rules.dearer_permille)
 
@@ -73,14 +74,10 @@ class BundleScorer:
             seed,
             None if request.session is None else request.session.deployment,
         )
-        contenders = self._contenders(permitted, exclude, seed)
+        contenders = self._contenders(request.body, permitted, exclude, seed)
         if question.gains is None:
-            ranking = rank(question, contenders, preference, self._digest)
-        else:
-            ranking = self._predicted(request, question, contenders, preference)
-        if ranking.candidates:
-            self._health.reserve_probe(ranking.candidates[0].verdict.pair.deployment, seed)
-        return ranking
+            return rank(question, contenders, preference, self._digest)
+        return self._predicted(request, question, contenders, preference)
 
     def _predicted(
         self,
@@ -100,10 +97,11 @@ class BundleScorer:
         return replace(ranking, candidates=candidates, reason=reason, quality_target_permille=None)
 
     def _contenders(
-        self, permitted: Authorization, exclude: frozenset[Pair], seed: int
+        self, body: Body, permitted: Authorization, exclude: frozenset[Pair], seed: int
     ) -> list[Contender]:
         now = self._health.monotonic()
-        resting = self._resting_groups(now)
+        resting, metered = self._resting_groups(now), self._metered
+        tokens = body.usual_tokens(self._rules.expected_output_tokens) if metered else 0
         new = tuple.__new__  # as in `estimate.estimator`
         contenders: list[Contender] = []
         for verdict in permitted.permitted:
@@ -113,6 +111,8 @@ class BundleScorer:
                 continue
             observed = self._health.seen(deployment.id, now, seed)
             in_quota = not resting or deployment.quota_group not in resting
+            if metered and in_quota and deployment.id in metered:
+                in_quota = self._health.has_room(deployment, now, tokens)
             contenders.append(new(Contender, (verdict, deployment, observed, in_quota)))
         return contenders
 

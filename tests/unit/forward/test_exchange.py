@@ -293,6 +293,14 @@ async def test_an_error_text_that_breaks_off_is_left_out(clock: FakeClock) -> No
         ("soon", None),
         ("", None),
         ("٧x", None),
+        ("²", None),
+        ("nan", None),
+        ("inf", None),
+        ("1e9", None),
+        ("0x10", None),
+        ("9" * 5_000, 600.0),
+        ("Fri, 31 Dec 99999 23:59:59 GMT", None),
+        ("Fri, 31 Dec 9999 23:59:59 -9999", None),
     ],
 )
 async def test_retry_after_in_seconds_is_bounded_and_nonsense_is_ignored(

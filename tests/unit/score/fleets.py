@@ -175,6 +175,5 @@ def end(
         DeploymentId(name),
         failure=failure,
         latency_ms=latency_ms,
-        first_byte_ms=None,
         retry_after_s=retry_after_s,
     )

@@ -2,7 +2,7 @@
 
 import pytest
 from tests.conftest import FakeClock
-from tests.unit.score.fleets import end, success
+from tests.unit.score.fleets import deployment, end, success
 
 from transire.domain.ids import DeploymentId
 from transire.score.breaker import FAILURES_TO_OPEN, FIRST_BACKOFF_S
@@ -40,7 +40,7 @@ def test_in_flight_never_falls_below_zero(clock: FakeClock) -> None:
     health = FleetHealth(clock)
 
     for _ in range(2):
-        health.finished(A, failure="", latency_ms=1, first_byte_ms=None, retry_after_s=None)
+        health.finished(A, failure="", latency_ms=1)
 
     assert seen(health).in_flight == 0
 
@@ -97,10 +97,48 @@ def test_half_open_deployment_serves_one_decision_only(clock: FakeClock) -> None
         end(health, "a", "timeout")
     clock.advance(FIRST_BACKOFF_S)
 
-    health.reserve_probe(A, holder=1)
+    first, second = (health.claim(deployment("a"), holder, 0) for holder in (1, 2))
 
+    assert (first, second) == (None, "health")
     assert health.seen(A, clock.monotonic(), holder=1).is_healthy
     assert not health.seen(A, clock.monotonic(), holder=2).is_healthy
+
+
+def test_looking_at_a_half_open_deployment_does_not_take_its_probe(clock: FakeClock) -> None:
+    health = FleetHealth(clock)
+    for _ in range(FAILURES_TO_OPEN):
+        end(health, "a", "timeout")
+    clock.advance(FIRST_BACKOFF_S)
+
+    for holder in (1, 2, 3):
+        assert health.seen(A, clock.monotonic(), holder).is_healthy
+    assert health.claim(deployment("a"), 4, 0) is None
+
+
+def test_a_probe_that_was_never_sent_is_free_at_once(clock: FakeClock) -> None:
+    health = FleetHealth(clock)
+    for _ in range(FAILURES_TO_OPEN):
+        end(health, "a", "timeout")
+    clock.advance(FIRST_BACKOFF_S)
+    health.claim(deployment("a"), 1, 0)
+
+    health.forgo(deployment("a"), 1, 0)
+
+    assert health.claim(deployment("a"), 2, 0) is None
+
+
+def test_a_probe_on_the_wire_cannot_be_forgone_by_another(clock: FakeClock) -> None:
+    health = FleetHealth(clock)
+    for _ in range(FAILURES_TO_OPEN):
+        end(health, "a", "timeout")
+    clock.advance(FIRST_BACKOFF_S)
+    health.claim(deployment("a"), 1, 0)
+    health.started(A)
+
+    for holder in (1, 2):
+        health.forgo(deployment("a"), holder, 0)
+
+    assert health.claim(deployment("a"), 2, 0) == "health"
 
 
 def test_cancelled_probe_frees_the_place(clock: FakeClock) -> None:
@@ -108,7 +146,7 @@ def test_cancelled_probe_frees_the_place(clock: FakeClock) -> None:
     for _ in range(FAILURES_TO_OPEN):
         end(health, "a", "timeout")
     clock.advance(FIRST_BACKOFF_S)
-    health.reserve_probe(A, holder=1)
+    health.claim(deployment("a"), 1, 0)
 
     end(health, "a", "cancelled")
 

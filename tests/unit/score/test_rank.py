@@ -239,6 +239,7 @@ def test_filters_stand_in_the_order_that_the_research_gives() -> None:
         "max_cost",
         "max_latency",
         "quality",
+        "wire",
     )
 
 
@@ -247,13 +248,15 @@ def test_single_survivor_says_so() -> None:
 
 
 def test_observed_slowness_outweighs_the_catalog_once_it_is_known() -> None:
-    slow = contender(deployment("a"), latency_ms=9_000, weight_permille=900)
+    slow = contender(deployment("a"), base_us=9_000_000, weight_permille=900)
 
     assert rank_of(slow).candidates[0].terms.latency_ms == 8_150
 
 
 def test_failing_deployment_is_expected_to_take_longer() -> None:
-    failing = contender(deployment("a"), latency_ms=500, success_permille=500, weight_permille=1000)
+    failing = contender(
+        deployment("a"), base_us=500_000, success_permille=500, weight_permille=1000
+    )
 
     terms = rank_of(failing).candidates[0].terms
 

@@ -166,17 +166,40 @@ def test_all_breakers_open_leaves_nothing_and_never_widens(clock: FakeClock) -> 
     assert [by for _, by in ranking.filtered] == ["health"]
 
 
-def test_half_open_deployment_is_picked_by_one_decision_only(clock: FakeClock) -> None:
+def test_ranking_takes_no_probe_and_a_claimed_one_is_its_holders_alone(clock: FakeClock) -> None:
     health = FleetHealth(clock)
-    scorer = BundleScorer(bundle_of(*FLEET), health)
+    bundle = bundle_of(*FLEET)
+    scorer = BundleScorer(bundle, health)
     for _ in range(FAILURES_TO_OPEN):
         end(health, "cheap", "connect")
     clock.advance(FIRST_BACKOFF_S)
 
-    picks = [firsts(rank_with(scorer, "cheap", "dear", seed=s))[0] for s in range(20)]
+    def picks() -> list[str]:
+        return [firsts(rank_with(scorer, "cheap", "dear", seed=s))[0] for s in range(5)]
 
-    assert picks == ["cheap"] + ["dear"] * 19
-    assert firsts(rank_with(scorer, "cheap", "dear", seed=0))[0] == "cheap"
+    assert picks() == ["cheap"] * 5
+    assert health.claim(bundle.catalog.deployments[DeploymentId("cheap")], 3, 0) is None
+    assert picks() == ["dear", "dear", "dear", "cheap", "dear"]
+
+
+def test_a_spent_minute_filters_the_whole_quota_group_until_it_has_passed(
+    clock: FakeClock,
+) -> None:
+    limited = [
+        deployment(name, quota_group="g", requests_per_minute=2, latency_ms=100)
+        for name in ("one", "two")
+    ]
+    health = FleetHealth(clock)
+    scorer = BundleScorer(bundle_of(*limited, deployment("three", latency_ms=100)), health)
+
+    taken = [health.claim(one, seed, 0) for seed, one in enumerate([*limited, *limited])]
+
+    assert taken == [None, None, "quota", "quota"]
+    ranking = rank_with(scorer, "one", "two", "three")
+    assert firsts(ranking) == ["three"]
+    assert [by for _, by in ranking.filtered] == ["quota", "quota"]
+    clock.advance(120.0)
+    assert len(rank_with(scorer, "one", "two", "three").candidates) == 3
 
 
 def test_task_without_target_uses_the_default_one() -> None:

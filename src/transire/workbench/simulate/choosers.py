@@ -92,6 +92,7 @@ class Own:
     def __init__(self, fleet: Sequence[Served], clock: VirtualClock, load: "Load") -> None:
         self.health = FleetHealth(clock)
         self._deployments = [declared(served, load.replicas) for served in fleet]
+        self._declared = {d.id: d for d in self._deployments}
         self._verdicts = {
             d.id: Verdict(pair=Pair(deployment=d.id, form=Form.RAW), effect=Effect.PERMIT)
             for d in self._deployments
@@ -110,9 +111,11 @@ class Own:
         ranking = rank(_QUESTION, contenders, preference, "")
         if not ranking.candidates:
             return None
-        best = ranking.candidates[0].pair.deployment
-        self.health.reserve_probe(best, seed)
-        return best
+        for candidate in ranking.candidates:
+            best = candidate.pair.deployment
+            if self.health.claim(self._declared[best], seed, _TOKENS) is None:
+                return best
+        return None
 
 
 _QUESTION: Final = Question(
@@ -139,6 +142,7 @@ class _Rival:
     ) -> None:
         self.health = FleetHealth(clock)
         self.served: Mapping[str, Served] = {s.name: s for s in fleet}
+        self._declared = {s.name: declared(s, 1) for s in fleet}
         self._measure = measure
         self._drawn = drawn
 
@@ -154,7 +158,7 @@ class _Rival:
             return None
         random.shuffle(usable)
         best = min(usable[: self._drawn], key=lambda name: self._measure(self, name))
-        self.health.reserve_probe(DeploymentId(best), seed)
+        self.health.claim(self._declared[best], seed, 0)
         return best
 
     def in_flight(self, name: str) -> int:

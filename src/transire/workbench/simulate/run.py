@@ -146,7 +146,6 @@ class _Run:
                 DeploymentId(name),
                 failure=reply.failure,
                 latency_ms=round((reply.at_s - now) * 1_000),
-                first_byte_ms=None,
                 retry_after_s=reply.retry_after_s,
             )
             if reply.failure:
