@@ -15,6 +15,7 @@ from transire.cli import (
     decision,
     detect,
     doctor,
+    evaluate,
     founding,
     login,
     mode,
@@ -56,6 +57,7 @@ app.add_typer(prompts.app, name="prompts")
 app.add_typer(quality.app, name="quality")
 app.add_typer(report.app, name="report")
 app.command("budgets")(budgets.list_budgets)
+app.command("evaluate")(evaluate.evaluate)
 app.command("simulate")(simulate.simulate)
 app.command("init")(founding.init)
 app.command("renew")(founding.renew)

@@ -1,0 +1,1 @@
+"""Golden sets: asked of deployments through the governed path, judged, counted, proposed."""
