@@ -30,6 +30,7 @@ _MICRO: Final = 1_000_000
 def evaluate(
     router: RemoteRouter,
     suite: Annotated[Path, typer.Argument(help="Cases and checks: YAML, or JSON lines.")],
+    *,
     deployment: Annotated[
         list[str] | None, typer.Option(help="Whom to ask; repeatable; default: the suite's own.")
     ] = None,
@@ -40,6 +41,9 @@ def evaluate(
     out: Annotated[
         Path | None,
         typer.Option(help="Results, a line each; what stands there is not asked again."),
+    ] = None,
+    outcomes: Annotated[
+        Path | None, typer.Option(help="Rows for `transire quality train`, prompts included.")
     ] = None,
     max_cost_usd: Annotated[
         float | None, typer.Option(min=0.0, help="The most this run may cost.")
@@ -70,6 +74,10 @@ def evaluate(
         is_tagged=not untagged,
     )
     results, stopped = _run(runner, read, named, out)
+    if outcomes is not None:
+        from transire.workbench.evaluate.outcomes import outcome_lines
+
+        outcomes.write_text("".join(f"{row}\n" for row in outcome_lines(read, named, results)))
     measured = shares(results)
     proposed = _propose(router, measured) if propose else None
     if form == "json":

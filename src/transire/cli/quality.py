@@ -12,6 +12,7 @@ from transire.cli.session import emit, shown
 from transire.errors import RequestError
 
 if TYPE_CHECKING:
+    from transire.workbench.quality.outcomes import Outcomes
     from transire.workbench.quality.report import Report
 
 __all__ = ["app", "evaluate", "train", "train_tasks"]
@@ -39,6 +40,14 @@ Form = Annotated[Literal["text", "json"], typer.Option("--format", help="text or
 def train(
     data: Data,
     out: Annotated[Path, typer.Option(help="Where the model goes.")],
+    log: Annotated[
+        Path | None,
+        typer.Option(
+            "--from",
+            help="A data folder, whose log holds feedback: then DATA is lines `{decision_id, "
+            "prompt, domain?}`.",
+        ),
+    ] = None,
     weak: Weak = None,
     strong: Strong = None,
     form: Form = "text",
@@ -48,8 +57,10 @@ def train(
     from transire.workbench.quality.outcomes import read_outcomes
     from transire.workbench.quality.report import Ends, evaluate
 
-    rows = read_outcomes(data, least=_LEAST_FIT + _LEAST_TEST)
-    fitted = min(int(len(rows.features) * _SHARE), len(rows.features) - _LEAST_TEST)
+    least = _LEAST_FIT + _LEAST_TEST
+    rows = read_outcomes(data, least=least) if log is None else _joined(data, log, least)
+    count = len(rows.whole)
+    fitted = min(int(count * _SHARE), count - _LEAST_TEST)
     report = evaluate(rows, Ends(weak, strong), fitted=fitted, repeats=1, seed=_SEED)
     model = fit(rows, best_penalty(rows, _SEED))
     model = replace(model, facts={**model.facts, "held_out": report.to_json()})
@@ -120,6 +131,17 @@ def evaluate(
         raise RequestError(f"of {count} rows at most {count - _LEAST_TEST} can be fitted on")
     made = report.evaluate(rows, ends, fitted=fitted, repeats=repeats, seed=_SEED, done=_progress)
     _show(made, form, {})
+
+
+def _joined(prompts: Path, data: Path, least: int) -> "Outcomes":
+    import orjson
+
+    from transire.record.reading import ReadOnlyLog
+    from transire.workbench.quality.joined import joined_outcomes
+
+    with ReadOnlyLog(data) as log, log.reader.snapshot():
+        entries = (orjson.loads(leaf) for _, leaf in log.leaves())
+        return joined_outcomes(prompts, entries, least=least)
 
 
 def _progress(through: int) -> None:

@@ -12,6 +12,7 @@ from tests.unit.bundle.bundles import CATALOG, ROUTING, small_files
 from transire.errors import GovernanceUnavailable, RequestError
 from transire.workbench.evaluate.checks import Answered, broken
 from transire.workbench.evaluate.judge import judging_body, score_of
+from transire.workbench.evaluate.outcomes import outcome_lines
 from transire.workbench.evaluate.proposal import changed_files, changes
 from transire.workbench.evaluate.result import Outcome, Result, Share, read_results, shares
 from transire.workbench.evaluate.run import Runner, SpentError, pending
@@ -418,3 +419,38 @@ def test_what_is_not_declared_in_the_catalog_cannot_be_changed() -> None:
 
     with pytest.raises(RequestError, match="no file of the catalog"):
         changed_files(files(), [change._replace(deployment="elsewhere")])
+
+
+def test_a_case_that_every_deployment_was_judged_on_becomes_a_row_to_fit() -> None:
+    cases = [case(HELLO, id=name) for name in ("both", "one", "graded")]
+    cases.append(
+        case(
+            HELLO,
+            id="turns",
+            prompt=None,
+            task=None,
+            messages=[
+                {"role": "user", "content": "first"},
+                {"role": "assistant", "content": "no"},
+                {"role": "user", "content": [{"type": "text", "text": "then"}]},
+            ],
+        )
+    )
+    suite, results = SuiteDocument(cases=cases), list[Result]()
+    for one, a, b in zip(
+        cases,
+        (Outcome.PASSED, Outcome.PASSED, Outcome.FAILED, Outcome.FAILED),
+        (Outcome.FAILED, Outcome.DENIED, Outcome.PASSED, Outcome.PASSED),
+        strict=True,
+    ):
+        judge = 300 if one.id == "graded" else None
+        results.append(result_of(one.id, a, digest=one.digest, judge=judge))
+        results.append(result_of(one.id, b, digest=one.digest, deployment="b"))
+
+    rows = [json.loads(line) for line in outcome_lines(suite, ["a", "b"], results)]
+
+    assert rows == [
+        {"id": "both", "prompt": "how?", "task": "faq", "outcomes": {"a": 1.0, "b": 0.0}},
+        {"id": "graded", "prompt": "how?", "task": "faq", "outcomes": {"a": 0.3, "b": 1.0}},
+        {"id": "turns", "prompt": "then", "outcomes": {"a": 0.0, "b": 1.0}},
+    ]

@@ -56,6 +56,15 @@ class Result:
         """Asking again would say nothing new."""
         return self.outcome in _SETTLED
 
+    @property
+    def score(self) -> float | None:
+        """What it is worth, 0 to 1; None where it says nothing about quality."""
+        if self.outcome is Outcome.PASSED:
+            return 1.0 if self.judge is None else self.judge / 1_000
+        if self.outcome is not Outcome.FAILED:
+            return None
+        return 0.0 if self.judge is None else self.judge / 1_000
+
     def line(self) -> str:
         """The line, as `read_results` reads it."""
         return json.dumps(asdict(self), separators=(",", ":"))

@@ -106,6 +106,17 @@ class CaseDocument(_Model):
             orjson.dumps(self.model_dump(), option=orjson.OPT_SORT_KEYS)
         ).hexdigest()
 
+    @property
+    def text(self) -> str:
+        """What a predictor reads of it: the last user message."""
+        if self.prompt is not None:
+            return self.prompt
+        said = [m.get("content") for m in self.messages or () if m.get("role") == "user"]
+        last = said[-1] if said else ""
+        if isinstance(last, list):
+            return "\n".join(str(p.get("text", "")) for p in last if isinstance(p, dict))
+        return str(last or "")
+
     def body(self, deployment: str, *, is_tagged: bool = True) -> dict[str, Any]:
         """The request as an application would send it, pinned to one deployment."""
         messages = self.messages or [{"role": "user", "content": self.prompt}]

@@ -121,13 +121,13 @@ class _Space:
 
 
 def fit(rows: Outcomes, penalty: float) -> QualityModel:
-    """One ridge regression per model over the same features."""
+    """One ridge regression per model over the same features, each on the rows it has a score in."""
     space = _Space.of(rows)
-    weights = _solved(space.design(rows), rows.scores, penalty)
+    weights = _solved(space, rows, penalty)
     words, rest = weights[:, : len(space.buckets)], weights[:, len(space.buckets) :]
     return QualityModel(
         models=rows.models,
-        means=rows.scores.mean(axis=0).astype(np.float32),
+        means=np.nanmean(rows.scores, axis=0).astype(np.float32),
         buckets=space.buckets.astype(np.int32),
         words=words.astype(np.float32),
         trait_means=space.means.astype(np.float32),
@@ -167,16 +167,16 @@ def best_penalty(rows: Outcomes, seed: int) -> float:
     What is compared is each model's score against the mean of all models on the same prompt, so a
     penalty is not chosen for how well it tells hard prompts from easy ones.
     """
-    order = np.random.default_rng(seed).permutation(len(rows.features))[:_MOST_FOLDED]
+    order = np.random.default_rng(seed).permutation(rows.whole)[:_MOST_FOLDED]
     folds = np.array_split(order, _FOLDS)
     errors = np.zeros(len(PENALTIES))
     for fold in folds:
         kept = rows.rows(np.setdiff1d(order, fold))
         space = _Space.of(kept)
-        design, held = space.design(kept), space.design(rows.rows(fold))
+        held = space.design(rows.rows(fold))
         truth = _gains(rows.scores[fold])
         for at, penalty in enumerate(PENALTIES):
-            weights = _solved(design, kept.scores, penalty)
+            weights = _solved(space, kept, penalty)
             predicted = kept.scores.mean(axis=0) + np.stack([held.times(w) for w in weights], 1)
             errors[at] += float(((_gains(predicted) - truth) ** 2).sum())
     return PENALTIES[int(np.argmin(errors))]
@@ -186,9 +186,14 @@ def _gains(scores: Array) -> Array:
     return np.asarray(scores - scores.mean(axis=1, keepdims=True))
 
 
-def _solved(design: _Design, scores: Array, penalty: float) -> Array:
+def _solved(space: _Space, rows: Outcomes, penalty: float) -> Array:
     """Weights (model, column) that minimize squared error plus `penalty` times squared length."""
-    return np.stack([_ridge(design, column - column.mean(), penalty) for column in scores.T])
+    design, solved = space.design(rows), []
+    for column in rows.scores.T:
+        known = np.flatnonzero(np.isfinite(column))
+        own = design if len(known) == len(column) else space.design(rows.rows(known))
+        solved.append(_ridge(own, column[known] - column[known].mean(), penalty))
+    return np.stack(solved)
 
 
 def _ridge(design: _Design, target: Array, penalty: float) -> Array:

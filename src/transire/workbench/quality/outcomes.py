@@ -30,13 +30,18 @@ class Outcomes(NamedTuple):
         models: Names, sorted.
         features: One per row.
         chars: Length of each prompt.
-        scores: (row, model), 0 to 1.
+        scores: (row, model), 0 to 1; NaN where a model never answered (`joined` alone).
     """
 
     models: tuple[str, ...]
     features: tuple[Features, ...]
     chars: Scores
     scores: Scores
+
+    @property
+    def whole(self) -> NDArray[np.intp]:
+        """Rows in which every model has a score: only they say who gains."""
+        return np.flatnonzero(np.isfinite(self.scores).all(axis=1))
 
     def rows(self, index: NDArray[np.intp]) -> "Outcomes":
         """Some of the rows, in the order given."""

@@ -133,20 +133,25 @@ def evaluate(
 ) -> Report:
     """Fit on some rows drawn at random and test on all others, several times.
 
+    A row in which some model has no score teaches, and tests nothing.
+
     Args:
+        fitted: Of the rows with every score, so many are fitted on.
         done: Told how many repeats are through.
     """
     trials, names = list[_Trial](), list[str]()
-    weak, strong = ends.of(rows.models, rows.scores.mean(axis=0))
+    weak, strong = ends.of(rows.models, np.nanmean(rows.scores, axis=0))
+    whole = rows.whole
+    rest = np.setdiff1d(np.arange(len(rows.features)), whole)
     for repeat in range(repeats):
-        order = np.random.default_rng((seed, repeat)).permutation(len(rows.features))
-        taught = rows.rows(order[:fitted])
+        order = np.random.default_rng((seed, repeat)).permutation(whole)
+        taught = rows.rows(np.concatenate([order[:fitted], rest]))
         model = fit(taught, best_penalty(taught, seed))
         trials.append(_trial(model, rows.rows(order[fitted:]), weak, strong, seed + repeat))
         names.append(rows.models[int(np.argmax(model.means))])
         done(repeat + 1)
     best = max(sorted(set(names)), key=names.count)
-    return _report(trials, rows.models, (weak, strong), best, fitted, len(rows.features) - fitted)
+    return _report(trials, rows.models, (weak, strong), best, fitted, len(whole) - fitted)
 
 
 def judge(model: QualityModel, rows: Outcomes, ends: Ends, *, seed: int) -> Report:
