@@ -1,5 +1,6 @@
 """Documents become domain values. Pure; names are resolved before (`references`)."""
 
+from collections.abc import Mapping
 from typing import Final
 
 from transire.bundle.documents import (
@@ -9,6 +10,7 @@ from transire.bundle.documents import (
     CueDocument,
     DeploymentDocument,
     ModelFileDocument,
+    PriceDocument,
     RoutingDocument,
     TaxonomyDocument,
 )
@@ -101,7 +103,9 @@ def to_catalog(c: CatalogDocument) -> Catalog:
             ModelId(name): Model(id=ModelId(name), family=ModelId(item.family))
             for name, item in c.models.items()
         },
-        deployments={DeploymentId(n): _deployment(n, d) for n, d in c.deployments.items()},
+        deployments={
+            DeploymentId(n): _deployment(n, d, c.price_list) for n, d in c.deployments.items()
+        },
         tenants={
             TenantId(name): Tenant(
                 id=TenantId(name),
@@ -179,7 +183,9 @@ def _budget(name: str, b: BudgetDocument) -> Budget:
     )
 
 
-def _deployment(name: str, d: DeploymentDocument) -> Deployment:
+def _deployment(
+    name: str, d: DeploymentDocument, listed: Mapping[str, PriceDocument]
+) -> Deployment:
     return Deployment(
         id=DeploymentId(name),
         provider=ProviderId(d.provider),
@@ -198,7 +204,8 @@ def _deployment(name: str, d: DeploymentDocument) -> Deployment:
         context_tokens=d.context_tokens,
         max_output_tokens=d.max_output_tokens,
         quality_permille=dict(d.quality_permille),
-        price=Price(**d.price.model_dump()) if d.price else None,
+        price=_price(d, listed),
+        listed_as=d.listed_as,
         latency_ms=d.latency_ms,
         concurrency=d.concurrency,
         quota_group=d.quota_group or name,
@@ -212,6 +219,18 @@ def _binding(a: ApplicationDocument) -> Binding | None:
     if a.prompt is None and not a.prompts:
         return None
     return Binding(default=a.prompt, tasks=dict(a.prompts))
+
+
+def _price(d: DeploymentDocument, listed: Mapping[str, PriceDocument]) -> Price | None:
+    """What was agreed goes before what the catalog says, and that before a list (ADR 24)."""
+    for origin, price in (
+        ("contract", d.contract_price),
+        ("catalog", d.price),
+        ("list", listed.get(d.listed_as or "")),
+    ):
+        if price is not None:
+            return Price(origin=origin, **price.model_dump())
+    return None
 
 
 def to_routing(document: RoutingDocument) -> RoutingRules:

@@ -140,6 +140,12 @@ class ModelDocument(_Model):
     family: Id
 
 
+ListedName = Annotated[
+    str, StringConstraints(pattern=r"^[^/\s\x00-\x1f]{1,64}/[^\s\x00-\x1f]{1,128}$")
+]
+"""`provider/model` of a price list."""
+
+
 class PriceDocument(_Model):
     """Micro-USD per million tokens, where it comes from, and when it was read."""
 
@@ -168,7 +174,9 @@ class DeploymentDocument(_Model):
     context_tokens: Annotated[int, Field(ge=256)]
     max_output_tokens: Annotated[int, Field(ge=1)] = 4_096
     quality_permille: dict[Id, Permille]
+    contract_price: PriceDocument | None = None
     price: PriceDocument | None = None
+    listed_as: ListedName | None = None
     latency_ms: Annotated[int, Field(ge=1)] = 1_000
     concurrency: Annotated[int, Field(ge=1)] = 16
     quota_group: Id | None = None
@@ -265,6 +273,7 @@ class CatalogDocument(_Model):
     queues: dict[Id, QueueDocument] = {}
     acceptances: dict[Id, AcceptanceDocument] = {}
     budgets: dict[Id, BudgetDocument] = {}
+    price_list: dict[ListedName, PriceDocument] = {}
     aliases: dict[Id, Annotated[list[Id], Field(min_length=1)]] = {}
 
 

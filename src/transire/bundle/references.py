@@ -105,6 +105,9 @@ class References:
             )
         for name, deployment in merged.deployments.items():
             self._deployment(name, deployment, merged)
+        for name, listed in merged.price_list.items():
+            if not _is_date(listed.as_of):
+                self._report(("price_list", name), "`as_of` is not a date of the calendar")
         for name, tenant in merged.tenants.items():
             self._tenant(name, tenant, merged)
         for name, application in merged.applications.items():
@@ -174,8 +177,9 @@ class References:
         self._refer((*path, "subprocessors"), d.subprocessors, words.jurisdictions, "jurisdiction")
         if "default" not in d.quality_permille:
             self._report((*path, "quality_permille"), "needs a `default`, for tasks not listed")
-        if d.price is not None and not _is_date(d.price.as_of):
-            self._report((*path, "price"), "`as_of` is not a date of the calendar")
+        for key, price in (("contract_price", d.contract_price), ("price", d.price)):
+            if price is not None and not _is_date(price.as_of):
+                self._report((*path, key), "`as_of` is not a date of the calendar")
 
     def _tenant(self, name: str, tenant: TenantDocument, c: CatalogDocument) -> None:
         path, words = ("tenants", name), self.vocabulary

@@ -20,6 +20,7 @@ from transire.cli import (
     login,
     mode,
     people,
+    prices,
     prompts,
     quality,
     report,
@@ -53,6 +54,7 @@ app.add_typer(review.app, name="review")
 app.add_typer(decision.app, name="decision")
 app.add_typer(audit.app, name="audit")
 app.add_typer(detect.app, name="detect")
+app.add_typer(prices.app, name="prices")
 app.add_typer(prompts.app, name="prompts")
 app.add_typer(quality.app, name="quality")
 app.add_typer(report.app, name="report")

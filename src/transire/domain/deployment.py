@@ -73,12 +73,14 @@ class Price:
     Attributes:
         source: Where the number comes from (contract id, price page).
         as_of: ISO date on which it was read.
+        origin: `contract`, `catalog` or `list`, whichever came first in this order.
     """
 
     input_micro_usd_per_mtok: int
     output_micro_usd_per_mtok: int
     source: str
     as_of: str
+    origin: str = "catalog"
 
     def cost_micro_usd(self, tokens_in: int, tokens_out: int) -> int:
         """The price of one answer, rounded up to a whole micro-USD."""
@@ -105,6 +107,7 @@ class Deployment:
             asked of them within a minute.
         requests_per_minute, tokens_per_minute: What this router may ask of the quota group; None
             is no limit of ours.
+        listed_as: `provider/model` in the catalog's price list, or None.
     """
 
     id: DeploymentId
@@ -131,6 +134,7 @@ class Deployment:
     state: DeploymentState = DeploymentState.ACTIVE
     requests_per_minute: int | None = None
     tokens_per_minute: int | None = None
+    listed_as: str | None = None
 
     @property
     def is_metered(self) -> bool:
