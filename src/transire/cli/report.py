@@ -23,7 +23,7 @@ from transire.workbench.report.svg import report_svg
 from transire.workbench.report.text import pins_text, report_text
 from transire.workbench.report.trace import Window
 
-__all__ = ["app", "pins", "traffic"]
+__all__ = ["app", "entries_of", "pins", "traffic"]
 
 
 app = typer.Typer(
@@ -53,7 +53,7 @@ def traffic(
     """Decisions, answers, times and cost per task and per deployment, from the log itself."""
     window = _window(since, until, tenant, application)
     with opened(data) as log, log.reader.snapshot():
-        report = summarize(_entries(log), window, lambda digest: _blob(log, digest, list))
+        report = summarize(entries_of(log), window, lambda digest: _blob(log, digest, list))
     if svg is not None:
         svg.write_text(report_svg(report), encoding="utf-8")
     if form == "json":
@@ -83,7 +83,7 @@ def pins(
     window = _window(since, until, tenant, application)
     with opened(data) as log, log.reader.snapshot():
         found = find_pins(
-            _entries(log),
+            entries_of(log),
             window,
             lambda digest: _blob(log, digest, dict),
             least=least,
@@ -95,7 +95,12 @@ def pins(
         print(pins_text(found))
 
 
-def _entries(log: ReadOnlyLog) -> Iterator[Mapping[str, Any]]:
+def entries_of(log: ReadOnlyLog) -> Iterator[Mapping[str, Any]]:
+    """Every entry, in the log's order.
+
+    Raises:
+        IntegrityError: one is no entry.
+    """
     for index, leaf in log.leaves():
         entry = orjson.loads(leaf)
         if not isinstance(entry, dict):

@@ -1,6 +1,7 @@
 """`transire simulate` as an operator runs it."""
 
 import json
+from pathlib import Path
 
 from typer.testing import CliRunner
 
@@ -18,13 +19,14 @@ def test_every_scenario_is_run_under_every_chooser() -> None:
 
     rows = json.loads(told)["rows"]
     assert code == 0
-    assert len(rows) == 5 * 4
+    assert len(rows) == 6 * 4
     assert {row["scenario"] for row in rows} == {
         "steady",
         "brown_out",
         "hang",
         "fast_fail",
         "quota",
+        "price",
     }
     assert all(row["requests"] > 0 for row in rows)
 
@@ -42,3 +44,18 @@ def test_a_folder_that_is_none_is_named() -> None:
     assert code != 0
     assert told == ""
     assert "no-such-folder" in error
+
+
+def test_plots_are_written_beside_the_numbers(tmp_path: Path) -> None:
+    code, _, _ = run("--svg", str(tmp_path / "runs.svg"))
+
+    assert code == 0
+    assert "brown_out: missed" in (tmp_path / "runs.svg").read_text()
+
+
+def test_a_recorded_day_needs_to_be_told_whose_deployments_are_tried(tmp_path: Path) -> None:
+    code, told, error = run("--log", str(tmp_path))
+
+    assert code != 0
+    assert told == ""
+    assert "--policies" in error

@@ -2,16 +2,18 @@
 
 from dataclasses import replace
 from random import Random
+from xml.etree.ElementTree import fromstring
 
 import pytest
 from tests.unit.score.fleets import deployment
 
 from transire.domain.deployment import DeploymentState
 from transire.errors import RequestError
-from transire.workbench.simulate.choosers import CHOOSERS
+from transire.workbench.simulate.choosers import CHOOSERS, Asked
 from transire.workbench.simulate.fleet import Incident, Reply, Served, Server
 from transire.workbench.simulate.run import Result, Scenario, simulate
 from transire.workbench.simulate.scenarios import FLEET, fleet_of, scenarios
+from transire.workbench.simulate.svg import runs_svg
 
 ONE = Served(name="one", mean_s=1.0, slots=2, cost_micro_usd=10, slow_share=0.0)
 
@@ -129,3 +131,55 @@ def test_in_steady_traffic_the_scorer_costs_a_tenth_less_than_power_of_two_choic
     own, rival = simulate(steady, "transire", 1), simulate(steady, "p2c_ewma", 1)
 
     assert own.cost_per_request <= 0.9 * rival.cost_per_request
+
+
+@pytest.mark.slow
+def test_every_other_deployment_alone_would_drown_in_the_gates_traffic() -> None:
+    """Below one deployment's capacity herding looks best; the gates are held well above it."""
+    (steady, *_) = scenarios(FLEET, seconds=400, per_s=None)
+
+    assert steady.per_s > 2 * max(served.capacity_per_s for served in FLEET)
+
+
+def test_a_price_that_rises_at_noon_moves_traffic_away() -> None:
+    *_, price = scenarios(FLEET, seconds=120, per_s=10)
+    (steady, *_) = scenarios(FLEET, seconds=120, per_s=10)
+    risen, before = simulate(price, "transire", 1), simulate(steady, "transire", 1)
+
+    (rise,) = price.incidents
+    assert risen.asked[rise.name] < 0.6 * before.asked[rise.name]
+    assert risen.requests == before.requests
+
+
+def test_a_rise_is_paid_by_whoever_does_not_look_at_prices() -> None:
+    *_, price = scenarios(FLEET, seconds=120, per_s=20)
+    own, blind = simulate(price, "transire", 1), simulate(price, "least_outstanding", 1)
+
+    assert own.cost_per_request < 0.9 * blind.cost_per_request
+
+
+def test_long_answers_take_longer_and_cost_more() -> None:
+    short = Scenario(
+        name="x", fleet=FLEET, per_s=1, arrivals=tuple(Asked(at_s=float(i)) for i in range(60))
+    )
+    long = replace(short, arrivals=tuple(Asked(at_s=float(i), tokens_out=3_000) for i in range(60)))
+    brief, lengthy = simulate(short, "transire", 1), simulate(long, "transire", 1)
+
+    assert brief.requests == lengthy.requests == 60
+    assert sum(lengthy.latencies_s) > 2 * sum(brief.latencies_s)
+    assert lengthy.cost_micro_usd > 2 * brief.cost_micro_usd
+
+
+def test_plots_say_every_number_in_words() -> None:
+    row = {
+        "scenario": "steady",
+        "chooser": "transire",
+        "missed_pct": 1.5,
+        "cost_micro_usd": 664.0,
+        "shares": {"a<b": 0.25},
+    }
+    drawn = runs_svg([row, {**row, "chooser": "random"}])
+
+    assert fromstring(drawn).tag.endswith("svg")
+    assert "transire 1.50 %" in drawn
+    assert "a&lt;b 25.0%" in drawn

@@ -5,8 +5,10 @@ the rivals differ in the pick alone, so that breakers and quotas favour nobody.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from random import Random
+from types import MappingProxyType
 from typing import Final, NamedTuple, Protocol, TypeAlias
 
 from transire.domain.authorization import Effect, Form, Pair, Verdict
@@ -18,9 +20,19 @@ from transire.score.latency import blend
 from transire.score.rank import Contender, Preference, rank
 from transire.workbench.simulate.fleet import Served
 
-__all__ = ["CHOOSERS", "Chooser", "Load", "Own", "VirtualClock", "declared"]
+__all__ = [
+    "CHOOSERS",
+    "USUAL_TOKENS",
+    "Asked",
+    "Chooser",
+    "Load",
+    "Own",
+    "VirtualClock",
+    "declared",
+]
 
-_TOKENS: Final = 1_000
+USUAL_TOKENS: Final = 1_000
+"""Tokens of the answer that a catalog's latency and a call's cost are of."""
 
 
 class VirtualClock:
@@ -43,15 +55,37 @@ class Chooser(Protocol):
 
     health: FleetHealth
 
-    def pick(self, seed: int, tried: frozenset[str]) -> str | None:
+    def pick(self, seed: int, tried: frozenset[str], asked: "Asked") -> str | None:
         """The deployment to ask, or None where none may be asked."""
+
+    def repriced(self, name: str, cost_micro_usd: int) -> None:
+        """The catalog says from now on that a call costs this."""
 
 
 class Load(NamedTuple):
-    """What a chooser is configured with: the latency target, and how many replicas there are."""
+    """What a chooser is configured with: the latency target, and how many replicas there are.
+
+    Attributes:
+        targets_ms: Task → its own target, where it has one.
+    """
 
     target_ms: int
     replicas: int
+    targets_ms: Mapping[str, int] = MappingProxyType({})
+
+
+class Asked(NamedTuple):
+    """One request: when it comes, how long prompt and answer are, and what it is about."""
+
+    at_s: float = 0.0
+    tokens_in: int = 0
+    tokens_out: int = USUAL_TOKENS
+    task: str = "default"
+
+    @property
+    def size(self) -> float:
+        """How long its answer is, as a multiple of the usual."""
+        return max(self.tokens_out, 1) / USUAL_TOKENS
 
 
 def declared(served: Served, replicas: int) -> Deployment:
@@ -72,17 +106,21 @@ def declared(served: Served, replicas: int) -> Deployment:
         subprocessors=frozenset(),
         capabilities=frozenset(),
         context_tokens=1_000_000,
-        max_output_tokens=_TOKENS,
+        max_output_tokens=USUAL_TOKENS,
         quality_permille={"default": 700},
-        price=Price(
-            input_micro_usd_per_mtok=0,
-            output_micro_usd_per_mtok=served.cost_micro_usd * 1_000_000 // _TOKENS,
-            source="simulation",
-            as_of="2026-01-01",
-        ),
+        price=_price(served.cost_micro_usd),
         latency_ms=round(served.mean_s * 1_000),
         concurrency=max(1, round(served.slots / replicas)),
         quota_group=served.name,
+    )
+
+
+def _price(cost_micro_usd: int) -> Price:
+    return Price(
+        input_micro_usd_per_mtok=0,
+        output_micro_usd_per_mtok=cost_micro_usd * 1_000_000 // USUAL_TOKENS,
+        source="simulation",
+        as_of="2026-01-01",
     )
 
 
@@ -91,31 +129,37 @@ class Own:
 
     def __init__(self, fleet: Sequence[Served], clock: VirtualClock, load: "Load") -> None:
         self.health = FleetHealth(clock)
-        self._deployments = [declared(served, load.replicas) for served in fleet]
-        self._declared = {d.id: d for d in self._deployments}
+        self._declared = {d.id: d for d in (declared(s, load.replicas) for s in fleet)}
         self._verdicts = {
             d.id: Verdict(pair=Pair(deployment=d.id, form=Form.RAW), effect=Effect.PERMIT)
-            for d in self._deployments
+            for d in self._declared.values()
         }
-        self._target_ms = load.target_ms
+        self._load = load
 
-    def pick(self, seed: int, tried: frozenset[str]) -> str | None:
+    def pick(self, seed: int, tried: frozenset[str], asked: "Asked") -> str | None:
         """See `Chooser`."""
         now = self.health.monotonic()
         contenders = [
             Contender(self._verdicts[d.id], d, self.health.seen(d.id, now, seed))
-            for d in self._deployments
+            for d in self._declared.values()
             if d.id not in tried
         ]
-        preference = Preference(target_ms=self._target_ms, near_tie_permille=50, seed=seed)
-        ranking = rank(_QUESTION, contenders, preference, "")
+        target_ms = self._load.targets_ms.get(asked.task, self._load.target_ms)
+        preference = Preference(target_ms=target_ms, near_tie_permille=50, seed=seed)
+        question = replace(_QUESTION, input_tokens=asked.tokens_in, input_bound=asked.tokens_in)
+        ranking = rank(question if asked.tokens_in else _QUESTION, contenders, preference, "")
         if not ranking.candidates:
             return None
         for candidate in ranking.candidates:
             best = candidate.pair.deployment
-            if self.health.claim(self._declared[best], seed, _TOKENS) is None:
+            if self.health.claim(self._declared[best], seed, USUAL_TOKENS) is None:
                 return best
         return None
+
+    def repriced(self, name: str, cost_micro_usd: int) -> None:
+        """See `Chooser`."""
+        known = self._declared[DeploymentId(name)]
+        self._declared[known.id] = replace(known, price=_price(cost_micro_usd))
 
 
 _QUESTION: Final = Question(
@@ -123,7 +167,7 @@ _QUESTION: Final = Question(
     input_tokens=0,
     input_bound=0,
     output_bound=None,
-    expected_output=_TOKENS,
+    expected_output=USUAL_TOKENS,
     choices=1,
     task="default",
     max_cost_micro_usd=None,
@@ -146,8 +190,9 @@ class _Rival:
         self._measure = measure
         self._drawn = drawn
 
-    def pick(self, seed: int, tried: frozenset[str]) -> str | None:
-        """See `Chooser`."""
+    def pick(self, seed: int, tried: frozenset[str], asked: "Asked") -> str | None:
+        """See `Chooser`; what is asked for moves none of these."""
+        del asked
         now, random = self.health.monotonic(), Random(seed)  # noqa: S311 - a simulation
         usable = []
         for name in self.served:
@@ -160,6 +205,9 @@ class _Rival:
         best = min(usable[: self._drawn], key=lambda name: self._measure(self, name))
         self.health.claim(self._declared[best], seed, 0)
         return best
+
+    def repriced(self, name: str, cost_micro_usd: int) -> None:
+        """See `Chooser`: none of these knows a price."""
 
     def in_flight(self, name: str) -> int:
         """Calls of this replica on the wire."""

@@ -32,6 +32,7 @@ class Served:
         cost_micro_usd: What one call costs.
         slow_share: Calls that take `_SLOW_FACTOR` times as long.
         per_s: Calls a second beyond which it answers 429; None for no quota.
+        failing: Share of calls that fail at once, at any time.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Served:
     cost_micro_usd: int
     slow_share: float = 0.02
     per_s: int | None = None
+    failing: float = 0.0
 
     @property
     def capacity_per_s(self) -> float:
@@ -54,7 +56,8 @@ class Incident:
 
     Attributes:
         kind: `brown_out` (served `factor` times as slowly), `hang` (nothing comes back),
-            `fast_fail` (an error at once).
+            `fast_fail` (an error at once), `price` (a call costs `factor` times as much, and the
+            catalog says so).
     """
 
     name: str
@@ -83,17 +86,28 @@ class Server:
         self._recent: deque[float] = deque()
         self._location = math.log(served.mean_s) - _SPREAD**2 / 2
 
-    def reply(self, now: float, timeout_s: float) -> Reply:
-        """Take a call at `now`; the caller gives up after `timeout_s`."""
+    def cost_micro_usd(self, now: float) -> int:
+        """What a call of the usual size that begins at `now` costs."""
+        for incident in self._incidents:
+            if incident.kind == "price" and incident.start_s <= now < incident.end_s:
+                return round(self.served.cost_micro_usd * incident.factor)
+        return self.served.cost_micro_usd
+
+    def reply(self, now: float, timeout_s: float, size: float = 1.0) -> Reply:
+        """Take a call at `now`; the caller gives up after `timeout_s`.
+
+        Args:
+            size: How long its answer is, as a multiple of the usual.
+        """
         if self._is_over_quota(now):
             return Reply(now + _REFUSAL_S, "status_429", _RETRY_AFTER_S)
         kinds = {i.kind: i for i in self._incidents if i.start_s <= now < i.end_s}
-        if "fast_fail" in kinds:
+        if "fast_fail" in kinds or self._random.random() < self.served.failing:
             return Reply(now + _FAST_FAILURE_S, "status_5xx")
         if "hang" in kinds:
             return Reply(now + timeout_s, "timeout")
         brown_out = kinds.get("brown_out")
-        took = self._service_s() * (brown_out.factor if brown_out else 1.0)
+        took = self._service_s() * size * (brown_out.factor if brown_out else 1.0)
         end = max(now, self._free_at[0]) + took
         # The slot is taken until the work is done: an upstream does not notice who gave up.
         heapq.heapreplace(self._free_at, end)

@@ -3,19 +3,21 @@
 import heapq
 import math
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from random import Random
 from typing import Final
 
 from transire.domain.ids import DeploymentId
-from transire.workbench.simulate.choosers import CHOOSERS, Chooser, Load, VirtualClock
+from transire.workbench.simulate.choosers import CHOOSERS, Asked, Chooser, Load, VirtualClock
 from transire.workbench.simulate.fleet import Incident, Served, Server
 
 __all__ = ["Result", "Scenario", "simulate"]
 
 _ATTEMPTS: Final = 2
 _TIMEOUT_S: Final = 30.0
+_USUAL: Final = Asked()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +30,8 @@ class Scenario:
         slo_s: What a request may take in all, attempts and waits included.
         target_ms: The scorer's latency target.
         replicas: Routers that share nothing.
+        arrivals: Of a recorded day, in order; then `per_s` and `seconds` count for nothing.
+        targets_ms: Task → latency target, where it has one of its own.
     """
 
     name: str
@@ -38,6 +42,8 @@ class Scenario:
     slo_s: float = 6.0
     target_ms: int = 3_500
     replicas: int = 3
+    arrivals: tuple[Asked, ...] = ()
+    targets_ms: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -99,7 +105,11 @@ class _Run:
         }
         made = CHOOSERS[chooser]
         self._replicas = [
-            made(scenario.fleet, self._clock, Load(scenario.target_ms, scenario.replicas))
+            made(
+                scenario.fleet,
+                self._clock,
+                Load(scenario.target_ms, scenario.replicas, scenario.targets_ms),
+            )
             for _ in range(scenario.replicas)
         ]
         self._events: list[tuple[float, int, Callable[[], None]]] = []
@@ -108,6 +118,10 @@ class _Run:
 
     def through(self) -> Result:
         """All arrivals, and everything that follows from them."""
+        for incident in self._scenario.incidents:
+            if incident.kind == "price":
+                self._at(incident.start_s, partial(self._reprice, incident.name))
+                self._at(incident.end_s, partial(self._reprice, incident.name))
         self._arrive_later(0.0)
         while self._events:
             self._clock.at_s, _, event = heapq.heappop(self._events)
@@ -118,26 +132,41 @@ class _Run:
         self._count += 1
         heapq.heappush(self._events, (moment, self._count, event))
 
+    def _reprice(self, name: str) -> None:
+        """A bundle with another price was activated, everywhere at once."""
+        cost = self._servers[name].cost_micro_usd(self._clock.at_s)
+        for replica in self._replicas:
+            replica.repriced(name, cost)
+
     def _arrive_later(self, now: float) -> None:
+        if self._scenario.arrivals:
+            at = self._result.requests
+            if at < len(self._scenario.arrivals):
+                asked = self._scenario.arrivals[at]
+                self._at(max(now, asked.at_s), partial(self._arrive, asked))
+            return
         moment = now + self._random.expovariate(self._scenario.per_s)
         if moment < self._scenario.seconds:
-            self._at(moment, self._arrive)
+            self._at(moment, partial(self._arrive, _USUAL))
 
-    def _arrive(self) -> None:
+    def _arrive(self, asked: Asked) -> None:
         now = self._clock.at_s
-        self._arrive_later(now)
         self._result.requests += 1
+        self._arrive_later(now)
         replica = self._replicas[self._random.randrange(len(self._replicas))]
-        self._attempt(replica, now, self._random.getrandbits(48), frozenset())
+        self._attempt(replica, now, self._random.getrandbits(48), frozenset(), asked)
 
-    def _attempt(self, replica: Chooser, began: float, seed: int, tried: frozenset[str]) -> None:
-        name = replica.pick(seed, tried)
+    def _attempt(
+        self, replica: Chooser, began: float, seed: int, tried: frozenset[str], asked: Asked
+    ) -> None:
+        name = replica.pick(seed, tried, asked)
         if name is None or len(tried) >= _ATTEMPTS:
             self._result.missed += 1
             return
         now = self._clock.at_s
         replica.health.started(DeploymentId(name))
-        reply = self._servers[name].reply(now, _TIMEOUT_S)
+        reply = self._servers[name].reply(now, _TIMEOUT_S, asked.size)
+        cost = self._servers[name].cost_micro_usd(now) * asked.size
         self._result.attempts += 1
         self._result.asked[name] += 1
 
@@ -147,16 +176,18 @@ class _Run:
                 failure=reply.failure,
                 latency_ms=round((reply.at_s - now) * 1_000),
                 retry_after_s=reply.retry_after_s,
+                tokens_in=asked.tokens_in,
+                tokens_out=asked.tokens_out,
             )
             if reply.failure:
-                self._attempt(replica, began, seed, tried | {name})
+                self._attempt(replica, began, seed, tried | {name}, asked)
             else:
-                self._answered(name, reply.at_s - began)
+                self._answered(round(cost), reply.at_s - began)
 
         self._at(reply.at_s, end)
 
-    def _answered(self, name: str, took_s: float) -> None:
+    def _answered(self, cost_micro_usd: int, took_s: float) -> None:
         result = self._result
         result.latencies_s.append(took_s)
-        result.cost_micro_usd += self._servers[name].served.cost_micro_usd
+        result.cost_micro_usd += cost_micro_usd
         result.missed += took_s > self._scenario.slo_s

@@ -26,12 +26,14 @@ UTILISATION: Final = 0.66
 _QUOTA_UTILISATION: Final = 0.6
 _QUOTA_PER_S: Final = 5
 _TROUBLE: Final = ("brown_out", "hang", "fast_fail")
+_RISE: Final = 5.0
+"""How many times as much the cheapest costs from the first third on."""
 _FROM, _UNTIL = 1 / 3, 1 / 2
 """When trouble comes and goes, as shares of the run."""
 
 
 def scenarios(fleet: Sequence[Served], *, seconds: float, per_s: float | None) -> list[Scenario]:
-    """Steady; each trouble at the largest deployment; quotas on every third one.
+    """Steady; each trouble at the largest deployment; quotas on every third; the cheapest dearer.
 
     Args:
         per_s: Arrivals a second; None takes `UTILISATION` of the capacity.
@@ -54,7 +56,9 @@ def scenarios(fleet: Sequence[Served], *, seconds: float, per_s: float | None) -
     )
     left = sum(served.capacity_per_s for served in limited)
     quota = replace(steady, name="quota", fleet=limited, per_s=rate / capacity * left)
-    return [steady, *troubled, quota]
+    cheapest = min(fleet, key=lambda served: served.cost_micro_usd).name
+    rise = Incident(cheapest, "price", seconds * _FROM, seconds, factor=_RISE)
+    return [steady, *troubled, quota, replace(steady, name="price", incidents=(rise,))]
 
 
 def fleet_of(deployments: Iterable[Deployment], output_tokens: int) -> list[Served]:
