@@ -145,6 +145,7 @@ class Kept:
 
     def __init__(self, history: History) -> None:
         self._history = history
+        self.disclosed: frozenset[str] = frozenset()
 
     async def authorizer(self, digest: str) -> CedarAuthorizer:
         return CedarAuthorizer(next(c for c in self._history.compiled if c.digest == digest))
@@ -152,6 +153,9 @@ class Kept:
     async def facts(self, entry: Mapping[str, Any]) -> dict[str, Any]:
         found: dict[str, Any] = orjson.loads(self._history.log.blobs[entry["facts"]])
         return found
+
+    async def keeps(self, entry: Mapping[str, Any]) -> bool:
+        return frozenset(entry.get("sd", ())) <= self.disclosed
 
     async def quarantine(self, version: int) -> Quarantine:
         return self._history.quarantines[version]
@@ -315,3 +319,15 @@ def test_an_attempt_without_facts_is_not_replayable_and_neither_is_what_follows(
 
     assert [a["replayable"] for a in told["attempts"]] == [False] * (BUDGET - 1)
     assert (told["replayable"], told["agrees"]) == (False, True)
+
+
+def test_an_entry_whose_disclosure_was_erased_is_not_replayable_and_one_that_keeps_it_is() -> None:
+    path, entries = lived(MOVING, [[], []])
+    entries[1]["sd"] = ["a field's digest"]
+    archive = Kept(path)
+    erased = asyncio.run(replay(entries, archive))
+    archive.disclosed = frozenset(entries[1]["sd"])
+    kept = asyncio.run(replay(entries, archive))
+
+    assert (erased["replayable"], kept["replayable"]) == (False, True)
+    assert [one["replayable"] for one in erased["attempts"]] == [False] * (BUDGET - 1)

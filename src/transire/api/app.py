@@ -13,7 +13,7 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from transire import __version__
-from transire.api.audit import add_audit, add_decisions
+from transire.api.audit import add_audit, add_decisions, add_erasures
 from transire.api.budgets import add_budgets
 from transire.api.chat import ChatEndpoint
 from transire.api.decisions import AdviceEndpoint
@@ -129,6 +129,7 @@ def _build_rest(installation: Installation) -> FastAPI:
         add_quarantine,
         add_reviews,
         add_audit,
+        add_erasures,
         add_decisions,
     ):
         add(router, installation)

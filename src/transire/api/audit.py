@@ -3,14 +3,25 @@
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
+from pydantic import Field
 
 from transire.api.decisions import Decisions, person_or_application
-from transire.api.intake import person_of
+from transire.api.intake import StrictBody, person_of
 from transire.bootstrap import Installation
 from transire.domain.log import KINDS, Item
 from transire.errors import RequestError
+from transire.record.erasing import erase
 
-__all__ = ["add_audit", "add_decisions"]
+__all__ = ["ErasureBody", "add_audit", "add_decisions", "add_erasures"]
+
+
+class ErasureBody(StrictBody):
+    """Decisions whose personal fields go, and why; the reason is itself such a field."""
+
+    decisions: list[Annotated[str, Field(pattern="^dec_[0-9A-Za-z]{26}$")]] = Field(
+        min_length=1, max_length=100
+    )
+    reason: str = Field(min_length=1, max_length=500, pattern=r"\S")
 
 
 def add_audit(router: APIRouter, it: Installation) -> None:
@@ -49,6 +60,24 @@ def add_audit(router: APIRouter, it: Installation) -> None:
     async def keys() -> dict[str, Any]:
         """The log's verifier key (c2sp.org/signed-note)."""
         return {"keys": [it.log.public_key]}
+
+
+def add_erasures(router: APIRouter, it: Installation) -> None:
+    """What is personal about decisions goes; the decisions stay."""
+
+    @router.post("/v1/audit/erasures", tags=["audit"])
+    async def erasures(body: ErasureBody, request: Request) -> dict[str, Any]:
+        """Delete what people wrote about these decisions; entries and their proofs stay."""
+        principal = person_of(it, request)
+        by = it.acts.require(principal, "erase", {"type": "AuditLog", "id": principal.tenant})
+        done = await erase(
+            it.log, body.decisions, tenant=principal.tenant, by=by, reason=body.reason
+        )
+        return {
+            "decisions": sorted(set(body.decisions)),
+            "erased": done.fields,
+            "index": done.index,
+        }
 
 
 def add_decisions(router: APIRouter, it: Installation) -> None:

@@ -28,6 +28,7 @@ from transire.domain.ids import (
 )
 from transire.domain.request import Assertions
 from transire.errors import NotFoundError
+from transire.record.erasing import is_kept
 from transire.score.replay import agrees, is_whole, ranking_from_record
 
 __all__ = ["Archive", "LogArchive", "replay"]
@@ -49,6 +50,9 @@ class Archive(Protocol):
         Raises:
             NotFoundError: they are named and not there.
         """
+
+    async def keeps(self, entry: Mapping[str, Any]) -> bool:
+        """Whether nothing that an entry disclosed was erased."""
 
     async def quarantine(self, version: int) -> Quarantine:
         """What was blocked at a version.
@@ -90,6 +94,10 @@ class LogArchive:
         found: dict[str, Any] = orjson.loads(blob)
         return found
 
+    async def keeps(self, entry: Mapping[str, Any]) -> bool:
+        """See `Archive`."""
+        return await is_kept(self._installation.log, entry)
+
     async def quarantine(self, version: int) -> Quarantine:
         """See `Archive`."""
         current = self._installation.governed.quarantine
@@ -111,7 +119,8 @@ async def replay(entries: Sequence[Mapping[str, Any]], archive: Archive) -> dict
     attempts = [entry for entry in entries if entry["kind"] == "attempt"]
     stood: Authorization | None = None
     for entry in (head, *attempts):
-        if not _is_replayable(head, entry) or (told and stood is None):
+        is_there = _is_replayable(head, entry) and await archive.keeps(entry)
+        if not is_there or (told and stood is None):
             stood = None
             told.append({**_named(entry), "replayable": False})
             continue

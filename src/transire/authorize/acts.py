@@ -17,7 +17,7 @@ from transire.bundle.entities import datetime_value, uid
 
 __all__ = ["may_act"]
 
-_MODELESS: Final = frozenset({"read_audit", "explain"})
+_MODELESS: Final = frozenset({"read_audit", "erase", "explain"})
 """Actions whose context in the schema does not hold `solo`."""
 
 

@@ -90,7 +90,8 @@ action "mint_key", "revoke_key"
   appliesTo { principal: [User], resource: [Application], context: GovernContext };
 action "invite", "revoke_credential"
   appliesTo { principal: [User], resource: [User], context: GovernContext };
-action "read_audit" appliesTo { principal: [User], resource: [AuditLog], context: ActContext };
+action "read_audit", "erase"
+  appliesTo { principal: [User], resource: [AuditLog], context: ActContext };
 action "explain"
   appliesTo { principal: [User, Application], resource: [AuditLog], context: ActContext };
 """

@@ -26,6 +26,9 @@ _DRAWN: Final = 100
 _MAX_PARTIES: Final = 40
 """People, tenants and applications asked about, each; rules speak of roles, not of the 41st."""
 
+_OF_LOG: Final = ("read_audit", "erase", "explain")
+"""What people do to a tenant's log."""
+
 Axes = Mapping[str, Sequence[Any]]
 Actions = Mapping[bool, Sequence[str]]
 """Whether something is redacted → the actions that are then asked about."""
@@ -125,7 +128,7 @@ def act_questions(bundle: Bundle, now: datetime) -> Iterator[Question]:
                     context = {**plain, "solo": solo}
                     yield from _acts("User", person, actions, kind, name, context)
         for name in audits:
-            yield from _acts("User", person, ("read_audit", "explain"), "AuditLog", name, plain)
+            yield from _acts("User", person, _OF_LOG, "AuditLog", name, plain)
     for application in sorted(catalog.applications)[:_MAX_PARTIES]:
         for name in audits:
             yield from _acts("Application", application, ("explain",), "AuditLog", name, plain)

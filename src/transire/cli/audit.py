@@ -1,4 +1,4 @@
-"""`transire audit …`: reads the files themselves; needs neither server nor credential."""
+"""`transire audit …`: reads the files themselves, with neither server nor credential; erases."""
 
 import json
 import re
@@ -10,13 +10,14 @@ from typing import Annotated, Final
 import typer
 from sqlalchemy.exc import SQLAlchemyError
 
-from transire.cli.session import emit, shown
+from transire.cli.session import RemoteRouter, acting, emit, shown
 from transire.errors import IntegrityError, NotFoundError
 from transire.record.export import export_tiles
 from transire.record.reading import ReadOnlyLog
 
 __all__ = [
     "app",
+    "erase",
     "export",
     "opened",
     "show",
@@ -64,6 +65,17 @@ def show(
         raise NotFoundError("no such entry; it takes an index, or a decision id `dec_…`")
     with opened(data) as log:
         emit([{"index": index, **entry} for index, entry in log.find(which)])
+
+
+@app.command("erase")
+@acting
+def erase(
+    router: RemoteRouter,
+    decisions: Annotated[list[str], typer.Argument(help="Decision ids, `dec_…`.")],
+    reason: Annotated[str, typer.Option(help="Why; kept like what it erases.")],
+) -> None:
+    """Delete what reviewers wrote about decisions; takes a privacy officer, and a server."""
+    emit(router.call("POST", "/v1/audit/erasures", {"decisions": decisions, "reason": reason}))
 
 
 @app.command()

@@ -24,6 +24,7 @@ _USUALLY: Final[Mapping[str, str]] = {
     "lift_quarantine": "an operator, approver or privacy officer",
     "read_audit": "an auditor",
     "explain": "an auditor",
+    "erase": "a privacy officer",
 }
 
 

@@ -20,7 +20,7 @@ from transire.record.merkle import CompactRange, leaf_hash
 from transire.record.note import VerifierKey, open_note
 from transire.record.sql import Reader
 
-__all__ = ["LogEntries", "OpenPermit", "belongs", "entries_near", "still_open"]
+__all__ = ["LogEntries", "OpenPermit", "belongs", "entries_near", "entries_of_review", "still_open"]
 
 _STEP: Final = 2_000
 _NEAR: Final = 100_000
@@ -98,6 +98,19 @@ def entries_near(reader: Reader, decision_id: str) -> list[tuple[int, Mapping[st
     found = reader.leaves_with(decision_id.encode(), start, min(size, start + _NEAR))
     entries = ((index, orjson.loads(leaf)) for index, leaf in found)
     return [(index, entry) for index, entry in entries if belongs(entry, decision_id)]
+
+
+def entries_of_review(reader: Reader, review_id: str) -> list[Mapping[str, Any]]:
+    """A review's acts in the log itself; reads all that was written since it was opened."""
+    size = reader.size()
+    start = _first_since(reader, size, ulid_ms(review_id))
+    found = reader.leaves_with(review_id.encode(), size if start is None else start, size)
+    entries = (orjson.loads(leaf) for _, leaf in found)
+    return [
+        entry
+        for entry in entries
+        if entry["kind"].startswith("review.") and entry.get("review_id") == review_id
+    ]
 
 
 def still_open(

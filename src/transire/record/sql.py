@@ -244,6 +244,20 @@ class Reader:
         ):
             yield str(digest), _raw(data)
 
+    def disclosed(self, digests: Collection[str]) -> frozenset[str]:
+        """Which of these disclosures still exist."""
+        found: set[str] = set()
+        ordered = sorted(digests)
+        for start in range(0, len(ordered), _MAX_PARAMETERS):
+            some = ordered[start : start + _MAX_PARAMETERS]
+            marks = ",".join("?" * len(some))
+            rows = self._connection.exec_driver_sql(
+                f"SELECT digest FROM disclosure WHERE log_id=? AND digest IN ({marks})",  # noqa: S608 - question marks
+                (_LOG_ID, *some),
+            )
+            found.update(str(row[0]) for row in rows)
+        return frozenset(found)
+
     def disclosures(self) -> list[tuple[int, str, str]]:
         """All disclosures that still exist: (index, digest, data)."""
         rows = self._connection.exec_driver_sql(
