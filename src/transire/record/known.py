@@ -45,7 +45,14 @@ _FIELDS: Final[Mapping[str, frozenset[str]]] = {
     "attempt": _JUDGED | {"decision_id", "request_bundle", "noted", "permit", "review_id"},
     "outcome": frozenset(
         {"decision_id", "attempt", "deployment", "status", "failure", "http_status"}
-        | {"latency_ms", "first_byte_ms", "tokens_in", "tokens_out", "cost_micro_usd"}
+        | {
+            "latency_ms",
+            "first_byte_ms",
+            "first_token_ms",
+            "tokens_in",
+            "tokens_out",
+            "cost_micro_usd",
+        }
         | {"charged_micro_usd", "released_bytes", "finish_reasons", "repaired", "received"}
         | {"restored", "placeholders_kept", "contradicts"}
     ),
