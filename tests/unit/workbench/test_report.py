@@ -62,6 +62,10 @@ def ended(number: int, status: str = "ok", deployment: str = "small", **more: An
     }
 
 
+def feedback(number: int, score: Any) -> Entry:
+    return {"kind": "feedback", "decision_id": f"dec_{number}", "score_permille": score}
+
+
 def report(entries: list[Entry], window: Window = EVERYTHING, **blobs: Any) -> Report:
     return summarize(entries, window, blobs.get)
 
@@ -325,3 +329,41 @@ def test_of_low_stakes_and_of_too_few_answers_nothing_is_said_even_where_asked_f
 
     assert pins(few, high_stakes=True, f=HIGH) == []
     assert pins(low, high_stakes=True, f=HIGH) == []
+
+
+def test_accuracy_is_the_mean_of_the_scores_given_to_whoever_answered() -> None:
+    entries = [
+        decision(1),
+        ended(1, "failed"),
+        attempt(1, "large", "fallback"),
+        ended(1, "ok", "large"),
+        feedback(1, 400),
+        feedback(1, 800),
+        decision(2),
+        ended(2),
+        feedback(2, 1_000),
+    ]
+
+    told = report(entries).to_json()
+
+    assert told["total"]["accuracy"] == pytest.approx(0.7333, abs=1e-4)
+    assert told["deployments"]["large"]["accuracy"] == 0.6
+    assert told["deployments"]["small"]["accuracy"] == 1.0
+    assert told["tasks"]["faq"]["scores"] == 3
+    assert "accuracy 73.3% of 3 scores given" in report_text(report(entries))
+
+
+@pytest.mark.parametrize("score", [-1, 1_001, True, "900", None, 0.5])
+def test_a_score_that_is_none_or_of_another_decision_counts_for_nothing(score: Any) -> None:
+    entries = [decision(1), ended(1), feedback(1, score), feedback(9, 500), decision(2)]
+
+    found = report([*entries, feedback(2, 500)])
+
+    assert found.to_json()["total"]["accuracy"] is None
+    assert "accuracy" not in report_text(found).splitlines()[5]
+
+
+def test_every_cause_of_attempts_is_told_also_one_that_is_new() -> None:
+    entries = [decision(1), ended(1, "failed"), attempt(1, "large", "escalation")]
+
+    assert report(entries).to_json()["total"]["causes"] == {"first": 1, "escalation": 1}

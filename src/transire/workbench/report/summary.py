@@ -13,6 +13,7 @@ from transire.workbench.report.trace import (
     Decided,
     Ended,
     Event,
+    Scored,
     Throttled,
     Window,
     follow,
@@ -146,9 +147,11 @@ def _count(report: Report, event: Event, verdicts: Callable[[str], _Verdicts | N
             _add(tally, event)
 
 
-def _add(tally: Tally, event: Attempted | Ended) -> None:
+def _add(tally: Tally, event: Attempted | Ended | Scored) -> None:
     if isinstance(event, Attempted):
         tally.attempt(event)
+    elif isinstance(event, Scored):
+        tally.score(event)
     else:
         tally.end(event)
 

@@ -5,7 +5,7 @@ from collections import Counter
 from typing import Any, Final
 
 from transire.workbench.report.sample import Sample
-from transire.workbench.report.trace import Attempted, Decided, Ended
+from transire.workbench.report.trace import Attempted, Decided, Ended, Scored
 
 __all__ = ["CAUSES", "Tally"]
 
@@ -27,6 +27,7 @@ class Tally:
         costed: How many those are.
         tokens_in: As far as upstreams reported them; likewise `tokens_out`.
         metered: Attempts whose tokens were reported.
+        scores: How often somebody said how good an answer was; `score_permille` is their sum.
     """
 
     def __init__(self, draw: random.Random) -> None:
@@ -41,6 +42,8 @@ class Tally:
         self.tokens_in = 0
         self.tokens_out = 0
         self.metered = 0
+        self.scores = 0
+        self.score_permille = 0
         self.latency = Sample(draw)
         self.first_byte = Sample(draw)
 
@@ -68,6 +71,16 @@ class Tally:
             self.latency.add(event.latency_ms)
         if event.status == "ok" and event.first_byte_ms is not None:
             self.first_byte.add(event.first_byte_ms)
+
+    def score(self, event: Scored) -> None:
+        """Count what was said of an answer."""
+        self.scores += 1
+        self.score_permille += event.score_permille
+
+    @property
+    def accuracy(self) -> float | None:
+        """Mean of the scores given, 0–1; None where nobody gave one."""
+        return self.score_permille / (1_000 * self.scores) if self.scores else None
 
     @property
     def attempts(self) -> int:
@@ -123,9 +136,12 @@ class Tally:
             "ok": self.ok,
             "repaired": self.repaired,
             "repair_rate": _rounded(self.repair_rate),
+            "scores": self.scores,
+            "accuracy": _rounded(self.accuracy),
             "contract_violated": self.statuses["contract_violated"],
             "statuses": dict(sorted(self.statuses.items())),
             "open": self.attempts - self.statuses.total(),
+            "causes": dict(sorted(self.causes.items())),
             **{f"{cause}_rate": _rounded(self.rate(cause)) for cause in CAUSES},
             "latency_ms": {"p50": p50, "p95": p95, "p99": p99, "exact": self.latency.is_exact},
             "first_byte_ms": dict(zip(("p50", "p95", "p99"), first, strict=True)),

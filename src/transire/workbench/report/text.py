@@ -16,7 +16,7 @@ _WIDEST_NAME: Final = 28
 _UNKNOWN: Final = "?"
 _NONE: Final = "–"
 _TRAFFIC: Final = ("decisions", "permit", "deny", "hold", "refuse", "tries", "ok", "broken", "cost")
-_RATES: Final = (*CAUSES, "repaired", "held")
+_RATES: Final = (*CAUSES, "repaired", "held", "accuracy")
 _OF: Final = "of attempts, answers, requests"
 _PACE: Final = ("p50 ms", "p95", "p99", "first p50", "p95", "tokens in", "out", "cost per ok")
 
@@ -95,6 +95,10 @@ def _headline(report: Report) -> str:
         + f"\nof the attempts: {', '.join(rates)}"
         + f"\nof the answers: repaired {_percent(total.repair_rate)}"
         + f"\nheld for review: {_percent(total.review_rate)}"
+        + (
+            f"\naccuracy {_percent(total.accuracy)} of {total.scores:,} scores given"
+            * bool(total.scores)
+        )
     )
 
 
@@ -140,9 +144,9 @@ def _pace(tally: Tally) -> list[str]:
 
 
 def _rates(groups: Groups) -> list[tuple[str, list[str]]]:
-    """Rows in which anything was tried again, repaired or held."""
+    """Rows in which anything was tried again, repaired, held or scored."""
     rows = [
-        (name, [*map(tally.rate, CAUSES), tally.repair_rate, tally.review_rate])
+        (name, [*map(tally.rate, CAUSES), tally.repair_rate, tally.review_rate, tally.accuracy])
         for name, tally in groups.ranked()
     ]
     return [(plain(name), list(map(_percent, rates))) for name, rates in rows if any(rates)]

@@ -10,7 +10,17 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-__all__ = ["UNNAMED", "Attempted", "Decided", "Ended", "Event", "Throttled", "Window", "follow"]
+__all__ = [
+    "UNNAMED",
+    "Attempted",
+    "Decided",
+    "Ended",
+    "Event",
+    "Scored",
+    "Throttled",
+    "Window",
+    "follow",
+]
 
 UNNAMED: Final = "(none)"
 """The task of a request that was refused before anything judged it."""
@@ -18,6 +28,7 @@ _MOST_OPEN: Final = 100_000
 """Decisions whose further attempts are waited for; the oldest is given up first."""
 _MOST: Final = 2**53
 """Integers in entries stay below (audit/FORMAT.md)."""
+_BEST_PERMILLE: Final = 1_000
 _LAST: Final = frozenset({"ok", "partial", "cancelled", "unknown"})
 """After these no further attempt of the decision follows."""
 
@@ -106,12 +117,22 @@ class Throttled:
     count: int
 
 
-Event = Decided | Attempted | Ended | Throttled
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """What somebody said of an answer that was ok, 0–1000; one answer may have several."""
+
+    decided: Decided
+    deployment: str
+    score_permille: int
+
+
+Event = Decided | Attempted | Ended | Scored | Throttled
 
 
 def follow(entries: Iterable[Mapping[str, Any]], window: Window) -> Iterator[Event]:
     """The events of the decisions inside the window, in the log's order."""
     waiting: dict[str, Decided] = {}
+    answered: dict[str, tuple[Decided, str]] = {}
     for entry in entries:
         kind = entry.get("kind")
         if kind == "decision" and window.covers(entry):
@@ -129,9 +150,24 @@ def follow(entries: Iterable[Mapping[str, Any]], window: Window) -> Iterator[Eve
             ended = _ended(known, entry)
             if ended.status in _LAST:
                 del waiting[str(entry.get("decision_id"))]
+            if ended.status == "ok":
+                answered[str(entry.get("decision_id"))] = (known, ended.deployment)
+                if len(answered) > _MOST_OPEN:
+                    del answered[next(iter(answered))]
             yield ended
+        elif kind == "feedback" and (scored := _scored(entry, answered)) is not None:
+            yield scored
         elif kind == "throttled" and _is_counted(entry, window):
             yield Throttled(_text(entry, "limit"), _number(entry, "count") or 0)
+
+
+def _scored(entry: Mapping[str, Any], answered: Mapping[str, tuple[Decided, str]]) -> Scored | None:
+    """A score of an answer inside the window; None of anything else."""
+    known = answered.get(str(entry.get("decision_id")))
+    score = _number(entry, "score_permille")
+    if known is None or score is None or score > _BEST_PERMILLE:
+        return None
+    return Scored(*known, score)
 
 
 def _is_counted(entry: Mapping[str, Any], window: Window) -> bool:
