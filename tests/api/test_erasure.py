@@ -83,6 +83,8 @@ def test_a_privacy_officer_erases_what_a_reviewer_wrote_and_every_proof_holds(
     ours, theirs = _verified(world.data)
     assert ours.startswith("ok")
     assert theirs.startswith("ok")
+    assert "not judged" not in ours  # both know every field that this router has written
+    assert "not judge" not in theirs
     assert "fields erased" in ours
     assert "personal fields were erased" in theirs
 

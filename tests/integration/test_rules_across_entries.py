@@ -19,8 +19,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from transire.domain.log import Item
+from transire.domain.log import KINDS, Item
 from transire.errors import IntegrityError
+from transire.record import known
 from transire.record.opening import create_log, open_log
 from transire.record.reading import ReadOnlyLog
 from transire.record.story import Story as OurStory
@@ -743,6 +744,13 @@ def test_kinds_and_fields_that_no_rule_knows_are_named(tmp_path: Path) -> None:
 
     assert f"not judged: {named}" in said
     assert summary["not_judged"] == named
+
+
+def test_both_know_the_same_kinds_and_fields_and_every_kind_that_is_written() -> None:
+    ours_know = {kind: fields | known._ALWAYS for kind, fields in known._FIELDS.items()}
+
+    assert ours_know == kit_shapes.KNOWN
+    assert ours_know.keys() == KINDS
 
 
 @pytest.mark.parametrize("lie", LIES)
