@@ -7,6 +7,7 @@ import datetime as dt
 import json
 from typing import NamedTuple
 
+from answers import Answers
 from shapes import (
     INCOMPLETE,
     TAMPERED,
@@ -36,6 +37,7 @@ class Story:
     def __init__(self, key: Key) -> None:
         self.governed = Governed(key)
         self.budgets = Budgets()
+        self.answers = Answers()
         self.decisions: dict[str, Entry] = {}
         self.permits: dict[tuple[str, int], tuple[str, bool]] = {}
         self.ended: dict[tuple[str, int], str] = {}
@@ -82,6 +84,7 @@ class Story:
                 self.blobs.setdefault(entry[name], index)
         if kind in ("policy.genesis", "policy.activated"):
             self.blobs.setdefault(entry["bundle_digest"], index)
+            self.answers.answered.clear()
         self.disclosed |= dict.fromkeys(entry.get("sd") or [], index)
 
     def _key(self, what: str, entry: Entry) -> None:
@@ -143,6 +146,7 @@ class Story:
         if review:
             need = Need("release", pair_of(permit), review)
             self.needed.setdefault(review.held["evaluation"], {}).setdefault(need, index)
+        self.answers.permit(what, name, entry, decision)
         self.budgets.reserve(what, entry, decision)
         is_late = left is not None and left <= dt.timedelta()
         self.permits[(name, attempt)] = (permit["deployment"], is_late)
@@ -217,6 +221,7 @@ class Story:
         demand(is_timely, f"{what} answers what was permitted too late to be sent")
         self.ended[named] = status
         self.budgets.charge(what, named, entry)
+        self.answers.outcome(named, entry)
 
 
 class Need(NamedTuple):
@@ -439,7 +444,7 @@ class Budgets:
         rows, days = permit.get("reserved", []), _days(entry, permit)
         whose = (permit["bundle"], decision["tenant"], decision["app"])
         names = [row["budget"] for row in rows]
-        is_same = self.asked.setdefault(whose, names) == names
+        is_same = "cached" in permit or self.asked.setdefault(whose, names) == names
         demand(is_same, f"{what} reserves of other budgets than its bundle asks of it")
         is_one = len({row["micro_usd"] for row in rows}) <= 1
         demand(is_one, f"{what} reserves different amounts for one attempt")

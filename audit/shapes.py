@@ -179,6 +179,10 @@ LEAVES = {"text": str, "number": int, "object": dict}
 ROW = {"budget!": "text", "key!": "text", "period!": "text"}
 ROW |= {"micro_usd!": "number", "limit_micro_usd!": "number"}
 
+CACHED: dict[str, Any] = {"decision_id!": "text", "attempt!": "number", "ttl_s!": "number"}
+CACHED |= {"policies!": ["text"]}
+MAX_TTL_S = 2_592_000  # 30 days
+
 PERMIT = {
     "attempt!": "number",
     "deployment!": "text",
@@ -191,6 +195,7 @@ PERMIT = {
     "quarantine": "number",
     "expires_at": "moment",
     "reserved": [ROW],
+    "cached": CACHED,
 }
 
 ANY_KIND: dict[str, Any] = {"kind!": "text", "id!": "text", "ts!": "moment"}
@@ -274,6 +279,9 @@ def misfit(entry: dict[str, Any]) -> str | None:
         null = [name for name in ("reserved", *PERMIT) if permit.get(name, "") is None]
         rows = permit.get("reserved", [])
         odd = any(len(row) != len(ROW) or row["micro_usd"] < 0 for row in rows or [])
+        cached = permit.get("cached")
+        if cached is not None:
+            odd = odd or len(cached) != len(CACHED) or not 0 <= cached["ttl_s"] <= MAX_TTL_S
         found = "permit" if null or odd else None
     return found
 
@@ -342,7 +350,7 @@ KNOWN = {
         "outcome": """decision_id attempt deployment status failure http_status latency_ms
             first_byte_ms first_token_ms tokens_in tokens_out cost_micro_usd charged_micro_usd
             released_bytes finish_reasons repaired received restored placeholders_kept
-            contradicts""",
+            contradicts saved_micro_usd""",
         "review.claimed": "review_id tenant by",
         "review.viewed": "review_id tenant by",
         "review.approved": "review_id tenant by queue saw_content",
@@ -350,6 +358,7 @@ KNOWN = {
         "review.cancelled": "review_id tenant by",
         "review.expired": "review_id tenant",
         "throttled": "key_id limit count",
+        "cache.purged": "by tenant app count",
         "export": "by tenant count",
         "erasure": "by tenant decisions erased",
     }.items()

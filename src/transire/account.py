@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from transire.domain.answer import Usage
 from transire.domain.authorization import Pair
 from transire.domain.decision import Case
-from transire.domain.ids import DeploymentId
+from transire.domain.ids import DecisionId, DeploymentId
 from transire.domain.permit import Tried
 from transire.domain.request import RoutingRequest
 from transire.errors import LogUncertain, RequestError
@@ -34,6 +34,10 @@ class Account:
         ignored: Fields left out on the way to the deployment, by name.
         usage: Tokens that the newest attempt has reported; None where it reported none.
         cost_micro_usd: Of the newest attempt; None is unknown, which is not 0.
+        cache: `hit`, `miss` or `off`: what the cache had for it.
+        cached: Of a hit: the decision that was answered first, and the answer's age in seconds.
+        slot: Where the answer of the running attempt would be kept; `recall` alone reads it.
+        watch: What is remembered of that answer as it is read; likewise.
     """
 
     request: RoutingRequest
@@ -50,6 +54,10 @@ class Account:
     ignored: tuple[str, ...] = ()
     usage: Usage | None = None
     cost_micro_usd: int | None = None
+    cache: str = "off"
+    cached: tuple[DecisionId, int] | None = None
+    slot: object = None
+    watch: object = None
 
     @contextmanager
     def recording(self) -> Iterator[None]:

@@ -44,6 +44,7 @@ from transire.opening import close_open_permits, found, open_keys, open_writer
 from transire.outbound.client import Bounds, Outbound
 from transire.outbound.secrets import Secrets
 from transire.pursuit import Pursuit
+from transire.recall import Recall
 from transire.record.front import LogFront
 from transire.record.query import Projection
 from transire.record.recorder import LogRecorder
@@ -56,6 +57,7 @@ from transire.score.quality.admission import open_reader
 from transire.score.scorer import BundleScorer
 from transire.settings import Settings
 from transire.steering import Steering
+from transire.storage.answers import ANSWERS_FILE, SqliteAnswers
 from transire.upkeep import Upkeep
 from transire.validate.contract import ContractValidator
 from transire.validate.leakage import AnswerInspector
@@ -95,6 +97,8 @@ class Installation:
     secrets: Secrets
     pool: ScanPool
     validator: ContractValidator
+    answers: SqliteAnswers | None = None
+    recall: Recall | None = None
     first_credential: Path | None = None
     _upkeep: Upkeep | None = None
 
@@ -139,6 +143,10 @@ class Installation:
             await self._upkeep.close()
         await self.recorder.flush()
         await self.outbound.close()
+        if self.recall is not None:
+            await self.recall.flush()
+        if self.answers is not None:
+            await self.answers.close()
         await self.validator.close()
         try:
             await self.summaries.write()
@@ -157,7 +165,37 @@ class Installation:
         detector = self.governed.detector
         if isinstance(detector, EngineDetector):
             self.metrics.learned(detector.hints)
+        await self._tidy()
         self.metrics.held_reviews.set(await self.reviews.open_count())
+
+    async def _tidy(self) -> None:
+        """Forget answers that could not be given any more; none of them was, meanwhile."""
+        if self.answers is None:
+            return
+        bundle, quarantine = self.governed.bundle, self.governed.quarantine
+        serving = {
+            name
+            for name, one in bundle.catalog.deployments.items()
+            if name not in quarantine.deployments and one.provider not in quarantine.providers
+        }
+        await self.answers.tidy(self.clock.now(), bundle.digest, serving, quarantine.tenants)
+        self.metrics.cache_bytes.set((await self.answers.held()).size_bytes)
+
+
+def _answers(
+    settings: Settings, keyed: InstallationKeys, clock: Clock, entropy: Callable[[int], bytes]
+) -> SqliteAnswers | None:
+    """Where kept answers are; None where the settings keep none."""
+    cache = settings.cache
+    if cache.where == "off":
+        return None
+    return SqliteAnswers(
+        settings.data / ANSWERS_FILE if cache.where == "file" else None,
+        derive=keyed.derive,
+        entropy=entropy,
+        now=clock.now,
+        max_bytes=cache.max_bytes,
+    )
 
 
 async def open_installation(
@@ -267,18 +305,36 @@ async def _wire(
         ),
     )
     doorkeeper = PreAuthLimiter(clock, Rate(per_s=settings.limits.failures_per_s, burst=20))
+    forwarder = OpenAIForwarder(
+        outbound, keyed=keyed, secret=secrets.get, vouch=recorder.vouch, clock=clock
+    )
+    inspector, answers = AnswerInspector(clock), _answers(settings, keyed, clock, entropy)
+    recall = (
+        None
+        if answers is None
+        else Recall(
+            store=answers,
+            keyed=keyed,
+            forwarder=forwarder,
+            recorder=recorder,
+            validator=validator,
+            inspector=inspector,
+            observer=metrics,
+            clock=clock,
+            max_bytes=settings.cache.max_answer_bytes,
+        )
+    )
     dispatch = Dispatch(
         governed=steering.current,
         recorder=recorder,
-        forwarder=OpenAIForwarder(
-            outbound, keyed=keyed, secret=secrets.get, vouch=recorder.vouch, clock=clock
-        ),
+        forwarder=forwarder,
         validator=validator,
-        inspector=AnswerInspector(clock),
+        inspector=inspector,
         health=health,
         observer=metrics,
         contradicts=region_contradicts,
         clock=clock,
+        recall=recall,
     )
     installation = Installation(
         settings=settings,
@@ -331,9 +387,13 @@ async def _wire(
         secrets=secrets,
         pool=pool,
         validator=validator,
+        answers=answers,
+        recall=recall,
     )
     founded = await found(settings, log, people, now=clock.now())
     if founded is not None:
+        if answers is not None:
+            await answers.forget_all()
         installation.first_credential = founded[1]
     await steering.follow(founded[0] if founded else None)
     await close_open_permits(log, installation.projection)

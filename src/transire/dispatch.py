@@ -24,6 +24,7 @@ from transire.domain.taxonomy import Taxonomy
 from transire.errors import ContractViolated, RequestError, StaleError, UpstreamError
 from transire.picks import confirm, mend_of, restorer_of, seed_of
 from transire.prompting import prompted
+from transire.recall import Recall
 from transire.refusals import refuse_answer, refuse_moved
 from transire.relay import Relay
 
@@ -80,6 +81,7 @@ class Dispatch:
     Args:
         governed: Returns the governed state of this moment.
         contradicts: Whether a place that an answer names is none of the deployment's regions.
+        recall: Gives answers again, and keeps them; None where that is off.
     """
 
     governed: Callable[[], Governed]
@@ -91,6 +93,7 @@ class Dispatch:
     observer: Observer
     contradicts: Callable[[str, Deployment, Taxonomy], bool]
     clock: Clock
+    recall: Recall | None = None
 
     async def attempt(
         self,
@@ -112,6 +115,10 @@ class Dispatch:
             IntegrityError: the pick is not permitted, or its permit was used; stop.
             GovernanceUnavailable: an answer could not be judged; the attempt is settled as failed.
         """
+        if self.recall is not None:
+            again = await self._recalled(self.recall, case, choice, governed, release, account)
+            if again is not None:
+                return again
         opened = await self._open(case, choice, governed, release, account, cause)
         if isinstance(opened, UpstreamError | Passed):
             return opened
@@ -144,6 +151,26 @@ class Dispatch:
             raise
         await relay.finish(OutcomeStatus.OK)
         return replace(routed, completion=completion)
+
+    async def _recalled(
+        self,
+        recall: Recall,
+        case: Case,
+        choice: Choice,
+        governed: Governed,
+        release: Release | None,
+        account: Account,
+    ) -> Routed | UpstreamError | None:
+        found = await recall.answer(case, choice, governed, release, account)
+        if found is None or isinstance(found, UpstreamError):
+            return found
+        return Routed(
+            case=case,
+            deployment=governed.bundle.catalog.deployments[choice.candidate.pair.deployment],
+            permit=found.permit,
+            account=account,
+            completion=found.completion,
+        )
 
     async def _open(
         self,
@@ -185,11 +212,11 @@ class Dispatch:
             raise
         account.upstream_s += self.clock.monotonic() - sent
         return recorded, Relay(
-            exchange=exchange,
+            exchange=self.recall.watched(account, exchange) if self.recall else exchange,
             account=account,
             price=deployment.price,
             clock=self.clock,
-            settle=lambda outcome, retry: self._settle(recorded, outcome, retry, claim),
+            settle=lambda outcome, retry: self._settle(recorded, outcome, retry, claim, account),
             is_stopped=lambda: self.governed().quarantine.blocks(
                 deployment, case.request.principal.tenant
             ),
@@ -273,9 +300,12 @@ class Dispatch:
         outcome: Outcome,
         retry_after_s: float | None,
         claim: _Claim,
+        account: Account | None = None,
     ) -> None:
         """Queue the outcome entry, and tell health and metrics; runs once per permit."""
-        self.recorder.outcome(recorded, outcome)
+        durable = self.recorder.outcome(recorded, outcome)
+        if self.recall is not None and account is not None:
+            self.recall.settled(account, recorded.value, outcome, durable)
         deployment = recorded.value.pair.deployment
         self.health.finished(
             deployment,

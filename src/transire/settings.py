@@ -22,6 +22,7 @@ from transire.errors import RequestError
 
 __all__ = [
     "LOG_NAME",
+    "CacheSettings",
     "DetectionSettings",
     "GovernanceSettings",
     "LimitSettings",
@@ -97,6 +98,20 @@ class DetectionSettings(_Section):
     name_queue: int = Field(256, ge=1, description="Requests that may wait; more fail closed.")
 
 
+class CacheSettings(_Section):
+    """Where answers are kept that policy permits to keep; whether and how long is governed."""
+
+    where: Literal["off", "memory", "file"] = Field(
+        "memory",
+        description="`memory` forgets at a stop, `file` keeps `DATA/answers.sqlite`, `off` keeps "
+        "nothing whatever policy says. Encrypted in each case.",
+    )
+    max_bytes: int = Field(64 * 1024 * 1024, ge=4096, description="Bytes of all kept answers.")
+    max_answer_bytes: int = Field(
+        256 * 1024, ge=256, description="Longer answers are not kept, in bytes of their text."
+    )
+
+
 class LimitSettings(_Section):
     """Admission, before any content is read."""
 
@@ -164,6 +179,7 @@ class Settings(BaseSettings):
     server: ServerSettings = ServerSettings()  # type: ignore[call-arg] # defaults of all fields
     log: LogSettings = LogSettings()  # type: ignore[call-arg]
     detection: DetectionSettings = DetectionSettings()  # type: ignore[call-arg]
+    cache: CacheSettings = CacheSettings()  # type: ignore[call-arg]
     limits: LimitSettings = LimitSettings()  # type: ignore[call-arg]
     upstream: UpstreamSettings = UpstreamSettings()  # type: ignore[call-arg]
     governance: GovernanceSettings = GovernanceSettings()  # type: ignore[call-arg]

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from tests.conftest import FakeClock
@@ -176,6 +176,7 @@ class FakeRecorder:
         cause: str,
         release: Any,
         budgets: Any,
+        cached: Any = None,
     ) -> Recorded[Permit]:
         if self.errors:
             raise self.errors.pop(0)
@@ -191,7 +192,8 @@ class FakeRecorder:
             wire_digest=b"",
             bundle_digest=BundleDigest("b"),
             quarantine_version=0,
-            expires_at=NOW,
+            expires_at=NOW + timedelta(days=1),
+            cached=cached,
         )
         receipt = Receipt(
             entry_id="e", index=0, tree_size=1, leaf_hash=b"", origin="o", checkpoint="c"

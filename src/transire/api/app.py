@@ -15,6 +15,7 @@ from starlette.types import Receive, Scope, Send
 from transire import __version__
 from transire.api.audit import add_audit, add_decisions, add_erasures
 from transire.api.budgets import add_budgets
+from transire.api.cache import add_cache
 from transire.api.chat import ChatEndpoint
 from transire.api.decisions import AdviceEndpoint
 from transire.api.errors import openai_error, problem
@@ -124,6 +125,7 @@ def _build_rest(installation: Installation) -> FastAPI:
         add_people,
         add_keys,
         add_budgets,
+        add_cache,
         add_bundles,
         add_mode,
         add_quarantine,

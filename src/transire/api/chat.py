@@ -88,12 +88,18 @@ class ChatEndpoint:
                     answer_id=answer_id,
                     model=request.asked_model,
                     wants_usage=request.wants_usage,
+                    cached=routed.account.cached,
                 )
                 for chunk in as_chunks(completion)
             ]
             body = b"".join([e for e in events if e is not None]) + DONE
             return Response(body, media_type="text/event-stream", headers=headers)
-        document = completion_json(completion, answer_id=answer_id, model=request.asked_model)
+        document = completion_json(
+            completion,
+            answer_id=answer_id,
+            model=request.asked_model,
+            cached=routed.account.cached,
+        )
         return Response(orjson.dumps(document), media_type="application/json", headers=headers)
 
     async def _refused(
@@ -205,6 +211,7 @@ def answer_headers(installation: Installation, routed: Routed) -> dict[str, str]
         "x-transire-attempts": str(account.permits),
         "x-transire-overhead-ms": f"{account.overhead_s(installation.clock.monotonic()) * 1e3:.2f}",
         "x-transire-receipt": f"{receipt.origin} {receipt.index} {receipt.tree_size}",
+        "x-transire-cache": account.cache,
     }
     if account.usage is not None:
         headers["x-transire-tokens-in"] = str(account.usage.prompt_tokens)

@@ -189,6 +189,8 @@ class Intake:
             read, mac, content = await asyncio.to_thread(understand)
         models = resolve_model(catalog, read.asked_model)
         asserted = _with_keyed_session(read.assertions, principal, installation.keyed)
+        if _forbids_cache(request):
+            asserted = replace(asserted, cache="off")
         return RoutingRequest(
             id=decision_id,
             principal=principal,
@@ -219,6 +221,13 @@ class Intake:
         """A new decision id."""
         now_ms = int(self._installation.clock.now().timestamp() * 1_000)
         return DecisionId(make_ulid("dec", now_ms=now_ms, entropy=self._entropy(10)))
+
+
+def _forbids_cache(request: Request) -> bool:
+    """Whether the caller wants no kept answer (RFC 9111 §5.2.1); a claim that only narrows."""
+    asked = request.headers.getlist("cache-control")
+    named = {part.partition("=")[0].strip().lower() for one in asked for part in one.split(",")}
+    return bool(named & {"no-store", "no-cache"})
 
 
 def _with_keyed_session(asserted: Assertions, principal: Principal, keyed: Keyed) -> Assertions:

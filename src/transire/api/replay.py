@@ -24,6 +24,7 @@ from transire.domain.ids import (
     BundleDigest,
     DeploymentId,
     Jurisdiction,
+    PolicyId,
     TenantId,
 )
 from transire.domain.request import Assertions
@@ -126,7 +127,9 @@ async def replay(entries: Sequence[Mapping[str, Any]], archive: Archive) -> dict
             continue
         now = await _authorization(head, entry, archive)
         stood = now if stood is None else stood.narrowed_by(now)
-        told.append({**_named(entry), "replayable": True, **_compared(entry, now, stood)})
+        policies = await _cached(head, entry, now, archive)
+        compared = _compared(entry, now, stood, policies)
+        told.append({**_named(entry), "replayable": True, **compared})
     whole = {"replayable": all(one["replayable"] for one in told)}
     if told[0]["replayable"]:
         whole["agrees"] = all(one["agrees"] for one in told if one["replayable"])
@@ -176,12 +179,18 @@ async def _authorization(
     )
 
 
-def _compared(entry: Mapping[str, Any], now: Authorization, stood: Authorization) -> dict[str, Any]:
+def _compared(
+    entry: Mapping[str, Any],
+    now: Authorization,
+    stood: Authorization,
+    policies: Sequence[PolicyId] | None,
+) -> dict[str, Any]:
     """Record and replay side by side.
 
     Args:
         now: What this entry's own facts lead to.
         stood: The request's set, narrowed up to here.
+        policies: Of a cache hit, the rules that permit it now; None of anything else.
     """
     ranking = entry["ranking"]
     permitted = {verdict.pair for verdict in stood.permitted}
@@ -192,7 +201,24 @@ def _compared(entry: Mapping[str, Any], now: Authorization, stood: Authorization
     }
     if "permit" in entry:
         compared["permit_agrees"] = _pair(entry["permit"]) in ranked & permitted
+    if policies is not None:
+        compared["cache_agrees"] = list(policies) == entry["permit"]["cached"]["policies"] != []
     return {"agrees": all(compared.values()), **compared, "evaluation": now.evaluation_digest}
+
+
+async def _cached(
+    head: Mapping[str, Any], entry: Mapping[str, Any], now: Authorization, archive: Archive
+) -> Sequence[PolicyId] | None:
+    """What the rules of `cache` say to a hit, of the facts its entry names."""
+    permit = entry.get("permit") or {}
+    if permit.get("cached") is None:
+        return None
+    return (await archive.authorizer(entry["bundle"])).cache(
+        ApplicationId(head["app"]),
+        now.facts[Form.RAW],
+        DeploymentId(permit["deployment"]),
+        now=datetime.fromisoformat(entry["evaluated_at"]),
+    )
 
 
 def _pair(permit: Mapping[str, Any]) -> Pair:

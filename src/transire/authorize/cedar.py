@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from transire.authorize.acts import may_act
+from transire.authorize.caching import CachePolicy
 from transire.authorize.effects import stricter
 from transire.authorize.engine import CedarEngine
 from transire.authorize.evaluation import Assembled, assemble_verdicts, verdict_of
@@ -22,7 +23,7 @@ from transire.bundle.compiled import CompiledBundle
 from transire.domain.authorization import Authorization, Facts, Form, Pair, Verdict
 from transire.domain.bundle import Quarantine
 from transire.domain.classification import Classification, Redaction
-from transire.domain.ids import ApplicationId, DeploymentId, TenantId
+from transire.domain.ids import ApplicationId, DeploymentId, PolicyId, TenantId
 from transire.domain.receiving import Reception
 from transire.domain.request import Assertions, RoutingRequest
 from transire.domain.session import Session
@@ -45,6 +46,7 @@ class CedarAuthorizer:
         self._reader = FactReader(compiled.bundle)
         self._engine = CedarEngine(compiled)
         self._receiver = Receiver(compiled, self._reader, self._engine)
+        self._caching = CachePolicy(compiled, self._engine)
         self._pairs = {
             form: [Pair(deployment=name, form=form) for name in self._deployments] for form in Form
         }
@@ -151,6 +153,21 @@ class CedarAuthorizer:
         """What one set of facts leads to, for policy tests."""
         put = self._receiver.put
         return put(application, [facts], deployment, now, is_redacted=facts.redacted)
+
+    def caches(self, application: ApplicationId) -> bool:
+        """See `domain.governed.Authorizer`."""
+        return application in self._caching.applications
+
+    def cache(
+        self,
+        application: ApplicationId,
+        asked: tuple[Facts, Facts],
+        deployment: DeploymentId,
+        *,
+        now: datetime,
+    ) -> tuple[PolicyId, ...]:
+        """See `domain.governed.Authorizer`."""
+        return self._caching.put(application, asked, deployment, now)
 
     def allows(  # noqa: D102 - the port's docstring says it
         self,

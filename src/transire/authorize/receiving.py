@@ -35,7 +35,7 @@ class Receiver:
     def __init__(self, compiled: CompiledBundle, reader: FactReader, engine: CedarEngine) -> None:
         self._reader = reader
         self._engine = engine
-        self.applications = governed_applications(compiled)
+        self.applications = governed_applications(compiled, _ACTIONS)
 
     def judge(
         self,
@@ -125,8 +125,10 @@ class Receiver:
         return [self._engine.answer(application, action, deployment, f, now) for f in both]
 
 
-def governed_applications(compiled: CompiledBundle) -> frozenset[ApplicationId]:
-    """Applications that the scope of some rule of `receive` admits.
+def governed_applications(
+    compiled: CompiledBundle, actions: frozenset[str]
+) -> frozenset[ApplicationId]:
+    """Applications that the scope of some rule of these actions admits.
 
     Conditions are not looked at: what they read is known once an answer is there.
     """
@@ -137,7 +139,7 @@ def governed_applications(compiled: CompiledBundle) -> frozenset[ApplicationId]:
     scopes = [
         node.principal
         for node in compiled.tree.static_policies.values()
-        if actions_of(node) & _ACTIONS
+        if actions_of(node) & actions
     ]
     return frozenset(
         name

@@ -16,6 +16,7 @@ from transire.bundle.documents import (
 )
 from transire.domain.budget import Budget, Period, Scope
 from transire.domain.bundle import Cue, RoutingRules
+from transire.domain.cache import CacheRules
 from transire.domain.deployment import (
     Acceptance,
     Application,
@@ -257,11 +258,17 @@ def to_routing(document: RoutingDocument) -> RoutingRules:
             idle_s=60 * document.sessions.idle_minutes,
             per_application=document.sessions.per_application,
         ),
+        cache=CacheRules(
+            ttl_s=document.cache.ttl_s,
+            tasks=document.cache.tasks,
+            applications={ApplicationId(n): s for n, s in document.cache.applications.items()},
+            sampled=document.cache.sampled,
+        ),
         **document.model_dump(exclude=_MADE),
     )
 
 
-_MADE: Final = {"tasks", "cues", "repair_stakes", "sessions", "quality", "task_model"}
+_MADE: Final = {"tasks", "cues", "repair_stakes", "sessions", "quality", "task_model", "cache"}
 """Members of `routing.yaml` that are not taken as they stand."""
 
 

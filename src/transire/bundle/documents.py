@@ -14,6 +14,7 @@ __all__ = [
     "AcceptanceDocument",
     "ApplicationDocument",
     "BudgetDocument",
+    "CacheDocument",
     "CatalogDocument",
     "ContractDocument",
     "CueDocument",
@@ -47,6 +48,8 @@ PromptRef = Annotated[
 ]
 """A prompt's name and version, such as `support@3`."""
 Permille = Annotated[int, Field(ge=0, le=1000)]
+Ttl = Annotated[int, Field(ge=0, le=2_592_000)]
+"""Seconds, at most 30 days."""
 
 _MOMENT: Final = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z")
 
@@ -333,6 +336,17 @@ class PromptDocument(_Model):
     exclusive: bool = False
 
 
+class CacheDocument(_Model):
+    """How long answers may be kept that rules of `cache` permit to keep; 0 keeps none."""
+
+    ttl_s: Ttl = 0
+    tasks: dict[Id, Ttl] = {}
+    applications: dict[Id, Ttl] = {}
+    """Seconds by task and by application; where both are named, the shorter counts."""
+    sampled: bool = False
+    """Keep answers to requests that do not ask for `temperature: 0`, too."""
+
+
 class RoutingDocument(_Model):
     """`routing.yaml`: cues, tasks and the attempt budget."""
 
@@ -352,3 +366,4 @@ class RoutingDocument(_Model):
     task_model: ModelFileDocument | None = None
     """A model of `transire quality train-tasks`, which names a task where neither cue nor tag does.
     """
+    cache: CacheDocument = CacheDocument()

@@ -118,6 +118,14 @@ class References:
         self._aliases(merged)
         return merged
 
+    def _caching(self, at: Document, document: RoutingDocument, catalog: CatalogDocument) -> None:
+        """A misspelt name would keep answers for longer than its author meant."""
+        cache = document.cache
+        self._known(at, ("cache", "tasks"), cache.tasks, document.tasks, "task")
+        self._known(
+            at, ("cache", "applications"), cache.applications, catalog.applications, "application"
+        )
+
     def routing(self, at: Document, document: RoutingDocument, catalog: CatalogDocument) -> None:
         """Cues and qualities name known tasks; a cue needs only what some deployment can do."""
         if "default" not in document.tasks:
@@ -137,6 +145,7 @@ class References:
                     f"{at.where(path)}: `{name}`: a `quality_target_permille` below the floor "
                     "would never count"
                 )
+        self._caching(at, document, catalog)
         for name, cue in document.cues.items():
             path = ("cues", name)
             self._known(at, (*path, "task"), _given(cue.task), document.tasks, "task")

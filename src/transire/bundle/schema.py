@@ -77,6 +77,12 @@ action "restore", "restore_arguments"
 action "receive", "receive_redacted"
   appliesTo { principal: [Application], resource: [Deployment], context: RouteContext };
 
+// Whether the answer to a request with these facts may be kept, and given to the same principal for
+// the same request again. Asked of permitted routes in raw form, before anything is looked up and
+// before anything is kept. Only a permit that names the action counts.
+action "cache"
+  appliesTo { principal: [Application], resource: [Deployment], context: RouteContext };
+
 type ActContext = { now: datetime };
 // `solo`: this installation was founded for one person (`transire init --solo`).
 type GovernContext = { now: datetime, solo: Bool };

@@ -17,7 +17,14 @@ import orjson
 from transire.bundle.entities import INSTALLATION, datetime_value, reference, uid
 from transire.domain.bundle import Bundle
 
-__all__ = ["Question", "act_questions", "act_rows", "answer_questions", "route_questions"]
+__all__ = [
+    "Question",
+    "act_questions",
+    "act_rows",
+    "answer_questions",
+    "cache_questions",
+    "route_questions",
+]
 
 _SPREAD: Final = 3
 """Deployments asked per combination of facts, in rotation, so that large fleets stay bounded."""
@@ -36,6 +43,7 @@ Actions = Mapping[bool, Sequence[str]]
 _ROUTES: Final = ("route", "route_unreviewed")
 _ROUTING: Final[Actions] = {False: _ROUTES, True: (*_ROUTES, "restore", "restore_arguments")}
 _RECEIVING: Final[Actions] = {False: ("receive", "receive_redacted"), True: ("receive",)}
+_CACHING: Final[Actions] = {False: ("cache",), True: ()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +66,11 @@ def route_questions(bundle: Bundle, now: datetime, limit: int) -> Iterator[Quest
 def answer_questions(bundle: Bundle, now: datetime, limit: int) -> Iterator[Question]:
     """At most `limit` questions about what an answer may hold, in the same facts."""
     yield from _questions(bundle, now, limit, _RECEIVING)
+
+
+def cache_questions(bundle: Bundle, now: datetime, limit: int) -> Iterator[Question]:
+    """At most `limit` questions about keeping answers, in the same facts."""
+    yield from _questions(bundle, now, limit, _CACHING)
 
 
 def _questions(bundle: Bundle, now: datetime, limit: int, asked_of: Actions) -> Iterator[Question]:

@@ -22,6 +22,7 @@ from transire.bundle.space import (
     act_questions,
     act_rows,
     answer_questions,
+    cache_questions,
     route_questions,
 )
 from transire.domain.ids import PolicyId
@@ -71,6 +72,7 @@ def sweep(compiled: CompiledBundle, *, now: datetime, limit: int = MAX_QUESTIONS
     questions = chain(
         route_questions(compiled.bundle, now, limit),
         _answers(compiled, now, limit),
+        _caching(compiled, now, limit),
         islice(act_questions(compiled.bundle, now), _MAX_ACTS),
     )
     tally = _Tally()
@@ -95,6 +97,13 @@ def _answers(compiled: CompiledBundle, now: datetime, limit: int) -> Iterable[Qu
     named = (actions_of(node) for node in compiled.tree.static_policies.values())
     is_asked = any(actions & _RECEIVING for actions in named)
     return answer_questions(compiled.bundle, now, limit) if is_asked else ()
+
+
+def _caching(compiled: CompiledBundle, now: datetime, limit: int) -> Iterable[Question]:
+    """Questions about keeping answers, where some rule is about that."""
+    named = (actions_of(node) for node in compiled.tree.static_policies.values())
+    is_asked = any("cache" in actions for actions in named)
+    return cache_questions(compiled.bundle, now, limit) if is_asked else ()
 
 
 def demand_sound(compiled: CompiledBundle, *, now: datetime, solo: bool) -> Sweep:

@@ -66,6 +66,12 @@ def _redaction(value: Any) -> str:
     return str(value)
 
 
+def _cache(value: Any) -> str:
+    if value not in ("off", "allow"):
+        raise ValueError("one of allow, off")
+    return str(value)
+
+
 _READERS: Final[Mapping[str, tuple[str, Callable[[Any], Any]]]] = {
     "purpose": ("purpose", _name),
     "task": ("task", _name),
@@ -81,6 +87,7 @@ _READERS: Final[Mapping[str, tuple[str, Callable[[Any], Any]]]] = {
     "redaction": ("redaction", _redaction),
     "required_tools": ("required_tools", _names),
     "allowed_tools": ("allowed_tools", _names),
+    "cache": ("cache", _cache),
 }
 
 
@@ -103,8 +110,9 @@ def read_extension(extension: Mapping[str, Any], headers: Mapping[str, str]) -> 
     merged = dict(body)
     for name, value in head.items():
         merged[name] = _stricter(name, merged[name], value) if name in merged else value
-    if merged.get("redaction") == "allow":
-        del merged["redaction"]
+    for name in ("redaction", "cache"):
+        if merged.get(name) == "allow":
+            del merged[name]
     typed: dict[str, Any] = {**merged}
     for name, kind in (("purpose", Purpose), ("stakes", Stakes)):
         if name in typed:
@@ -145,6 +153,8 @@ def _stricter(name: str, body: Any, head: Any) -> Any:
         if not body & head:
             raise RequestError(f"header and body name {name} that exclude one another")
         return body & head
+    if name == "cache":
+        return "off" if "off" in (body, head) else body
     if body != head:
         raise RequestError(f"header and body assert different values for `{name}`")
     return body

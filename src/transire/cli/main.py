@@ -12,6 +12,7 @@ from transire.cli import (
     audit,
     budgets,
     bundle,
+    cache,
     decision,
     detect,
     doctor,
@@ -58,6 +59,7 @@ app.add_typer(prices.app, name="prices")
 app.add_typer(prompts.app, name="prompts")
 app.add_typer(quality.app, name="quality")
 app.add_typer(report.app, name="report")
+app.add_typer(cache.cache, name="cache")
 app.command("budgets")(budgets.list_budgets)
 app.command("evaluate")(evaluate.evaluate)
 app.command("simulate")(simulate.simulate)

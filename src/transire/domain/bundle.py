@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
+from transire.domain.cache import CacheRules
 from transire.domain.deployment import Catalog, Deployment
 from transire.domain.ids import (
     BundleDigest,
@@ -70,6 +71,7 @@ class RoutingRules:
         quality_model, task_model: Fitted models, where the bundle names any.
         dearer_permille: Share of one key's requests that the predictor may send to something
             dearer than would be chosen without it.
+        cache: How long answers are kept, where rules permit that at all.
     """
 
     tasks: tuple[str, ...]
@@ -88,6 +90,7 @@ class RoutingRules:
     quality_model: ModelFile | None = None
     task_model: ModelFile | None = None
     dearer_permille: int = 0
+    cache: CacheRules = field(default_factory=CacheRules)
 
     def quality_floor(
         self, task: str, cues: Collection[str], asserted: int | None

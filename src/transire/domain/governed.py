@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from transire.domain.authorization import Authorization, Facts, Pair
 from transire.domain.bundle import Bundle, Quarantine
 from transire.domain.classification import Classification, Redaction
-from transire.domain.ids import ApplicationId, DataClass, DeploymentId
+from transire.domain.ids import ApplicationId, DataClass, DeploymentId, PolicyId
 from transire.domain.prompt import Prompt, PromptReading, PromptShelf
 from transire.domain.ranking import Ranking
 from transire.domain.receiving import Reception
@@ -98,6 +98,23 @@ class Authorizer(Protocol):
             asked: Base and asserted facts of the request, for purpose, stakes and the rest.
             answer: Of the answer's texts, before placeholders were restored.
             is_redacted: Values in it were replaced already.
+        """
+
+    def caches(self, application: ApplicationId) -> bool:
+        """Whether some rule of `cache` may permit that this application's answers are kept."""
+
+    def cache(
+        self,
+        application: ApplicationId,
+        asked: tuple[Facts, Facts],
+        deployment: DeploymentId,
+        *,
+        now: datetime,
+    ) -> tuple[PolicyId, ...]:
+        """The rules that permit keeping, and giving again, answers to requests with these facts.
+
+        Sorted; empty is no. Asked without and with assertions (I5), and only a permit that names
+        the action counts: a grant of everything is older than the cache.
         """
 
     def allows(

@@ -16,7 +16,7 @@ KINDS: Final = frozenset(
     | {"quarantine.imposed", "quarantine.ratified", "quarantine.lift_asked", "quarantine.lifted"}
     | {"access.key_created", "access.key_revoked", "access.invited"}
     | {"access.credential_set", "access.credential_revoked"}
-    | {"decision", "attempt", "outcome", "advice", "throttled", "export"}
+    | {"decision", "attempt", "outcome", "advice", "throttled", "export", "cache.purged"}
     | {"review.claimed", "review.viewed", "review.approved", "review.denied"}
     | {"review.cancelled", "review.expired", "erasure"}
 )

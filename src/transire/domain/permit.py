@@ -8,6 +8,7 @@ from typing import Final, Generic, Self, TypeVar
 
 from transire.domain.authorization import Pair
 from transire.domain.budget import Spend
+from transire.domain.cache import Cached
 from transire.domain.failures import failure_of
 from transire.domain.ids import BundleDigest, DecisionId, DeploymentId
 from transire.domain.log import Receipt
@@ -27,11 +28,12 @@ class Permit:
 
     Attributes:
         attempt: 1 for the decision's own, then 2, 3, ….
-        cause: `first`, `retry`, `fallback` or `contract`.
+        cause: `first`, `retry`, `fallback`, `contract` or `cache_hit`.
         content_digest: Keyed digest of the classified content.
         wire_digest: Keyed digest of the exact bytes to be sent.
         expires_at: The permit is void from then on.
         spends: What it has reserved of budgets.
+        cached: The answer it gives again, for `cache_hit`; then nothing is sent.
     """
 
     decision_id: DecisionId
@@ -44,6 +46,7 @@ class Permit:
     quarantine_version: int
     expires_at: datetime
     spends: tuple[Spend, ...] = ()
+    cached: Cached | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,6 +11,7 @@ from typing import Protocol, TypeAlias
 from transire.domain.answer import Completion
 from transire.domain.authorization import Authorization, Pair
 from transire.domain.budget import Budget
+from transire.domain.cache import Cached
 from transire.domain.decision import Case, Choice, Hold
 from transire.domain.governed import Governed
 from transire.domain.ids import DeploymentId, ReviewId
@@ -163,10 +164,14 @@ class Recorder(Protocol):
         cause: str,
         release: Release | None,
         budgets: Mapping[str, Budget],
+        cached: Cached | None = None,
     ) -> Recorded[Permit]:
         """Record attempt 1 as the decision entry, later ones as attempt entries.
 
         The most the attempt can cost is reserved of the `budgets` that count its principal.
+
+        Args:
+            cached: The answer that is given again instead of anything being sent.
         """
 
     async def refusal(
@@ -180,8 +185,12 @@ class Recorder(Protocol):
     async def advice(self, case: Case, choice: Choice | Hold | None) -> Receipt:
         """Record that advice was given; it is redeemable for nothing."""
 
-    def outcome(self, permit: Recorded[Permit], outcome: Outcome) -> None:
-        """Queue the outcome entry; it rides with the next commit and is never dropped."""
+    def outcome(self, permit: Recorded[Permit], outcome: Outcome) -> Awaitable[Receipt] | None:
+        """Queue the outcome entry; it rides with the next commit and is never dropped.
+
+        Returns:
+            What tells when it is durable, for who waits for that; None where the log is closing.
+        """
 
     def vouch(self, permit: Recorded[Permit]) -> None:
         """Confirm that this permit is ours and still current, right before the first byte.

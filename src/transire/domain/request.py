@@ -164,6 +164,7 @@ class Assertions:
         redaction: `require` forbids raw pairs, `forbid` forbids redacted ones.
         allowed_tools: Tool names an answer may call; None means all offered.
         required_tools: Tool names that must be offered by the body and called by the answer.
+        cache: `off` neither looks for a kept answer nor keeps one.
     """
 
     models: frozenset[DeploymentId] | None = None
@@ -181,6 +182,7 @@ class Assertions:
     redaction: str | None = None
     required_tools: frozenset[str] = frozenset()
     allowed_tools: frozenset[str] | None = None
+    cache: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

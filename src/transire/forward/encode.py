@@ -2,12 +2,12 @@
 
 `model` echoes the name the caller asked for; the record keeps both. Usage is sent only where
 asked for. After an error event there is no `[DONE]`: a cut stream is never a clean end.
-What is not as the model wrote it is named in the extension object `transire`, which is there only
-then.
+What is not as the model wrote it, and that an answer was given before, is named in the extension
+object `transire`, which is there only then.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import orjson
 
@@ -23,12 +23,19 @@ from transire.domain.answer import (
 
 __all__ = ["DONE", "as_chunks", "completion_json", "event", "rules_used"]
 
+Cached: TypeAlias = tuple[str, int] | None
 DONE: Final = b"data: [DONE]\n\n"
 _TEXT_OF: Final = {"function": "arguments", "custom": "input"}
 
 
-def completion_json(completion: Completion, *, answer_id: str, model: str) -> dict[str, Any]:
-    """A whole answer."""
+def completion_json(
+    completion: Completion, *, answer_id: str, model: str, cached: Cached = None
+) -> dict[str, Any]:
+    """A whole answer.
+
+    Args:
+        cached: Of one that is given again: the decision it answered first, and its age in seconds.
+    """
     document: dict[str, Any] = {
         "id": answer_id,
         "object": "chat.completion",
@@ -40,11 +47,13 @@ def completion_json(completion: Completion, *, answer_id: str, model: str) -> di
         document["usage"] = _usage(completion.usage)
     if completion.system_fingerprint is not None:
         document["system_fingerprint"] = completion.system_fingerprint
-    return document | _extension(completion.choices)
+    return document | _extension(completion.choices, cached)
 
 
-def event(chunk: Chunk, *, answer_id: str, model: str, wants_usage: bool) -> bytes | None:
-    """One stream event, or None where nothing in it is for this caller."""
+def event(
+    chunk: Chunk, *, answer_id: str, model: str, wants_usage: bool, cached: Cached = None
+) -> bytes | None:
+    """One stream event, or None where nothing in it is for this caller; see `completion_json`."""
     if not chunk.choices and not wants_usage:
         return None
     document: dict[str, Any] = {
@@ -58,7 +67,7 @@ def event(chunk: Chunk, *, answer_id: str, model: str, wants_usage: bool) -> byt
         document["usage"] = None
         if chunk.usage is not None and not chunk.choices:
             document["usage"] = _usage(chunk.usage)
-    return b"data: " + orjson.dumps(document | _extension(chunk.choices)) + b"\n\n"
+    return b"data: " + orjson.dumps(document | _extension(chunk.choices, cached)) + b"\n\n"
 
 
 def as_chunks(completion: Completion) -> Iterator[Chunk]:
@@ -92,7 +101,7 @@ def rules_used(completion: Completion) -> list[str]:
     return sorted({n for c in completion.choices for r in c.repaired for n in r.rules})
 
 
-def _extension(choices: Sequence[AnswerChoice | ChunkChoice]) -> dict[str, Any]:
+def _extension(choices: Sequence[AnswerChoice | ChunkChoice], cached: Cached) -> dict[str, Any]:
     repaired = [
         {
             "choice": choice.index,
@@ -103,7 +112,10 @@ def _extension(choices: Sequence[AnswerChoice | ChunkChoice]) -> dict[str, Any]:
         for choice in choices
         for repair in choice.repaired
     ]
-    return {"transire": {"repaired": repaired}} if repaired else {}
+    told: dict[str, Any] = {"repaired": repaired} if repaired else {}
+    if cached is not None:
+        told["cache"] = {"status": "hit", "decision_id": cached[0], "age_s": cached[1]}
+    return {"transire": told} if told else {}
 
 
 def _choice(choice: AnswerChoice) -> dict[str, Any]:

@@ -48,9 +48,10 @@ _classify_s: ContextVar[float] = ContextVar("classify_s", default=0.0)
 
 
 class Metrics:
-    """Implements `domain.ports.Observer`.
+    """Implements `domain.ports.Observer` and `domain.cache.CacheObserver`.
 
-    The gauges (`in_flight`, `held_reviews`, `log_queue_depth`) are set by whoever knows them.
+    The gauges (`cache_bytes`, `in_flight`, `held_reviews`, `log_queue_depth`) are set by whoever
+    knows them.
     """
 
     def __init__(self) -> None:
@@ -74,6 +75,9 @@ class Metrics:
         self._foreign = self._gauge(names.QUALITY_FOREIGN)
         self._learned_failures = self._gauge(names.LEARNED_FAILURES)
         self._has_drifted = False
+        self._cache_lookups = self._counter(names.CACHE_LOOKUPS)
+        self._cache_saved = self._counter(names.CACHE_SAVED_MICRO_USD)
+        self.cache_bytes = self._gauge(names.CACHE_BYTES)
         self.log_queue_depth = self._gauge(names.LOG_QUEUE_DEPTH)
         self.held_reviews = self._gauge(names.HELD_REVIEWS)
         self.in_flight = self._gauge(names.IN_FLIGHT)
@@ -118,6 +122,14 @@ class Metrics:
     def left_untried(self) -> None:
         """A request failed although something was left to try."""
         self._left_untried.inc()
+
+    def looked_up(self, result: str) -> None:
+        """A request looked for its kept answer."""
+        self._cache_lookups.labels(result).inc()
+
+    def saved(self, micro_usd: int) -> None:
+        """An answer was given again that had cost this much."""
+        self._cache_saved.inc(max(0, micro_usd))
 
     def answered(self, overhead_s: float) -> None:
         """A request was answered; overhead is all time not spent waiting upstream."""

@@ -140,6 +140,21 @@ LEARNED_FAILURES: Final = Metric(
     kind="gauge",
     help="Readings that a fitted model itself spoiled, since its bundle was activated.",
 )
+CACHE_LOOKUPS: Final = Metric(
+    name="transire_cache_lookups",
+    kind="counter",
+    help="Requests whose answer policy permits to give again, by what was found: `hit`, `miss`, "
+    "`unfit` (kept, but not for this request's contract or rules of `receive`).",
+    labels=("result",),
+)
+CACHE_SAVED_MICRO_USD: Final = Metric(
+    name="transire_cache_saved_micro_usd",
+    kind="counter",
+    help="What answers that were given again had cost, in micro-USD.",
+)
+CACHE_BYTES: Final = Metric(
+    name="transire_cache_bytes", kind="gauge", help="Bytes of kept answers, sealed."
+)
 LOG_QUEUE_DEPTH: Final = Metric(
     name="transire_log_queue_depth",
     kind="gauge",
@@ -172,6 +187,9 @@ METRICS: Final = (
     QUALITY_DRIFT,
     QUALITY_FOREIGN,
     LEARNED_FAILURES,
+    CACHE_LOOKUPS,
+    CACHE_SAVED_MICRO_USD,
+    CACHE_BYTES,
     LOG_QUEUE_DEPTH,
     HELD_REVIEWS,
     IN_FLIGHT,

@@ -51,7 +51,8 @@ class Budgeted:
         """
         spends = tuple(Spend(**row) for row in entry["permit"].get("reserved", ()))
         bundle, periods = entry["permit"]["bundle"], _periods(entry)
-        self._demand_all(what, spends, (bundle, *asker[:2]))
+        if entry["permit"].get("cached") is None:  # which spends nothing (`answered`)
+            self._demand_all(what, spends, (bundle, *asker[:2]))
         for spend in spends:
             if spend.period not in periods:
                 raise IntegrityError(f"{what} reserves of another day or month")

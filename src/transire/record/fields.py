@@ -154,6 +154,13 @@ def permit_fields(permit: Permit, provider: str) -> dict[str, JsonValue]:
         "expires_at": _moment(permit.expires_at),
         "provider": provider,
     }
+    if permit.cached is not None:
+        fields["cached"] = {
+            "decision_id": permit.cached.decision_id,
+            "attempt": permit.cached.attempt,
+            "ttl_s": permit.cached.ttl_s,
+            "policies": list(permit.cached.policies),
+        }
     if permit.spends:
         fields["reserved"] = [
             {

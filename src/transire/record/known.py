@@ -54,7 +54,7 @@ _FIELDS: Final[Mapping[str, frozenset[str]]] = {
             "cost_micro_usd",
         }
         | {"charged_micro_usd", "released_bytes", "finish_reasons", "repaired", "received"}
-        | {"restored", "placeholders_kept", "contradicts"}
+        | {"restored", "placeholders_kept", "contradicts", "saved_micro_usd"}
     ),
     "review.claimed": _REVIEWED,
     "review.viewed": _REVIEWED,
@@ -62,13 +62,14 @@ _FIELDS: Final[Mapping[str, frozenset[str]]] = {
     "review.denied": _REVIEWED,
     "review.cancelled": _REVIEWED,
     "review.expired": frozenset({"review_id", "tenant"}),
+    "cache.purged": frozenset({"by", "tenant", "app", "count"}),
     "throttled": frozenset({"key_id", "limit", "count"}),
     "export": frozenset({"by", "tenant", "count"}),
     "erasure": frozenset({"by", "tenant", "decisions", "erased"}),
 }
 _PERMIT: Final = frozenset(
     {"attempt", "cause", "deployment", "form", "content", "wire", "bundle", "quarantine"}
-    | {"expires_at", "provider", "reserved"}
+    | {"expires_at", "provider", "reserved", "cached"}
 )
 
 

@@ -14,6 +14,7 @@ from transire.bundle.acts import ACTIVE_KEY
 from transire.bundle.quarantine import VERSION_KEY
 from transire.domain.authorization import Form
 from transire.domain.budget import Budget, Spend, applying, spend_of
+from transire.domain.cache import Cached
 from transire.domain.decision import Case, Choice, Hold
 from transire.domain.log import Change, Condition, Item, Receipt
 from transire.domain.outward import Wire
@@ -66,6 +67,7 @@ class LogRecorder:
         cause: str,
         release: Release | None,
         budgets: Mapping[str, Budget],
+        cached: Cached | None = None,
     ) -> Recorded[Permit]:
         """See `domain.ports.Recorder`."""
         authorization, pair = case.authorization, choice.candidate.pair
@@ -82,6 +84,7 @@ class LogRecorder:
             quarantine_version=authorization.quarantine_version,
             expires_at=now + timedelta(seconds=PERMIT_S),
             spends=_reserved(case, pair.form, wire, budgets, now),
+            cached=cached,
         )
         is_first = attempt == 1
         fields, blobs = decision_fields(case) if is_first else attempt_fields(case)
@@ -199,16 +202,16 @@ class LogRecorder:
             )
         )
 
-    def outcome(self, permit: Recorded[Permit], outcome: Outcome) -> None:
+    def outcome(self, permit: Recorded[Permit], outcome: Outcome) -> asyncio.Future[Receipt] | None:
         """See `domain.ports.Recorder`."""
         self._issued.pop(permit.receipt.entry_id, None)
         charged = outcome.charged_micro_usd
         # Where nobody knows what it cost, the reservation stays: no guess opens a budget.
         spends = () if charged is None else tuple(s.settled(charged) for s in permit.value.spends)
         fields = outcome_fields(permit.value, outcome)
-        self._later(Item(kind="outcome", fields=fields, spends=spends))
+        return self._later(Item(kind="outcome", fields=fields, spends=spends))
 
-    def _later(self, item: Item) -> None:
+    def _later(self, item: Item) -> asyncio.Future[Receipt] | None:
         """Write without waiting.
 
         The writer keeps what it has accepted; only a closing log, or one that has had a failing
@@ -219,6 +222,8 @@ class LogRecorder:
             future = self._log.enqueue(item, linger=True).future
             self._waiting.add(future)
             future.add_done_callback(self._waiting.discard)
+            return future
+        return None
 
     async def flush(self) -> None:
         """Wait until every outcome queued so far is durable."""

@@ -150,6 +150,23 @@ def _is_reservation(row: object) -> bool:
     )
 
 
+def _is_cached(value: object) -> bool:
+    return (
+        isinstance(value, dict)
+        and value.keys() == _CACHED.keys()
+        and all(judge(value[name]) for name, judge in _CACHED.items())
+        and 0 <= value["ttl_s"] <= _MAX_TTL_S
+    )
+
+
+_MAX_TTL_S: Final = 2_592_000
+"""Thirty days: more than any bundle may say."""
+_CACHED: Final[Mapping[str, Judge]] = {
+    "decision_id": _is_text,
+    "attempt": _is_number,
+    "ttl_s": _is_number,
+    "policies": _are_texts,
+}
 _RESERVATION: Final[Mapping[str, Judge]] = {
     **dict.fromkeys(("budget", "key", "period"), _is_text),
     **dict.fromkeys(("micro_usd", "limit_micro_usd"), _is_number),
@@ -163,6 +180,7 @@ _IN_PERMIT: Final[Mapping[str, Judge]] = {
     "quarantine": _is_number,
     "expires_at": _is_moment,
     "reserved": _are_reservations,
+    "cached": _is_cached,
 }
 _EVERYWHERE: Final[Mapping[str, Judge]] = {
     "permit": _is_permit,

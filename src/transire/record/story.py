@@ -3,8 +3,8 @@
 The rules are in audit/FORMAT.md, "Rules across entries"; here are those about a request: it is
 decided once, its permits are numbered and carry what was chosen, an outcome closes one of them, and
 nothing follows what ended it. Others are asked about the rest: `changes` (what governs), `releases`
-(keys and reviews), `verdicts` (evaluations), `budgeted`. Blobs and disclosures that entries name
-are collected, for whoever can look them up.
+(keys and reviews), `verdicts` (evaluations), `budgeted`, `answered` (cache hits). Blobs and
+disclosures that entries name are collected, for whoever can look them up.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,6 +13,7 @@ from datetime import timedelta
 from typing import Any, Final
 
 from transire.errors import IntegrityError
+from transire.record.answered import Answered
 from transire.record.budgeted import Budgeted
 from transire.record.changes import Blocked, Changed
 from transire.record.checkpoint import Checkpoint
@@ -82,6 +83,7 @@ class Story:
         self._keys = Keys()
         self._released = Released(self._keys)
         self._budgeted = Budgeted()
+        self._answered = Answered()
 
     def tell(self, index: int, entry: Mapping[str, Any]) -> None:
         """Hear one entry.
@@ -117,6 +119,7 @@ class Story:
                 self.blobs.setdefault(entry["bundle_digest"], index)
             case "policy.activated":
                 self._changed.hear(what, entry)
+                self._answered.activated()
                 self.blobs.setdefault(entry["bundle_digest"], index)
             case (
                 "quarantine.imposed"
@@ -182,12 +185,9 @@ class Story:
         held = self._released.spend(what, name, entry)
         self.stood_on.permit(index, name, entry, held)
         decided.attempts += 1
-        self._budgeted.reserve(
-            what,
-            (name, decided.attempts),
-            entry,
-            (decided.tenant, decided.application, decided.key_id),
-        )
+        asker = (decided.tenant, decided.application, decided.key_id)
+        self._answered.permitted(what, (name, decided.attempts), entry, asker)
+        self._budgeted.reserve(what, (name, decided.attempts), entry, asker)
         is_late = "expires_at" in permit and left <= timedelta()
         self.open_permits[name, decided.attempts] = (permit["deployment"], is_late)
 
@@ -225,6 +225,7 @@ class Story:
             raise IntegrityError(f"{what} answers what was permitted too late to be sent")
         decided.is_ended = decided.is_ended or status not in _FOLLOWED
         self._budgeted.settle(what, named, entry)
+        self._answered.ended(named, entry)
 
 
 def _demand_choice(what: str, entry: Mapping[str, Any], asked: str | None) -> None:

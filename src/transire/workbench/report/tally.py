@@ -9,8 +9,8 @@ from transire.workbench.report.trace import Attempted, Decided, Ended, Scored
 
 __all__ = ["CAUSES", "Tally"]
 
-CAUSES: Final = ("retry", "fallback", "contract")
-"""Why there was a further attempt."""
+CAUSES: Final = ("retry", "fallback", "contract", "cache_hit")
+"""Why there was a further attempt, or one that asked no deployment."""
 
 
 class Tally:

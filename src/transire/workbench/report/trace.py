@@ -197,7 +197,8 @@ def _ended(decided: Decided, entry: Mapping[str, Any]) -> Ended:
         deployment=_text(entry, "deployment") or UNNAMED,
         status=_text(entry, "status") or "unknown",
         failure=_text(entry, "failure"),
-        latency_ms=_number(entry, "latency_ms"),
+        # An answer that was given again says nothing of how fast its deployment is.
+        latency_ms=None if "saved_micro_usd" in entry else _number(entry, "latency_ms"),
         first_byte_ms=_number(entry, "first_byte_ms"),
         tokens_in=_number(entry, "tokens_in"),
         tokens_out=_number(entry, "tokens_out"),
