@@ -358,6 +358,8 @@ KNOWN = {
         "review.cancelled": "review_id tenant by",
         "review.expired": "review_id tenant",
         "throttled": "key_id limit count",
+        "feedback": """decision_id tenant app source score_permille success reason comment
+            comment_chars""",
         "cache.purged": "by tenant app count",
         "export": "by tenant count",
         "erasure": "by tenant decisions erased",

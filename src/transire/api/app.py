@@ -19,6 +19,7 @@ from transire.api.cache import add_cache
 from transire.api.chat import ChatEndpoint
 from transire.api.decisions import AdviceEndpoint
 from transire.api.errors import openai_error, problem
+from transire.api.feedback import add_feedback
 from transire.api.intake import declared_size, known_query, person_of
 from transire.api.models import ModelsEndpoint
 from transire.api.openapi import hot_paths
@@ -133,6 +134,7 @@ def _build_rest(installation: Installation) -> FastAPI:
         add_audit,
         add_erasures,
         add_decisions,
+        add_feedback,
     ):
         add(router, installation)
     app.include_router(router)

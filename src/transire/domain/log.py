@@ -16,7 +16,16 @@ KINDS: Final = frozenset(
     | {"quarantine.imposed", "quarantine.ratified", "quarantine.lift_asked", "quarantine.lifted"}
     | {"access.key_created", "access.key_revoked", "access.invited"}
     | {"access.credential_set", "access.credential_revoked"}
-    | {"decision", "attempt", "outcome", "advice", "throttled", "export", "cache.purged"}
+    | {
+        "decision",
+        "attempt",
+        "outcome",
+        "advice",
+        "throttled",
+        "export",
+        "cache.purged",
+        "feedback",
+    }
     | {"review.claimed", "review.viewed", "review.approved", "review.denied"}
     | {"review.cancelled", "review.expired", "erasure"}
 )

@@ -77,6 +77,7 @@ class Metrics:
         self._has_drifted = False
         self._cache_lookups = self._counter(names.CACHE_LOOKUPS)
         self._cache_saved = self._counter(names.CACHE_SAVED_MICRO_USD)
+        self._feedback = self._counter(names.FEEDBACK)
         self.cache_bytes = self._gauge(names.CACHE_BYTES)
         self.log_queue_depth = self._gauge(names.LOG_QUEUE_DEPTH)
         self.held_reviews = self._gauge(names.HELD_REVIEWS)
@@ -122,6 +123,10 @@ class Metrics:
     def left_untried(self) -> None:
         """A request failed although something was left to try."""
         self._left_untried.inc()
+
+    def judged(self, source: str) -> None:
+        """Somebody judged an answer."""
+        self._feedback.labels(source).inc()
 
     def looked_up(self, result: str) -> None:
         """A request looked for its kept answer."""

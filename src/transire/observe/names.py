@@ -152,6 +152,12 @@ CACHE_SAVED_MICRO_USD: Final = Metric(
     kind="counter",
     help="What answers that were given again had cost, in micro-USD.",
 )
+FEEDBACK: Final = Metric(
+    name="transire_feedback",
+    kind="counter",
+    help="Judgements of answers that were recorded, by source (`application`, `person`).",
+    labels=("source",),
+)
 CACHE_BYTES: Final = Metric(
     name="transire_cache_bytes", kind="gauge", help="Bytes of kept answers, sealed."
 )
@@ -190,6 +196,7 @@ METRICS: Final = (
     CACHE_LOOKUPS,
     CACHE_SAVED_MICRO_USD,
     CACHE_BYTES,
+    FEEDBACK,
     LOG_QUEUE_DEPTH,
     HELD_REVIEWS,
     IN_FLIGHT,

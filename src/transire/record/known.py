@@ -63,6 +63,10 @@ _FIELDS: Final[Mapping[str, frozenset[str]]] = {
     "review.cancelled": _REVIEWED,
     "review.expired": frozenset({"review_id", "tenant"}),
     "cache.purged": frozenset({"by", "tenant", "app", "count"}),
+    "feedback": frozenset(
+        {"decision_id", "tenant", "app", "source", "score_permille", "success", "reason"}
+        | {"comment", "comment_chars"}
+    ),
     "throttled": frozenset({"key_id", "limit", "count"}),
     "export": frozenset({"by", "tenant", "count"}),
     "erasure": frozenset({"by", "tenant", "decisions", "erased"}),
