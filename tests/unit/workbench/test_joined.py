@@ -57,6 +57,16 @@ def test_decisions_on_one_prompt_are_one_row_with_a_score_of_each_deployment(
     assert found.features[0].tags == ("task=faq",)
 
 
+def test_who_only_says_that_it_helped_or_not_gives_all_or_nothing(tmp_path: Path) -> None:
+    path, entries = pairs(12, tmp_path)
+    entries += [
+        {"kind": "feedback", "decision_id": "dec_a0", "success": False},
+        {"kind": "feedback", "decision_id": "dec_b0", "success": True, "score_permille": None},
+    ]
+
+    assert joined_outcomes(path, entries, least=12).scores[0].tolist() == [0.45, 0.6]
+
+
 def test_what_several_people_think_of_one_answer_is_their_mean(tmp_path: Path) -> None:
     path, entries = pairs(12, tmp_path)
     entries.append({"kind": "feedback", "decision_id": "dec_a0", "score_permille": 100})

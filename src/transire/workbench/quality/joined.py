@@ -89,6 +89,8 @@ def _scored(
             answered[name] = str(entry.get("deployment"))
         elif kind == "feedback":
             score = entry.get("score_permille")
+            if score is None and isinstance(entry.get("success"), bool):
+                score = 1_000 * int(entry["success"])
             if type(score) is int and 0 <= score <= 1_000:
                 given.setdefault(name, []).append(score / 1_000)
     scored: dict[Asked, dict[str, list[float]]] = {}
