@@ -207,7 +207,11 @@ was"""
 
 PAIR = {"deployment!": "text", "form": "text"}
 PAIRS = {"deployment!": ["text"], "form": ["text"], "cut": "number"}
+DRAW = {"id!": "text", "digest!": "text", "variant!": "text", "variants!": ["text"]}
+DRAW |= {"point_ppm!": "number", "propensity_ppm!": "number", "shares_ppm!": ["number"]}
+
 RULED: dict[str, Any] = {
+    "experiment": DRAW,
     **dict.fromkeys(WORDS.split(), "text"),
     **dict.fromkeys(("attempt", "charged_micro_usd", "http_status", "version"), "number"),
     **{name: ["text"] for name in ("approved_by", "erased", "noted")},
@@ -219,6 +223,7 @@ RULED: dict[str, Any] = {
 }
 
 ASKED = dict.fromkeys(("tenant!", "app!", "key_id!", "outcome!"), "text")
+ROLLED_BACK = {"digest!": "text", "variant!": "text", "experiment": "text"}
 BLOCKING = {"version!": "number", **dict.fromkeys(("subject!", "subject_id!", "by!"), "text")}
 BY_KIND: dict[str, dict[str, Any]] = {
     "policy.genesis": {
@@ -245,6 +250,7 @@ BY_KIND: dict[str, dict[str, Any]] = {
     },
     "review.approved": {"queue!": "text", "by!": "text"},
     "erasure": {"erased!": ["text"]},
+    "experiment.rolled_back": ROLLED_BACK,
 }
 
 BY_OUTCOME: dict[str, dict[str, Any]] = {
@@ -258,13 +264,16 @@ BY_OUTCOME: dict[str, dict[str, Any]] = {
 }
 
 
+RULED_TOPICS = ("policy.", "quarantine.", "review.", "experiment.")
+
+
 def misfit(entry: dict[str, Any]) -> str | None:
     """The first field that has another shape, or None."""
     found = _misfit(entry, ANY_KIND)
     kind = entry.get("kind")
     if found or not isinstance(kind, str):
         return found
-    if kind in BY_KIND or kind.split(".")[0] + "." in ("policy.", "quarantine.", "review."):
+    if kind in BY_KIND or kind.split(".")[0] + "." in RULED_TOPICS:
         own = BY_KIND.get(kind, {})
         covered = {name.rstrip("!") for name in own}
         ruled = {name: shape for name, shape in RULED.items() if name not in covered}
@@ -322,7 +331,8 @@ def moment(text: str) -> dt.datetime | None:
 
 # --- what this page knows: FORMAT.md, "Entries"; anything else is named, and not judged ----------
 
-JUDGED = """bundle quarantine evaluated_at detector facts evaluation memo ranking session prompt"""
+JUDGED = """bundle quarantine evaluated_at detector facts evaluation memo ranking session prompt
+experiment"""
 REQUESTED = """tenant app key_id purpose request classes reduced states signals limits redactions
 outcome code chosen review_id ignored"""
 OWNED = "key_id tenant application purpose minted_by holder"
@@ -363,6 +373,8 @@ KNOWN = {
         "cache.purged": "by tenant app count",
         "export": "by tenant count",
         "erasure": "by tenant decisions erased",
+        "experiment.rolled_back": """experiment digest variant metric bad attempts control_bad
+            control_attempts margin_permille alpha_ppm""",
     }.items()
 }
 

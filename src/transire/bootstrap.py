@@ -58,6 +58,7 @@ from transire.score.scorer import BundleScorer
 from transire.settings import Settings
 from transire.steering import Steering
 from transire.storage.answers import ANSWERS_FILE, SqliteAnswers
+from transire.trials.keeper import TrialKeeper
 from transire.upkeep import Upkeep
 from transire.validate.contract import ContractValidator
 from transire.validate.leakage import AnswerInspector
@@ -324,8 +325,10 @@ async def _wire(
             max_bytes=settings.cache.max_answer_bytes,
         )
     )
+    trials = TrialKeeper(log, keyed, steering.current)
     dispatch = Dispatch(
         governed=steering.current,
+        trials=trials,
         recorder=recorder,
         forwarder=forwarder,
         validator=validator,
@@ -349,6 +352,7 @@ async def _wire(
         recorder=recorder,
         router=Router(
             governed=steering.current,
+            trials=trials,
             recorder=recorder,
             reviews=reviews,
             pursuit=Pursuit(

@@ -14,6 +14,7 @@ from transire.domain.answer import Completion
 from transire.domain.authorization import Pair
 from transire.domain.decision import Case, Choice
 from transire.domain.deployment import Deployment
+from transire.domain.experiment import Trials
 from transire.domain.failures import retry_after_of
 from transire.domain.governed import Governed
 from transire.domain.outward import Forwarder, Health, Wire
@@ -90,6 +91,7 @@ class Dispatch:
     validator: Validator
     inspector: Inspector
     health: Health
+    trials: Trials
     observer: Observer
     contradicts: Callable[[str, Deployment, Taxonomy], bool]
     clock: Clock
@@ -202,13 +204,13 @@ class Dispatch:
         except (UpstreamError, StaleError) as raised:
             account.upstream_s += self.clock.monotonic() - sent
             error = raised if isinstance(raised, UpstreamError) else refuse_moved()
-            self._unopened(recorded, error, sent, claim)
+            self._unopened(case, recorded, error, sent, claim)
             return error
         except Exception as error:
-            self._unopened(recorded, error, sent, claim)
+            self._unopened(case, recorded, error, sent, claim)
             raise
         except BaseException:  # the caller left
-            self._unopened(recorded, None, sent, claim)
+            self._unopened(case, recorded, None, sent, claim)
             raise
         account.upstream_s += self.clock.monotonic() - sent
         return recorded, Relay(
@@ -216,7 +218,9 @@ class Dispatch:
             account=account,
             price=deployment.price,
             clock=self.clock,
-            settle=lambda outcome, retry: self._settle(recorded, outcome, retry, claim, account),
+            settle=lambda outcome, retry: self._settle(
+                case, recorded, outcome, retry, claim, account
+            ),
             is_stopped=lambda: self.governed().quarantine.blocks(
                 deployment, case.request.principal.tenant
             ),
@@ -289,13 +293,19 @@ class Dispatch:
         return recorded
 
     def _unopened(
-        self, recorded: Recorded[Permit], error: Exception | None, sent: float, claim: _Claim
+        self,
+        case: Case,
+        recorded: Recorded[Permit],
+        error: Exception | None,
+        sent: float,
+        claim: _Claim,
     ) -> None:
         ended = Outcome.unopened(error, round((self.clock.monotonic() - sent) * 1_000))
-        self._settle(recorded, ended, None if error is None else retry_after_of(error), claim)
+        self._settle(case, recorded, ended, None if error is None else retry_after_of(error), claim)
 
     def _settle(
         self,
+        case: Case,
         recorded: Recorded[Permit],
         outcome: Outcome,
         retry_after_s: float | None,
@@ -306,6 +316,8 @@ class Dispatch:
         durable = self.recorder.outcome(recorded, outcome)
         if self.recall is not None and account is not None:
             self.recall.settled(account, recorded.value, outcome, durable)
+        if case.request.trial is not None:
+            self.trials.settled(case.request, recorded.value, outcome)
         deployment = recorded.value.pair.deployment
         self.health.finished(
             deployment,

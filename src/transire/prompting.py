@@ -23,13 +23,18 @@ _READINGS: Final = 3
 
 
 async def fill_shelf(bundle: Bundle, detector: Detector) -> PromptShelf | None:
-    """Read every prompt that something binds; None where nothing does."""
+    """Read every prompt that something binds or tries; None where nothing does."""
     bindings = {
         name: application.prompts
         for name, application in bundle.catalog.applications.items()
         if application.prompts is not None
     }
     refs = {name: binding.refs for name, binding in bindings.items()}
+    for experiment in bundle.experiments:
+        tried = frozenset(v.prompt for v in experiment.variants if v.prompt is not None)
+        for name in bundle.catalog.applications:
+            if tried and experiment.applies_to(name):
+                refs[name] = refs.get(name, frozenset()) | tried
     wanted = sorted(frozenset[str]().union(*refs.values()))
     if not wanted:
         return None

@@ -16,9 +16,9 @@ from typing import NoReturn, TypeVar
 
 from transire.account import Account
 from transire.dispatch import Routed
-from transire.domain.authorization import Authorization
 from transire.domain.classification import Classification, Redaction
 from transire.domain.decision import Case, Choice, Hold
+from transire.domain.experiment import Trials
 from transire.domain.governed import Governed
 from transire.domain.permit import Tried
 from transire.domain.ports import (
@@ -30,7 +30,6 @@ from transire.domain.ports import (
     Sessions,
     Validator,
 )
-from transire.domain.ranking import Ranking
 from transire.domain.request import RoutingRequest
 from transire.errors import (
     BudgetExceeded,
@@ -38,7 +37,7 @@ from transire.errors import (
     StaleError,
     TransireError,
 )
-from transire.picks import free, seed_of
+from transire.picks import free
 from transire.prompting import bound
 from transire.pursuit import STALE_TRIES, Pursuit
 from transire.refusals import (
@@ -47,6 +46,7 @@ from transire.refusals import (
     refuse_too_long,
     refuse_tried,
 )
+from transire.trying import ranked
 from transire.unforeseen import as_refusal
 
 __all__ = ["Advice", "Router"]
@@ -78,6 +78,7 @@ class Router:
     pursuit: Pursuit
     validator: Validator
     sessions: Sessions
+    trials: Trials
     observer: Observer
     clock: Clock
 
@@ -181,10 +182,16 @@ class Router:
             routed = await self.pursuit.answer(case, choice, governed, release, account)
             if routed is not None:
                 return routed
-            ranking = self._ranked(
-                case.request, case.classification, case.authorization, governed, account
+            # As if nothing had been drawn: the pick may be a hold now, and that draws nothing.
+            request, ranking = ranked(
+                bound(replace(case.request, trial=None), case.classification, governed),
+                case.classification,
+                case.authorization,
+                governed,
+                self.trials,
+                account.passed,
             )
-            case = account.case = replace(case, ranking=ranking)
+            case = account.case = replace(case, request=request, ranking=ranking)
 
     async def _admitted(self, request: RoutingRequest) -> tuple[RoutingRequest, Release | None]:
         """The request as it counts, and what the review it names allows it."""
@@ -211,7 +218,9 @@ class Router:
         )
         self.sessions.saw(request, authorization, rules)
         authorized = self.clock.monotonic()
-        ranking = self._ranked(request, classification, authorization, governed, account)
+        request, ranking = ranked(
+            request, classification, authorization, governed, self.trials, account.passed
+        )
         self.observer.stage("authorize", authorized - started)
         self.observer.stage("score", self.clock.monotonic() - authorized)
         return Case(
@@ -221,24 +230,6 @@ class Router:
             authorization=authorization,
             ranking=ranking,
         )
-
-    def _ranked(
-        self,
-        request: RoutingRequest,
-        classification: Classification,
-        authorization: Authorization,
-        governed: Governed,
-        account: Account,
-    ) -> Ranking:
-        """The permitted set in order, without what this request has passed over."""
-        passed = account.passed
-        return governed.scorer.rank(
-            request,
-            classification,
-            authorization,
-            exclude=frozenset(passed),
-            seed=seed_of(request),
-        ).passing(passed, authorization)
 
     async def _classify(self, request: RoutingRequest, governed: Governed) -> Classification:
         started = self.clock.monotonic()

@@ -43,6 +43,7 @@ from transire.domain.prompt import BundleText, Prompt, PromptReading, PromptShel
 from transire.domain.ranking import Candidate, Ranking, Terms
 from transire.domain.receiving import Receive
 from transire.domain.request import Assertions, Body, Principal, RoutingRequest
+from transire.domain.trial import Trial
 from transire.errors import (
     ContractViolated,
     RequestError,
@@ -382,6 +383,20 @@ class FakeRetries:
 
 
 @dataclass
+class FakeTrials:
+    """Draws what it is told to, and remembers what it heard."""
+
+    trial: Trial | None = None
+    heard: list[tuple[int, Outcome]] = field(default_factory=list)
+
+    def assigned(self, request: RoutingRequest, *_: Any) -> RoutingRequest:
+        return replace(request, trial=self.trial)
+
+    def settled(self, request: RoutingRequest, permit: Permit, outcome: Outcome) -> None:
+        self.heard.append((permit.attempt, outcome))
+
+
+@dataclass
 class Path:
     """A router over fakes; `governed` is what it sees as the state of the moment."""
 
@@ -399,6 +414,7 @@ class Path:
     events: list[str] = field(default_factory=list)
     quarantine: Quarantine = field(default_factory=Quarantine)
     prompts: PromptShelf | None = None
+    trials: FakeTrials = field(default_factory=FakeTrials)
 
     def __post_init__(self) -> None:
         self.recorder = FakeRecorder(self.events)
@@ -410,6 +426,7 @@ class Path:
             validator=self.validator,
             inspector=self.inspector,
             health=self.health,
+            trials=self.trials,
             observer=self.observer,
             contradicts=lambda place, *_: place == "elsewhere",
             clock=self.clock,
@@ -431,6 +448,7 @@ class Path:
             ),
             validator=self.validator,
             sessions=sessions,
+            trials=self.trials,
             observer=self.observer,
             clock=self.clock,
         )

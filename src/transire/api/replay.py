@@ -31,6 +31,7 @@ from transire.domain.request import Assertions
 from transire.errors import NotFoundError
 from transire.record.erasing import is_kept
 from transire.score.replay import agrees, is_whole, ranking_from_record
+from transire.trials.replay import draw_agrees
 
 __all__ = ["Archive", "LogArchive", "replay"]
 
@@ -199,6 +200,8 @@ def _compared(
         "policy_agrees": now.evaluation_digest == entry["evaluation"],
         "ranking_agrees": agrees(ranking) and ranked <= permitted,
     }
+    if "experiment" in entry:
+        compared["experiment_agrees"] = draw_agrees(entry["experiment"])
     if "permit" in entry:
         compared["permit_agrees"] = _pair(entry["permit"]) in ranked & permitted
     if policies is not None:

@@ -75,6 +75,7 @@ def _bundle(files: Mapping[str, bytes], registry: Registry, rules: list[Rule]) -
         files=dict(sorted(files.items())),
         recognizers=registry.recognizers,
         prompts=registry.prompts,
+        experiments=registry.experiments,
         permits=frozenset(PolicyId(rule.id) for rule in rules if rule.node.effect == "permit"),
     )
 

@@ -14,6 +14,7 @@ from transire.bundle.documents import (
     RoutingDocument,
     TaxonomyDocument,
 )
+from transire.bundle.trialdocuments import ExperimentsDocument
 
 __all__ = ["json_schemas", "render_schema"]
 
@@ -26,6 +27,7 @@ def json_schemas() -> Mapping[str, bytes]:
         "taxonomy.schema.json": render_schema(TaxonomyDocument, "taxonomy.yaml"),
         "catalog.schema.json": render_schema(CatalogDocument, "catalog/*.yaml"),
         "routing.schema.json": render_schema(RoutingDocument, "routing.yaml"),
+        "experiments.schema.json": render_schema(ExperimentsDocument, "experiments.yaml"),
         "prompt.schema.json": render_schema(PromptDocument, "prompts/NAME@VERSION.yaml"),
     }
 

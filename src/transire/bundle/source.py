@@ -22,12 +22,12 @@ __all__ = ["archive", "bundle_digest", "check_names", "read_folder", "unarchive"
 _MAX_FILES: Final = 2_000
 _MAX_BYTES: Final = 4 * 1024 * 1024
 _FIXED: Final = ("taxonomy.yaml", "routing.yaml")
-_OPTIONAL: Final = "recognizers.yaml"
+_OPTIONAL: Final = ("recognizers.yaml", "experiments.yaml")
 _STEP: Final = r"(?:[A-Za-z0-9_][A-Za-z0-9._-]*/)*[A-Za-z0-9_][A-Za-z0-9._-]*"
 _PROMPT: Final = r"[a-z0-9][a-z0-9._-]{0,63}@[1-9][0-9]{0,5}"
 _NAME: Final = re.compile(
-    rf"taxonomy\.yaml|routing\.yaml|recognizers\.yaml|catalog/{_STEP}\.yaml|rules/{_STEP}\.cedar"
-    rf"|tests/{_STEP}_test\.yaml|prompts/{_PROMPT}\.yaml"
+    rf"taxonomy\.yaml|routing\.yaml|recognizers\.yaml|experiments\.yaml|catalog/{_STEP}\.yaml"
+    rf"|rules/{_STEP}\.cedar|tests/{_STEP}_test\.yaml|prompts/{_PROMPT}\.yaml"
 )
 """What may stand in a bundle; no step begins with a dot, so none leads out of the folder."""
 
@@ -35,9 +35,9 @@ _NAME: Final = re.compile(
 def read_folder(folder: Path) -> dict[str, bytes]:
     """Read the files that make a bundle: path relative to `folder` → bytes, sorted.
 
-    Taken are `taxonomy.yaml`, `routing.yaml`, `recognizers.yaml` where there is one,
-    `catalog/**/*.yaml`, `rules/**/*.cedar`, `prompts/*.yaml` and `tests/**/*_test.yaml`; everything
-    else in the folder is not governed and not read.
+    Taken are `taxonomy.yaml`, `routing.yaml`, `recognizers.yaml` and `experiments.yaml` where there
+    are such, `catalog/**/*.yaml`, `rules/**/*.cedar`, `prompts/*.yaml` and `tests/**/*_test.yaml`;
+    everything else in the folder is not governed and not read.
 
     Raises:
         BundleError: the folder or a fixed file is missing, a link leads out, or it is too large.
@@ -46,7 +46,7 @@ def read_folder(folder: Path) -> dict[str, bytes]:
         raise BundleError([f"{folder}: no such policies folder; `transire init` writes one"])
     root = folder.resolve()
     paths = [folder / name for name in _FIXED]
-    paths += folder.glob(_OPTIONAL)
+    paths += [folder / name for name in _OPTIONAL if (folder / name).exists()]
     paths += folder.glob("catalog/**/*.yaml")
     paths += folder.glob("rules/**/*.cedar")
     paths += folder.glob("prompts/*.yaml")

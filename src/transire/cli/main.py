@@ -17,6 +17,7 @@ from transire.cli import (
     detect,
     doctor,
     evaluate,
+    experiment,
     founding,
     login,
     mode,
@@ -57,6 +58,7 @@ app.add_typer(audit.app, name="audit")
 app.add_typer(detect.app, name="detect")
 app.add_typer(prices.app, name="prices")
 app.add_typer(prompts.app, name="prompts")
+app.add_typer(experiment.app, name="experiment")
 app.add_typer(quality.app, name="quality")
 app.add_typer(report.app, name="report")
 app.add_typer(cache.cache, name="cache")

@@ -19,6 +19,7 @@ from transire.domain.pack import NO_PACK, Pack
 from transire.domain.prompt import Prompt
 from transire.domain.session import SessionRules
 from transire.domain.taxonomy import Taxonomy
+from transire.domain.trial import Experiment
 
 __all__ = ["Bundle", "Cue", "DetectorRules", "Quarantine", "RoutingRules"]
 
@@ -146,6 +147,7 @@ class Bundle:
         files: Source by path relative to the policies folder, sorted.
         observed: Classes that some rule can tell from absent ones; None means all.
         prompts: By `name@version`.
+        experiments: By id; the first that applies to a request is its only one.
     """
 
     digest: BundleDigest
@@ -159,6 +161,7 @@ class Bundle:
     observed: frozenset[DataClass] | None = None
     permits: frozenset[PolicyId] = frozenset()
     prompts: Mapping[str, Prompt] = field(default_factory=dict)
+    experiments: tuple[Experiment, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -28,6 +28,7 @@ KINDS: Final = frozenset(
     }
     | {"review.claimed", "review.viewed", "review.approved", "review.denied"}
     | {"review.cancelled", "review.expired", "erasure"}
+    | {"experiment.rolled_back"}
 )
 """Every kind of entry (audit/FORMAT.md)."""
 

@@ -77,6 +77,7 @@ class Ranking:
         sticky: What answered the session's last turn: first among near-ties; None without one.
         quality_target_permille: Predicted quality that the pick should reach; None where no
             prediction counted.
+        preferred: What an experiment's variant puts first, of each form.
     """
 
     candidates: tuple[Candidate, ...]
@@ -104,6 +105,8 @@ class Ranking:
         )
         return replace(self, filtered=(*self.filtered, *((p, passed[p]) for p in permitted)))
 
+    preferred: frozenset[DeploymentId] = frozenset()
+
     def to_json(self) -> dict[str, JsonValue]:
         """The ranking as an entry holds it, with everything that decided it; best first.
 
@@ -124,6 +127,7 @@ class Ranking:
             **({} if left is None else {"budget_micro_usd": left}),
             **({} if self.sticky is None else {"sticky": self.sticky}),
             **({} if wanted is None else {"quality_target_permille": wanted}),
+            **({"preferred": sorted(self.preferred)} if self.preferred else {}),
             "scorer": self.scorer_digest,
             "seed": self.seed,
             "target_ms": self.target_ms,

@@ -20,6 +20,7 @@ from transire.domain.ids import (
 )
 from transire.domain.prompt import BundleText, PromptReading
 from transire.domain.session import Session
+from transire.domain.trial import Trial
 
 __all__ = [
     "Assertions",
@@ -199,6 +200,7 @@ class RoutingRequest:
         session: What the asserted session held when the request was decided; None where it names
             none, or is yet to be decided.
         prompt: The bundle's prompt that is put before the messages; None without one.
+        trial: What an experiment drew for it; None where none applies.
         bundle_text: What is known of every prompt that its application may be given.
     """
 
@@ -217,6 +219,7 @@ class RoutingRequest:
     session: Session | None = None
     prompt: PromptReading | None = None
     bundle_text: BundleText | None = None
+    trial: Trial | None = None
 
 
 def path_of(pointer: Pointer) -> str:

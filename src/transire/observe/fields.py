@@ -24,6 +24,7 @@ FIELDS: Final = frozenset(
         "deployment",
         "drift_permille",
         "error_type",
+        "experiment",
         "event",
         "foreign_permille",
         "failure",
@@ -49,6 +50,7 @@ FIELDS: Final = frozenset(
         "timestamp",
         "tree_size",
         "version",
+        "variant",
     }
 )
 """Every field a line may have, `dropped` and those of `REASONS` aside."""

@@ -118,6 +118,8 @@ def _judged(case: Case) -> tuple[dict[str, JsonValue], dict[str, bytes]]:
     }
     if case.request.prompt is not None:
         fields["prompt"] = case.request.prompt.to_json()
+    if case.request.trial is not None:
+        fields["experiment"] = case.request.trial.to_json()
     return fields, {authorization.evaluation_digest: authorization.evaluation, facts_digest: facts}
 
 

@@ -12,7 +12,7 @@ _ALWAYS: Final = frozenset({"v", "kind", "id", "ts", "salt", "replica", "boot", 
 _ASKED: Final = frozenset({"tenant", "app", "key_id", "purpose", "request"})
 _JUDGED: Final = frozenset(
     {"bundle", "quarantine", "evaluated_at", "detector", "facts", "evaluation", "memo", "ranking"}
-    | {"session", "prompt"}
+    | {"session", "prompt", "experiment"}
 )
 _DECIDED: Final = (
     _ASKED
@@ -55,6 +55,10 @@ _FIELDS: Final[Mapping[str, frozenset[str]]] = {
         }
         | {"charged_micro_usd", "released_bytes", "finish_reasons", "repaired", "received"}
         | {"restored", "placeholders_kept", "contradicts", "saved_micro_usd"}
+    ),
+    "experiment.rolled_back": frozenset(
+        {"experiment", "digest", "variant", "metric", "bad", "attempts"}
+        | {"control_bad", "control_attempts", "margin_permille", "alpha_ppm"}
     ),
     "review.claimed": _REVIEWED,
     "review.viewed": _REVIEWED,

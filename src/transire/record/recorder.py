@@ -21,6 +21,7 @@ from transire.domain.outward import Wire
 from transire.domain.permit import Outcome, OutcomeStatus, Permit, Recorded
 from transire.domain.ports import Clock, Release
 from transire.domain.request import JsonValue, RoutingRequest
+from transire.domain.trial import rollback_key
 from transire.errors import (
     AuthenticationError,
     BudgetExceeded,
@@ -100,7 +101,11 @@ class LogRecorder:
         item = Item(
             kind="decision" if is_first else "attempt",
             fields=fields,
-            conditions=(*_currency(case), *(spending.conditions if spending else ())),
+            conditions=(
+                *_currency(case),
+                *_drawn(case, is_first),
+                *(spending.conditions if spending else ()),
+            ),
             changes=spending.changes if spending else (),
             blobs=blobs,
             spends=permit.spends,
@@ -274,6 +279,14 @@ def _reserved(
     if most is None:
         raise BudgetExceeded("a budget counts this request, and the deployment has no known price")
     return tuple(spend_of(budget, principal, now, most) for budget in counting)
+
+
+def _drawn(case: Case, is_first: bool) -> tuple[Condition, ...]:
+    """The drawn variant must not have been rolled back; later attempts keep what was drawn."""
+    trial = case.request.trial
+    if trial is None or trial.kind != "canary" or not is_first:
+        return ()
+    return (Condition(key=rollback_key(trial.digest, trial.variant), equals=None, stale=True),)
 
 
 def _currency(case: Case) -> tuple[Condition, ...]:

@@ -13,7 +13,7 @@ from transire.errors import IntegrityError
 
 __all__ = ["check_types", "moment_of"]
 
-_RULED: Final = ("policy.", "quarantine.", "review.")
+_RULED: Final = ("policy.", "quarantine.", "review.", "experiment.")
 _RULED_KINDS: Final = frozenset(
     {"access.key_created", "access.key_revoked"}
     | {"decision", "advice", "attempt", "outcome", "erasure"}
@@ -51,6 +51,8 @@ def check_types(index: int, entry: Mapping[str, Any]) -> None:
     if kind.startswith(_RULED) or kind in _RULED_KINDS:
         _allow(what, entry, _FIELDS)
         _allow(what, entry, {"quarantine": _is_kept if kind == "policy.genesis" else _is_number})
+        experiment = _is_text if kind.startswith("experiment.") else _is_draw
+        _allow(what, entry, {"experiment": experiment})
         _need(what, entry, _NEEDED.get(kind, {}))
     if kind == "decision":
         _need(what, entry, _OF_OUTCOME.get(entry["outcome"], {}))
@@ -88,6 +90,10 @@ def _are_texts(value: object) -> bool:
     return isinstance(value, list) and all(isinstance(inner, str) for inner in value)
 
 
+def _are_numbers(value: object) -> bool:
+    return isinstance(value, list) and all(map(_is_number, value))
+
+
 def _is_moment(value: object) -> bool:
     try:
         return isinstance(value, str) and moment_of(value) is not None
@@ -100,6 +106,10 @@ def _holds(value: object, judges: Mapping[str, Judge]) -> bool:
     return isinstance(value, dict) and all(
         value.get(name) is None or judge(value[name]) for name, judge in judges.items()
     )
+
+
+def _is_draw(value: object) -> bool:
+    return isinstance(value, dict) and all(judge(value.get(name)) for name, judge in _DRAW.items())
 
 
 def _is_request(value: object) -> bool:
@@ -167,6 +177,12 @@ _CACHED: Final[Mapping[str, Judge]] = {
     "ttl_s": _is_number,
     "policies": _are_texts,
 }
+_DRAW: Final[Mapping[str, Judge]] = {
+    **dict.fromkeys(("id", "digest", "variant"), _is_text),
+    **dict.fromkeys(("point_ppm", "propensity_ppm"), _is_number),
+    "variants": _are_texts,
+    "shares_ppm": _are_numbers,
+}
 _RESERVATION: Final[Mapping[str, Judge]] = {
     **dict.fromkeys(("budget", "key", "period"), _is_text),
     **dict.fromkeys(("micro_usd", "limit_micro_usd"), _is_number),
@@ -227,6 +243,7 @@ _NEEDED: Final[Mapping[str, Mapping[str, Judge]]] = {
     },
     "review.approved": {"queue": _is_text, "by": _is_text},
     "erasure": {"erased": _are_texts},
+    "experiment.rolled_back": {"digest": _is_text, "variant": _is_text},
 }
 _OF_OUTCOME: Final[Mapping[str, Mapping[str, Judge]]] = {
     "permitted": {"permit": _is_permit, "chosen": _is_pair, "ranking": _is_ranking},

@@ -22,6 +22,7 @@ from transire.record.note import VerifierKey
 from transire.record.releases import Keys, Released, pair_in
 from transire.record.shape import check_types, moment_of
 from transire.record.standing import check_continuation
+from transire.record.tried import Tried
 from transire.record.verdicts import Stood
 
 __all__ = ["Story"]
@@ -84,6 +85,7 @@ class Story:
         self._released = Released(self._keys)
         self._budgeted = Budgeted()
         self._answered = Answered()
+        self._tried = Tried()
 
     def tell(self, index: int, entry: Mapping[str, Any]) -> None:
         """Hear one entry.
@@ -101,6 +103,8 @@ class Story:
             self._ask(index, entry)
         if permits:
             self._permit(index, entry)
+        if kind == "decision" and permits:
+            self._tried.draw(what, entry)
         if kind == "outcome":
             self._close(what, entry)
         if kind == "erasure":
@@ -128,6 +132,8 @@ class Story:
                 | "quarantine.lifted"
             ):
                 self._blocked.move(what, entry, is_team=self._changed.is_team)
+            case "experiment.rolled_back":
+                self._tried.roll_back(what, entry)
             case "access.key_created":
                 self._keys.create(what, entry)
             case "access.key_revoked":

@@ -98,6 +98,7 @@ class Preference:
         seed: The decision's seed; only its low 64 bits matter.
         sticky: Wins among near-ties that are expected to meet the target, whatever their load.
         quality_target_permille: Predicted quality the pick should reach; None ignores predictions.
+        preferred: Come before all others of the same form, in their own order.
     """
 
     target_ms: int
@@ -105,6 +106,7 @@ class Preference:
     seed: int
     sticky: DeploymentId | None = None
     quality_target_permille: int | None = None
+    preferred: frozenset[DeploymentId] = frozenset()
 
 
 def rank(
@@ -155,6 +157,7 @@ def rank(
         budget_micro_usd=question.budget_micro_usd,
         sticky=preference.sticky,
         quality_target_permille=preference.quality_target_permille,
+        preferred=preference.preferred,
     )
 
 
@@ -172,8 +175,9 @@ def order(
     Reasons: `none`, `only_one`, `cheapest_meeting_target`, `session` (the near-tie that answered
     the last turn), `p2c` (two near-ties compared), `predicted_quality` (too little is expected of
     the cheapest in time), `best_predicted` (of everybody in time), `fastest` (nobody is expected to
-    meet the target). Outliers stand behind the others of their form. Every raw pair stands before
-    every redacted one (ADR 3): going redacted is an ordinary fallback, never a saving.
+    meet the target), `experiment` (its variant prefers it). Outliers stand behind the others of
+    their form. Every raw pair stands before every redacted one (ADR 3): going redacted is an
+    ordinary fallback, never a saving.
     """
     preferred, redacted = _raw_first(survivors)
     if not preferred:
@@ -184,6 +188,10 @@ def order(
         reason = "only_one"
     if sound and len(sound) < len(preferred):
         ordered += _ordered([c for c in preferred if c.terms.is_outlier], preference)[0]
+    if preference.preferred:
+        first = ordered[0]
+        ordered.sort(key=lambda c: c.verdict.pair.deployment not in preference.preferred)
+        reason = reason if ordered[0] is first else "experiment"
     if redacted:
         ordered += order(redacted, preference)[0]
     return tuple(ordered), reason

@@ -30,6 +30,7 @@ def ranking_from_record(recorded: Mapping[str, Any]) -> Ranking:
             seed=recorded["seed"],
             sticky=recorded.get("sticky"),
             quality_target_permille=recorded.get("quality_target_permille"),
+            preferred=frozenset(map(DeploymentId, recorded.get("preferred", ()))),
         )
         survivors = _survivors(recorded["candidates"])
         dropped = recorded["filtered"]
@@ -51,6 +52,7 @@ def ranking_from_record(recorded: Mapping[str, Any]) -> Ranking:
         budget_micro_usd=recorded.get("budget_micro_usd"),
         sticky=preference.sticky,
         quality_target_permille=preference.quality_target_permille,
+        preferred=preference.preferred,
     )
 
 

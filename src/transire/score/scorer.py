@@ -12,6 +12,7 @@ from transire.domain.classification import Classification
 from transire.domain.ids import DeploymentId
 from transire.domain.ranking import Ranking
 from transire.domain.request import Body, Principal, RoutingRequest
+from transire.domain.trial import Trial
 from transire.score.estimate import Question, ask
 from transire.score.health import FleetHealth
 from transire.score.quality.share import DearerShare
@@ -75,6 +76,24 @@ class BundleScorer:
             None if request.session is None else request.session.deployment,
         )
         contenders = self._contenders(request.body, permitted, exclude, seed)
+        trial = request.trial
+        if trial is None or not (trial.only or trial.prefer):
+            return self._scored(request, question, contenders, preference)
+        preference = replace(preference, preferred=trial.prefer)
+        if trial.only:  # unless none of them survives the filters
+            kept = [c for c in contenders if c.deployment.id in trial.only]
+            ranking = self._scored(request, question, kept, preference)
+            if ranking.candidates:
+                return ranking
+        return self._scored(request, question, contenders, preference)
+
+    def _scored(
+        self,
+        request: RoutingRequest,
+        question: Question,
+        contenders: Sequence[Contender],
+        preference: Preference,
+    ) -> Ranking:
         if question.gains is None:
             return rank(question, contenders, preference, self._digest)
         return self._predicted(request, question, contenders, preference)
@@ -123,6 +142,23 @@ class BundleScorer:
             for deployment in self._health.resting(now)
             if deployment in self._deployments
         )
+
+
+def _tried(
+    trial: Trial,
+    question: Question,
+    contenders: list[Contender],
+    preference: Preference,
+    digest: str,
+) -> Ranking:
+    """Ranked as a variant wants it: among those it keeps to, unless none survives the filters."""
+    preference = replace(preference, preferred=trial.prefer)
+    if trial.only:
+        kept = [c for c in contenders if c.deployment.id in trial.only]
+        ranking = rank(question, kept, preference, digest)
+        if ranking.candidates:
+            return ranking
+    return rank(question, contenders, preference, digest)
 
 
 def preference_of(

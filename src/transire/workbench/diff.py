@@ -76,6 +76,7 @@ def _things(compiled: CompiledBundle) -> dict[str, Mapping[str, object]]:
         things[kind] = {str(name): value for name, value in getattr(catalog, kind).items()}
     things["acceptances"] = {a.id: a for a in catalog.acceptances}
     things["prompts"] = dict(bundle.prompts)
+    things["experiments"] = {experiment.id: experiment for experiment in bundle.experiments}
     things["bindings"] = _bindings(bundle)
     things["classes"] = {str(n): v for n, v in bundle.taxonomy.data_classes.items()}
     things["settings"] = {

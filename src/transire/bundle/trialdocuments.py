@@ -1,0 +1,61 @@
+"""The shape of `experiments.yaml`, with units in names; unknown keys are errors."""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from transire.bundle.documents import Id, Permille, PromptRef
+
+__all__ = ["ExperimentDocument", "ExperimentsDocument", "GuardDocument", "VariantDocument"]
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class VariantDocument(_Model):
+    """One variant: another prompt, deployments to prefer, or the only ones to use."""
+
+    share_permille: Permille
+    prompt: PromptRef | None = None
+    prefer: list[Id] = []
+    only: list[Id] = []
+
+
+class GuardDocument(_Model):
+    """How much worse than control a canary may be, by metric, before it is rolled back.
+
+    A metric without a margin is not watched. Latency is the share of answers slower than `slow_ms`,
+    cost the share dearer than `dear_micro_usd`.
+    """
+
+    min_samples: Annotated[int, Field(ge=5, le=1_000_000)] = 30
+    alpha_permille: Annotated[int, Field(ge=1, le=200)] = 50
+    error_permille: Permille | None = 20
+    contract_permille: Permille | None = 20
+    slow_ms: Annotated[int, Field(ge=1)] | None = None
+    slow_permille: Permille = 50
+    dear_micro_usd: Annotated[int, Field(ge=1)] | None = None
+    dear_permille: Permille = 50
+
+
+class ExperimentDocument(_Model):
+    """One experiment; `applications` and `tasks` left out are all of them."""
+
+    kind: Literal["ab", "canary", "bandit"]
+    applications: list[Id] = []
+    tasks: list[Id] = []
+    stakes: list[Id] | None = None
+    """Levels at which it applies; left out, all but the highest."""
+    unit: Literal["session", "user", "key", "request"] = "session"
+    salt: Annotated[str, StringConstraints(max_length=64)] = ""
+    """Another salt assigns anew, and starts anew what was rolled back."""
+    variants: Annotated[dict[Id, VariantDocument], Field(min_length=2, max_length=8)]
+    guard: GuardDocument | None = None
+    explore_permille: Annotated[int, Field(ge=10, le=1_000)] = 100
+
+
+class ExperimentsDocument(_Model):
+    """`experiments.yaml`."""
+
+    experiments: dict[Id, ExperimentDocument] = {}

@@ -1,0 +1,95 @@
+"""`transire experiment list|show|report`: what a bundle tries, and what became of it."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from transire.bundle.compile import compile_bundle
+from transire.cli.audit import opened
+from transire.cli.bundle import side_files
+from transire.cli.report import entries_of
+from transire.cli.session import RemoteRouter, acting, emit, shown
+from transire.domain.bundle import Bundle
+from transire.domain.trial import Experiment
+from transire.errors import NotFoundError
+from transire.workbench.experiments.estimate import estimate
+from transire.workbench.experiments.render import report_lines, report_plot
+from transire.workbench.experiments.tally import read_experiments
+
+__all__ = ["app", "list_experiments", "report", "show"]
+
+app = typer.Typer(help="The experiments of a bundle.", no_args_is_help=True)
+
+Side = Annotated[str, typer.Argument(help="`active`, a digest, or a policies folder.")]
+
+
+@app.command("list")
+@acting
+def list_experiments(router: RemoteRouter, side: Side = "policies") -> None:
+    """Every experiment: its kind, where it applies, and its variants' shares."""
+    emit([_told(experiment) for experiment in _bundle(router, side).experiments])
+
+
+@app.command()
+@acting
+def show(
+    router: RemoteRouter,
+    experiment: Annotated[str, typer.Argument(help="Its id.")],
+    side: Side = "policies",
+) -> None:
+    """One experiment, with its guard and what each variant changes."""
+    found = {one.id: one for one in _bundle(router, side).experiments}
+    if experiment not in found:
+        held = ", ".join(found) or "none"
+        raise NotFoundError(f"this bundle does not hold that experiment; it holds {held}")
+    one = found[experiment]
+    changes = {
+        v.name: {"prompt": v.prompt, "prefer": sorted(v.prefer), "only": sorted(v.only)}
+        for v in one.variants
+    }
+    guard = {
+        "min_samples": one.guard.min_samples,
+        "alpha_ppm": one.guard.alpha_ppm,
+        "margins_permille": dict(one.guard.margins),
+        "slow_ms": one.guard.slow_ms or None,
+        "dear_micro_usd": one.guard.dear_micro_usd or None,
+    }
+    more = {"guard": guard} if one.kind == "canary" else {}
+    emit({**_told(one), "digest": one.digest, "salt": one.salt, "changes": changes, **more})
+
+
+@app.command()
+@shown
+def report(
+    data: Annotated[Path, typer.Argument(help="The data folder, or its log.sqlite.")],
+    experiment: Annotated[str, typer.Option(help="Only the one of this id.")] = "",
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    svg: Annotated[Path | None, typer.Option(help="Write a plot to this file, too.")] = None,
+) -> None:
+    """What each variant did, with 95 % intervals, and what it would do with everybody."""
+    with opened(data) as log, log.reader.snapshot():
+        seen = read_experiments(entries_of(log), experiment)
+    told = [estimate(one) for one in seen]
+    if svg is not None:
+        svg.write_text(report_plot(told), encoding="utf-8")
+    if as_json:
+        emit([one.to_json() for one in told])
+    else:
+        print("\n".join(report_lines(told)))
+
+
+def _bundle(router: RemoteRouter, side: str) -> Bundle:
+    return compile_bundle(side_files(router, side), must_hold_limits=False).bundle
+
+
+def _told(experiment: Experiment) -> dict[str, Any]:
+    return {
+        "experiment": experiment.id,
+        "kind": experiment.kind,
+        "applications": sorted(experiment.applications) or "all",
+        "tasks": sorted(experiment.tasks) or "all",
+        "stakes": sorted(experiment.stakes),
+        "unit": experiment.unit,
+        "shares_permille": {v.name: v.share_permille for v in experiment.variants},
+    }

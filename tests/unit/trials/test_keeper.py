@@ -1,0 +1,232 @@
+"""The keeper on the path: who is drawn, what is recorded, and a canary that takes itself back."""
+
+import hashlib
+from dataclasses import replace
+from typing import Any
+
+import orjson
+import pytest
+from tests.conftest import FakeClock
+from tests.fakes import MemoryLog
+from tests.unit.bundle.bundles import pack_files
+from tests.unit.paths import COMPILED, Path, request
+
+from transire.bundle.acts import ACTIVE_KEY
+from transire.bundle.compile import compile_bundle
+from transire.bundle.compiled import CompiledBundle
+from transire.bundle.quarantine import VERSION_KEY
+from transire.domain.decision import Hold
+from transire.domain.ids import DataClass, DecisionId, DeploymentId
+from transire.domain.request import Assertions
+from transire.errors import BundleError, PolicyDenied, UpstreamError
+from transire.prompting import fill_shelf
+from transire.record.recorder import LogRecorder
+from transire.score.health import FleetHealth
+from transire.score.scorer import BundleScorer
+from transire.trials.keeper import TrialKeeper
+from transire.trials.replay import draw_agrees
+
+BAD, HEALTH = DeploymentId("eu-economy"), DataClass("HEALTH")
+CANARY = """\
+experiments:
+  tone:
+    kind: canary
+    applications: [support-triage]
+    unit: request
+    variants:
+      control: {share_permille: 500}
+      terse: {share_permille: 500, prompt: support@2, prefer: [eu-economy]}
+    guard: {min_samples: 10, error_permille: 20}
+"""
+
+
+class PlainKeys:
+    def digest(self, purpose: str, data: bytes) -> bytes:
+        return hashlib.sha256(purpose.encode() + data).digest()
+
+
+def with_experiments(text: str = CANARY) -> CompiledBundle:
+    files = pack_files()
+    tenants = files["catalog/tenants.yaml"].decode()
+    bound = tenants.replace("support-triage: {", "support-triage: {prompt: support@1, ")
+    return compile_bundle(
+        {
+            **files,
+            "catalog/tenants.yaml": bound.encode(),
+            "experiments.yaml": text.encode(),
+            "prompts/support@1.yaml": b"text: Answer.\n",
+            "prompts/support@2.yaml": b"text: Answer badly.\n",
+        }
+    )
+
+
+class Lab(Path):
+    """The path with a real scorer, recorder and keeper over a log in memory."""
+
+    async def open(self, compiled: CompiledBundle, log: MemoryLog | None = None) -> "Lab":
+        self.bundle = compiled.bundle
+        self.log = log or MemoryLog()
+        self.log.state |= {ACTIVE_KEY: compiled.digest, VERSION_KEY: "0"}
+        self.compiled = compiled
+        self.prompts = await fill_shelf(compiled.bundle, self.detector)
+        entries: Any = self.log
+        self.keeper = TrialKeeper(entries, PlainKeys(), self.governed)
+        self.measured = FleetHealth(self.clock)
+        self.real = BundleScorer(compiled.bundle, self.measured)
+        self.rewire(trials=self.keeper, recorder=LogRecorder(entries, self.clock))
+        return self
+
+    def governed(self) -> Any:
+        from transire.authorize.cedar import CedarAuthorizer
+
+        if not hasattr(self, "compiled"):
+            return super().governed()
+        return replace(
+            super().governed(), authorizer=CedarAuthorizer(self.compiled), scorer=self.real
+        )
+
+    async def ask(self, number: int, **changes: Any) -> dict[str, Any]:
+        """One request; its decision as it would be read from the log."""
+        made = request(id=DecisionId(f"dec_{number}"), **changes)
+        self.router.answered(await self.router.route(made))
+        found = [e for e in self.log.entries if e.get("id") == made.id]
+        entry: dict[str, Any] = orjson.loads(orjson.dumps(found[0]))
+        return entry
+
+
+@pytest.fixture
+def lab(clock: FakeClock) -> Lab:
+    return Lab(clock)
+
+
+async def test_variants_are_drawn_by_their_shares_and_each_entry_replays_its_draw(lab: Lab) -> None:
+    await lab.open(with_experiments())
+    told = [(await lab.ask(n)) for n in range(200)]
+    terse = [e for e in told if e["experiment"]["variant"] == "terse"]
+
+    assert 70 < len(terse) < 130
+    assert all(draw_agrees(e["experiment"]) for e in told)
+    assert {e["prompt"]["ref"] for e in terse} == {"support@2"}
+    assert {e["chosen"]["deployment"] for e in terse} == {BAD}
+    assert {e["prompt"]["ref"] for e in told if e not in terse} == {"support@1"}
+
+
+async def test_a_session_keeps_its_variant(lab: Lab) -> None:
+    await lab.open(with_experiments(CANARY.replace("unit: request", "unit: session")))
+    asked = [Assertions(session_id=f"s{n % 5}") for n in range(20)]
+    told = [(await lab.ask(n, assertions=a))["experiment"] for n, a in enumerate(asked)]
+
+    assert all(told[n]["variant"] == told[n % 5]["variant"] for n in range(20))
+    assert {draw["unit"] for draw in told} == {"session"}
+    assert len({draw["variant"] for draw in told}) == 2
+
+
+async def test_a_canary_that_fails_is_taken_back_and_stays_so(lab: Lab, clock: FakeClock) -> None:
+    await lab.open(with_experiments())
+    lab.forwarder.failing = {BAD: UpstreamError("down", facts={"failure": "status_5xx"})}
+    told = [await lab.ask(n) for n in range(80)]
+    entries: list[dict[str, Any]] = orjson.loads(orjson.dumps(lab.log.entries))
+    back = [e for e in entries if e["kind"] == "experiment.rolled_back"]
+    behind = entries[entries.index(back[0]) :]
+    later = [e["experiment"]["variant"] for e in behind if e["kind"] == "decision"]
+
+    assert len(back) == 1
+    assert (back[0]["variant"], back[0]["metric"]) == ("terse", "error")
+    assert {e["experiment"]["variant"] for e in told} == {"control", "terse"}
+    assert later
+    assert set(later) == {"control"}
+
+    again = await Lab(clock).open(with_experiments(), lab.log)
+    restarted = [(await again.ask(1_000 + n))["experiment"] for n in range(20)]
+
+    assert {draw["variant"] for draw in restarted} == {"control"}
+
+    anew = await Lab(clock).open(with_experiments(CANARY + "    salt: two\n"), lab.log)
+    fresh = [(await anew.ask(2_000 + n))["experiment"]["variant"] for n in range(20)]
+
+    assert set(fresh) == {"control", "terse"}
+
+
+async def test_what_does_no_harm_stays(lab: Lab) -> None:
+    await lab.open(with_experiments())
+    for n in range(150):
+        await lab.ask(n)
+
+    assert [e for e in lab.log.entries if e["kind"] == "experiment.rolled_back"] == []
+
+
+@pytest.mark.parametrize(("stakes", "takes_part"), [(0, True), (-1, False)])
+async def test_the_highest_stakes_take_part_in_nothing(
+    stakes: int, takes_part: bool, lab: Lab
+) -> None:
+    await lab.open(with_experiments())
+    level = lab.bundle.taxonomy.stakes[stakes]
+    advice = await lab.router.advise(request(assertions=Assertions(stakes=level)))
+
+    assert (advice.case.request.trial is not None) == takes_part
+
+
+async def test_a_pick_that_waits_for_a_person_is_control_without_a_draw(lab: Lab) -> None:
+    every = ", ".join(COMPILED.bundle.taxonomy.stakes)
+    await lab.open(with_experiments(CANARY.replace("unit:", f"stakes: [{every}]\n    unit:")))
+    highest = lab.bundle.taxonomy.stakes[-1]
+    advice = await lab.router.advise(request(assertions=Assertions(stakes=highest)))
+
+    assert isinstance(advice.choice, Hold)
+    assert advice.case.request.trial is None
+    assert advice.case.request.prompt is not None
+    assert advice.case.request.prompt.prompt.ref == "support@1"
+
+
+@pytest.mark.parametrize("only", ["us-premium", "us-economy", "eu-economy"])
+async def test_no_variant_leads_outside_the_permitted_set(lab: Lab, only: str) -> None:
+    text = CANARY.replace("prefer: [eu-economy]", f"only: [{only}]")
+    await lab.open(with_experiments(text))
+    lab.detector.found = frozenset({HEALTH})
+    for n in range(30):
+        try:
+            await lab.ask(n)
+        except PolicyDenied:
+            break
+    free = Lab(lab.clock)
+    await free.open(with_experiments())
+    free.detector.found = frozenset({HEALTH})
+    classification = await free.detector.classify(request())
+    governed = free.governed()
+    permitted = governed.authorizer.authorize(
+        request(), classification, None, quarantine=governed.quarantine, now=free.clock.now()
+    ).permitted
+    names = {verdict.pair.deployment for verdict in permitted}
+    entries: list[dict[str, Any]] = orjson.loads(orjson.dumps(lab.log.entries))
+    went = {e["chosen"]["deployment"] for e in entries if "chosen" in e}
+
+    assert went <= names
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (("share_permille: 500}", "share_permille: 400}"), "add up to 1000"),
+        (("support@2", "support@9"), "the prompt `support@9`"),
+        (("[eu-economy]", "[nowhere]"), "the deployment `nowhere`"),
+        (("control:", "usual:"), "a variant `control`"),
+        (("kind: canary", "kind: ab"), "a canary has a `guard`"),
+    ],
+)
+def test_what_is_wrong_with_an_experiment_is_told(change: tuple[str, str], told: str) -> None:
+    with pytest.raises(BundleError) as refused:
+        with_experiments(CANARY.replace(*change))
+
+    assert any(told in p and p.startswith("experiments.yaml:") for p in refused.value.problems)
+
+
+async def test_a_bandit_records_the_counts_its_shares_came_from(lab: Lab) -> None:
+    text = CANARY.replace("kind: canary", "kind: bandit").rpartition("    guard:")[0]
+    await lab.open(with_experiments(text))
+    lab.forwarder.failing = {BAD: UpstreamError("down", facts={"failure": "status_5xx"})}
+    told = [(await lab.ask(n))["experiment"] for n in range(120)]
+
+    assert told[0]["state"] == [[0, 0], [0, 0]]
+    assert all(draw_agrees(draw) for draw in told)
+    assert told[-1]["shares_ppm"][1] < 100_000
+    assert told[-1]["shares_ppm"][1] >= 50_000
