@@ -367,3 +367,13 @@ def test_every_cause_of_attempts_is_told_also_one_that_is_new() -> None:
     entries = [decision(1), ended(1, "failed"), attempt(1, "large", "escalation")]
 
     assert report(entries).to_json()["total"]["causes"] == {"first": 1, "escalation": 1}
+
+
+def test_feedback_that_only_says_whether_it_helped_is_all_or_nothing() -> None:
+    said = [{**feedback(1, 0), "success": helped} for helped in (True, True, False)]
+    for entry in said:
+        del entry["score_permille"]
+
+    told = report([decision(1), ended(1), *said]).to_json()
+
+    assert told["total"]["accuracy"] == pytest.approx(0.6667, abs=1e-4)

@@ -164,7 +164,9 @@ def follow(entries: Iterable[Mapping[str, Any]], window: Window) -> Iterator[Eve
 def _scored(entry: Mapping[str, Any], answered: Mapping[str, tuple[Decided, str]]) -> Scored | None:
     """A score of an answer inside the window; None of anything else."""
     known = answered.get(str(entry.get("decision_id")))
-    score = _number(entry, "score_permille")
+    score, success = _number(entry, "score_permille"), entry.get("success")
+    if score is None and "score_permille" not in entry and isinstance(success, bool):
+        score = _BEST_PERMILLE * int(success)
     if known is None or score is None or score > _BEST_PERMILLE:
         return None
     return Scored(*known, score)
