@@ -333,8 +333,8 @@ def moment(text: str) -> dt.datetime | None:
 
 JUDGED = """bundle quarantine evaluated_at detector facts evaluation memo ranking session prompt
 experiment"""
-REQUESTED = """tenant app key_id purpose request classes reduced states signals limits redactions
-outcome code chosen review_id ignored"""
+REQUESTED = """tenant app key_id purpose request classes guards reduced states signals limits
+redactions outcome code chosen review_id ignored"""
 OWNED = "key_id tenant application purpose minted_by holder"
 KNOWN = {
     kind: frozenset(f"v kind id ts salt replica boot state sd {fields}".split())

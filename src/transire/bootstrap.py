@@ -17,18 +17,22 @@ from transire.bundle.acts import MODE_KEY, Act
 from transire.bundle.compiled import CompiledBundle
 from transire.bundle.labels import region_contradicts
 from transire.classify.detector import EngineDetector
+from transire.classify.language import LanguageJudge
 from transire.classify.names.finder import NameFinder
 from transire.classify.note import Notes
 from transire.classify.pool import ScanPool
 from transire.clock import SystemClock
 from transire.dispatch import Dispatch
-from transire.domain.bundle import Quarantine
+from transire.domain.bundle import Bundle, Quarantine
 from transire.domain.governed import Governed
+from transire.domain.guarding import ANSWER_GUARDS, WRONG_LANGUAGE
 from transire.domain.ids import PersonId
 from transire.domain.ports import Clock
 from transire.errors import GovernanceUnavailable, TransireError
 from transire.forward.fallback import AttemptPlan
 from transire.forward.forwarder import OpenAIForwarder
+from transire.guard.answers import AnswerGuards
+from transire.guard.asked import LANGUAGES
 from transire.identity.acts import Acts
 from transire.identity.digests import InstallationKeys
 from transire.identity.keys import KeyRing
@@ -221,6 +225,17 @@ async def open_installation(
         raise
 
 
+def _output_guard(bundle: Bundle) -> AnswerGuards | None:
+    """Guards of whole answers; the model of languages is loaded where one asks for it."""
+    asked = bundle.guards.intersection(ANSWER_GUARDS)
+    if not asked:
+        return None
+    if WRONG_LANGUAGE not in asked:
+        return AnswerGuards(asked)
+    judge = LanguageJudge(tuple(sorted(LANGUAGES))).judge
+    return AnswerGuards(asked, lambda text: judge(text, len(text)))
+
+
 async def _wire(
     settings: Settings,
     clock: Clock,
@@ -262,6 +277,7 @@ async def _wire(
                 health,
                 left_of(compiled.bundle.catalog.budgets, log.peek, clock),
             ),
+            output_guard=_output_guard(compiled.bundle),
         )
 
     acts = Acts(

@@ -213,6 +213,9 @@ def answer_headers(installation: Installation, routed: Routed) -> dict[str, str]
         "x-transire-receipt": f"{receipt.origin} {receipt.index} {receipt.tree_size}",
         "x-transire-cache": account.cache,
     }
+    if case.request.is_stream:
+        # Held: judged whole before its first byte. Relayed: what was said cannot be taken back.
+        headers["x-transire-stream"] = "held" if routed.relay is None else "relayed"
     if account.usage is not None:
         headers["x-transire-tokens-in"] = str(account.usage.prompt_tokens)
         headers["x-transire-tokens-out"] = str(account.usage.completion_tokens)

@@ -80,6 +80,8 @@ def context_of(facts: Facts, now: datetime) -> str:
         "failedClasses": _set("DataClass", facts.failed_classes),
         "uncoveredClasses": _set("DataClass", facts.uncovered_classes),
         "reducedClasses": _set("DataClass", facts.reduced_classes),
+        "raisedGuards": _set("Guard", facts.raised_guards),
+        "failedGuards": _set("Guard", facts.failed_guards),
         "unscannedParts": facts.unscanned_parts,
         "capabilities": _set("Capability", facts.capabilities),
         "redacted": facts.redacted,

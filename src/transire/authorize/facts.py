@@ -85,14 +85,16 @@ class FactReader:
             user=request.principal.user,
             acceptances=used,
             reduced_classes=self.closed(classification.reduced),
+            raised_guards=classification.raised_guards,
+            failed_guards=classification.failed_guards,
         )
 
     def redacted(self, base: Facts, raw: Classification, raw_base: Facts) -> Facts:
         """Base facts of the redacted form: what redaction cannot take away is put back.
 
-        Failed, uncovered and reduced classes, unread parts and stakes of the raw form stay, and so
-        does every class that no finding accounts for: nothing was replaced that could have removed
-        it. The detector's own answer says the same; eligibility does not depend on it.
+        Failed, uncovered and reduced classes, guards, unread parts and stakes of the raw form stay,
+        and so does every class that no finding accounts for: nothing was replaced that could have
+        removed it. The detector's own answer says the same; eligibility does not depend on it.
         """
         located = frozenset(finding.data_class for finding in raw.findings)
         marked = {_PSEUDONYMISED} & self._taxonomy.data_classes.keys()
@@ -108,6 +110,8 @@ class FactReader:
             user=base.user,
             acceptances=tuple(sorted({*base.acceptances, *raw_base.acceptances})),
             reduced_classes=base.reduced_classes | raw_base.reduced_classes,
+            raised_guards=base.raised_guards | raw_base.raised_guards,
+            failed_guards=base.failed_guards | raw_base.failed_guards,
         )
 
     def asserted(self, base: Facts, assertions: Assertions, seen: Seen = NOTHING_SEEN) -> Facts:
@@ -136,6 +140,8 @@ class FactReader:
             user=base.user,
             acceptances=base.acceptances,
             reduced_classes=base.reduced_classes | self.closed(seen.reduced),
+            raised_guards=base.raised_guards,
+            failed_guards=base.failed_guards,
         )
         return base if asserted == base else asserted
 

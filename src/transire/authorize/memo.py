@@ -46,6 +46,8 @@ _FIELDS: Final[Mapping[str, str]] = {
     "failedClasses": "failed_classes",
     "uncoveredClasses": "uncovered_classes",
     "reducedClasses": "reduced_classes",
+    "raisedGuards": "raised_guards",
+    "failedGuards": "failed_guards",
     "unscannedParts": "unscanned_parts",
     "capabilities": "capabilities",
     "redacted": "redacted",

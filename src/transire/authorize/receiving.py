@@ -104,13 +104,15 @@ class Receiver:
         )
 
     def _only(self, name: DataClass, facts: Facts) -> Facts:
-        """The same facts, were this the one class in the answer."""
+        """The same facts, were this the one class in the answer, and no guard's business."""
         return replace(
             facts,
             data_classes=self._reader.closed(frozenset({name})),
             failed_classes=_NONE,
             uncovered_classes=_NONE,
             reduced_classes=_NONE,
+            raised_guards=frozenset(),
+            failed_guards=frozenset(),
             unscanned_parts=0,
         )
 
@@ -176,6 +178,8 @@ def _of_answer(facts: Facts, seen: Facts) -> Facts:
         uncovered_classes=seen.uncovered_classes,
         reduced_classes=seen.reduced_classes,
         unscanned_parts=seen.unscanned_parts,
+        raised_guards=seen.raised_guards,
+        failed_guards=seen.failed_guards,
         acceptances=seen.acceptances,
         redacted=seen.redacted,
     )

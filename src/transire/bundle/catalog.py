@@ -31,6 +31,7 @@ from transire.domain.deployment import (
     Queue,
     Tenant,
 )
+from transire.domain.guarding import ALL_GUARDS, Guard
 from transire.domain.ids import (
     ApplicationId,
     DataClass,
@@ -54,6 +55,7 @@ __all__ = ["to_catalog", "to_routing", "to_taxonomy"]
 
 def to_taxonomy(document: TaxonomyDocument) -> Taxonomy:
     """The vocabularies, as the path uses them."""
+    guards = document.guards
     return Taxonomy(
         data_classes={
             DataClass(name): frozenset(map(DataClass, item.implies))
@@ -86,6 +88,8 @@ def to_taxonomy(document: TaxonomyDocument) -> Taxonomy:
             )
             for d in document.derivations
         ),
+        guards=ALL_GUARDS if guards is None else tuple(Guard(name) for name in guards),
+        audited_guards=frozenset(Guard(n) for n, rule in (guards or {}).items() if rule.audit),
     )
 
 

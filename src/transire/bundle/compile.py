@@ -14,7 +14,7 @@ from cedarpy import pst
 from transire.bundle.compiled import CompiledBundle
 from transire.bundle.entities import entity_rows
 from transire.bundle.limits import missing_limits
-from transire.bundle.observed import observed_classes
+from transire.bundle.observed import observed_classes, observed_guards
 from transire.bundle.registry import Registry, read_registry
 from transire.bundle.rules import Rule, check_rules, lint, read_rules
 from transire.bundle.schema import enumerations, schema_text
@@ -64,10 +64,12 @@ def compile_bundle(files: Mapping[str, bytes], *, must_hold_limits: bool = True)
 
 
 def _bundle(files: Mapping[str, bytes], registry: Registry, rules: list[Rule]) -> Bundle:
+    taxonomy, tree = registry.taxonomy, _tree(rules)
     return Bundle(
         digest=bundle_digest(files),
-        observed=observed_classes(_tree(rules), registry.taxonomy),
-        taxonomy=registry.taxonomy,
+        guards=observed_guards(tree, taxonomy) | taxonomy.audited_guards,
+        observed=observed_classes(tree, taxonomy),
+        taxonomy=taxonomy,
         catalog=registry.catalog,
         routing=registry.routing,
         detector=registry.detector,

@@ -23,6 +23,7 @@ __all__ = [
     "DerivationDocument",
     "DetectorDocument",
     "EntityDocument",
+    "GuardDocument",
     "JurisdictionDocument",
     "ModelDocument",
     "ModelFileDocument",
@@ -50,6 +51,19 @@ PromptRef = Annotated[
 Permille = Annotated[int, Field(ge=0, le=1000)]
 Ttl = Annotated[int, Field(ge=0, le=2_592_000)]
 """Seconds, at most 30 days."""
+
+GuardName = Literal[
+    "prompt_injection",
+    "indirect_injection",
+    "jailbreak",
+    "self_harm",
+    "violence",
+    "refusal",
+    "citation_missing",
+    "wrong_language",
+    "wrong_length",
+]
+"""A guard that something here can raise (`domain.guarding.ALL_GUARDS`)."""
 
 _MOMENT: Final = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z")
 
@@ -115,6 +129,12 @@ class DetectorDocument(_Model):
     max_chars: Annotated[int, Field(ge=1_000, le=20_000_000)] = 2_000_000
 
 
+class GuardDocument(_Model):
+    """One guard; it runs where a rule reads it, or `audit` asks for it."""
+
+    audit: bool = False
+
+
 class TaxonomyDocument(_Model):
     """`taxonomy.yaml`: the closed vocabularies."""
 
@@ -128,6 +148,7 @@ class TaxonomyDocument(_Model):
     entities: dict[str, EntityDocument] = {}
     derivations: list[DerivationDocument] = []
     detector: DetectorDocument = DetectorDocument()
+    guards: Annotated[dict[GuardName, GuardDocument], Field(min_length=1)] | None = None
 
 
 class ProviderDocument(_Model):

@@ -28,8 +28,11 @@ __all__ = [
 _ANNOTATIONS: Final = frozenset(
     {"id", "reason", "regulation", "owner", "queue", "sla_minutes", "severity"}
 )
-_WATCHED: Final = frozenset({"dataClasses", "purpose", "user", "subjectRegion"})
-"""Facts a permit should not read positively: a caller's or detector's say would then widen."""
+_WATCHED: Final = frozenset(
+    {"dataClasses", "purpose", "user", "subjectRegion", "raisedGuards", "failedGuards"}
+)
+"""Facts a permit should not read positively: a caller's, detector's or guard's say would then
+widen."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -52,6 +52,8 @@ type RouteContext = {
   dataClasses: Set<DataClass>, failedClasses: Set<DataClass>, uncoveredClasses: Set<DataClass>,
   // Read in part by a weaker model than the bundle names.
   reducedClasses: Set<DataClass>,
+  // What guards found, and which could not say; of the answer for `receive`.
+  raisedGuards: Set<Guard>, failedGuards: Set<Guard>,
   unscannedParts: Long,
   // Egress-changing fields the body asks for.
   capabilities: Set<Capability>,
@@ -70,10 +72,11 @@ action "route", "route_unreviewed" in [Action::"dispatch"]
 action "restore", "restore_arguments"
   appliesTo { principal: [Application], resource: [Deployment], context: RouteContext };
 
-// Whether the caller may get an answer that holds these classes: the context's class sets are of
-// the answer, everything else is of its request. `receive_redacted`, asked where `receive` is not
-// allowed: whether the values may be replaced for good; `receive` is then asked of what is left,
-// with `redacted`. An application to which no rule of either applies has its answers unread.
+// Whether the caller may get an answer that holds these classes: the context's class sets and
+// guards are of the answer, everything else is of its request. `receive_redacted`, asked where
+// `receive` is not allowed: whether the values may be replaced for good; `receive` is then asked
+// of what is left, with `redacted`. An application to which no rule of either applies has its
+// answers unread.
 action "receive", "receive_redacted"
   appliesTo { principal: [Application], resource: [Deployment], context: RouteContext };
 
@@ -113,6 +116,7 @@ def enumerations(taxonomy: Taxonomy) -> Mapping[str, tuple[str, ...]]:
         "Tier": taxonomy.tiers,
         "Role": taxonomy.roles,
         "Capability": taxonomy.egress_capabilities,
+        "Guard": tuple(sorted(taxonomy.guards)),
     }
 
 

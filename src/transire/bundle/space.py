@@ -168,6 +168,7 @@ def _axes(bundle: Bundle, now: datetime) -> Axes:
     taxonomy = bundle.taxonomy
     single = [[], *([c] for c in sorted(taxonomy.data_classes)), sorted(taxonomy.data_classes)]
     classes = [_refs("DataClass", taxonomy.class_closure(c)) for c in single]
+    guards = [[], *([g] for g in taxonomy.guards), taxonomy.guards]
     capabilities = [[], *([c] for c in taxonomy.egress_capabilities), taxonomy.egress_capabilities]
     places = sorted({t.home for t in bundle.catalog.tenants.values()})
     people = sorted(bundle.catalog.people)[:1]
@@ -184,6 +185,8 @@ def _axes(bundle: Bundle, now: datetime) -> Axes:
         "now": [datetime_value(m) for m in _moments(bundle, now)],
         "subjectRegion": [None, *(reference("Jurisdiction", j) for j in places)],
         "user": [None, *(reference("User", p) for p in people)],
+        "raisedGuards": [_refs("Guard", g) for g in guards],
+        "failedGuards": [_refs("Guard", g) for g in guards],
     }
 
 

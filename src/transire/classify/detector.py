@@ -20,6 +20,8 @@ from transire.classify.cache import FindingsCache
 from transire.classify.cues import CueReader, last_user_text
 from transire.classify.digest import content_digest
 from transire.classify.gate import Panel
+from transire.classify.guarded import GuardReader, data_of
+from transire.classify.guards import guard_entities, guard_recognizers
 from transire.classify.language import PASSAGE_LEAST_CHARS, HeardCache, LanguageJudge
 from transire.classify.learned import Hints
 from transire.classify.mapping import failed_classes, findings_of
@@ -37,6 +39,7 @@ from transire.classify.scan import Scan, joined, run
 from transire.classify.tokens import estimate_tokens
 from transire.domain.bundle import Bundle
 from transire.domain.classification import Classification, Finding, PartState, Redaction, Signals
+from transire.domain.guarding import NOTHING_GUARDED, TEXT_GUARDS
 from transire.domain.ids import DataClass
 from transire.domain.learned import Learned
 from transire.domain.ports import Clock, Keyed
@@ -97,6 +100,8 @@ class EngineDetector:
         self._is_unasked = names is not None and not is_asked_for(bundle, PERSON)
         if self._is_unasked:
             self._entities -= {PERSON}
+        self._guards = GuardReader(bundle.guards.intersection(TEXT_GUARDS), self._entities)
+        self._looked_for = self._entities | guard_entities(bundle.guards)
         self._keyed = keyed
         self._clock = clock
         self._pool = pool
@@ -105,7 +110,9 @@ class EngineDetector:
         self._allowed = Allowed(self._pack)
         self._message_level = MESSAGE_LEVEL | self._pack.message_level
         installed = select(self._entities) if recognizers is None else tuple(recognizers)
-        self._panel = Panel((*installed, *operator_recognizers(self._pack)))
+        self._panel = Panel(
+            (*installed, *operator_recognizers(self._pack), *guard_recognizers(self._looked_for))
+        )
         self._cues = CueReader(bundle.routing, bundle.taxonomy, learned)
         self._languages = LanguageJudge(bundle.detector.languages)
         self._personal = self._known({*self._taxonomy.personal, _CREDENTIAL})
@@ -239,6 +246,7 @@ class EngineDetector:
             detector_digest=self._digest,
             signals=Signals(),
             failures=("size",),
+            failed_guards=self._guards.guards,
         )
 
     def scan_inline(self, texts: Iterable[str], seconds: float) -> list[Scan]:
@@ -265,6 +273,8 @@ class EngineDetector:
             signals=raw.signals,
             failures=tuple(sorted({*raw.failures, *redacted.failures})),
             reduced=raw.reduced | redacted.reduced,
+            raised_guards=raw.raised_guards | redacted.raised_guards,
+            failed_guards=raw.failed_guards | redacted.failed_guards,
         )
 
     async def _classify(
@@ -294,6 +304,10 @@ class EngineDetector:
         scope: tuple[str, str],
     ) -> Classification:
         """What the scans of the readable parts amount to."""
+        guarded = NOTHING_GUARDED
+        if self._guards.guards:
+            guarded = self._guards.read(parts, readable, scans)
+            scans = [data_of(scan) for scan in scans]
         states = [PartState.NOT_SCANNED] * len(parts)
         for (index, _), scan in zip(readable, scans, strict=True):
             states[index] = PartState.FAILED if scan.failed else PartState.CLEAN
@@ -315,6 +329,8 @@ class EngineDetector:
             reduced=failed_classes(
                 (name for scan in scans for name in scan.reduced), self._taxonomy.entities
             ),
+            raised_guards=guarded.raised,
+            failed_guards=guarded.failed,
         )
 
     async def _scans(self, texts: list[str], tenant: str, application: str) -> list[Scan]:
@@ -385,7 +401,7 @@ class EngineDetector:
     ) -> Sequence[Scan]:
         if self._pool is None or not self._is_pooled(chars):
             return self.scan_inline(texts, seconds)
-        answer = await self._pool.scan(texts, seconds, self._entities, self._pack, party=party)
+        answer = await self._pool.scan(texts, seconds, self._looked_for, self._pack, party=party)
         return [Scan((), (answer,))] * len(texts) if isinstance(answer, str) else answer
 
     def _uncovered(

@@ -14,6 +14,7 @@ from typing import Final
 import regex
 
 from transire.classify.gate import Panel
+from transire.classify.guards import guard_recognizers
 from transire.classify.operators import operator_recognizers
 from transire.classify.recognizer import Hit, Recognizer
 from transire.classify.recognizers import select
@@ -92,8 +93,9 @@ def scan_texts(
 
 
 def panel_of(entities: frozenset[str], pack: Pack = NO_PACK) -> Panel[Recognizer]:
-    """The installed recognizers for these entities and a bundle's own, in this order."""
-    return _panel(select(entities), operator_recognizers(pack))
+    """The installed recognizers for these entities, a bundle's own, and guards, in this order."""
+    own = (*operator_recognizers(pack), *guard_recognizers(entities))
+    return _panel(select(entities), own)
 
 
 @lru_cache(maxsize=8)

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from transire.cli.explanation import explained
+from transire.cli.explanation import explained, said_by_guards
 from transire.cli.session import RemoteRouter, acting, emit, named
 from transire.record.proof import demand_included
 
@@ -80,6 +80,9 @@ def _line(entry: Mapping[str, Any]) -> str:
     fields = {**later, **entry}
     fields["deployment"] = fields.get("deployment") or _chosen(entry)
     words = [str(fields[name]) for name in _TOLD if fields.get(name)]
+    words += said_by_guards(entry.get("guards") or {})
+    received = entry.get("received") or {}
+    words += said_by_guards({s: received.get(f"{s}_guards", ()) for s in ("raised", "failed")})
     number = f" {fields['attempt']}" if "attempt" in fields else ""
     what = entry["kind"] if later else f"{entry['kind']}{' attempt' if number else ''}"
     return f"{entry['index']:>6}  {entry['ts']}  {what}{number}: {', '.join(words)}"

@@ -1,9 +1,9 @@
 """A decision's explanation as text, from what the API tells an auditor. Pure."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-__all__ = ["explained"]
+__all__ = ["explained", "said_by_guards"]
 
 _LIMITS: Final = {
     "asserted.model": "the caller asked for other deployments",
@@ -49,3 +49,11 @@ def _found(forms: Mapping[str, Any]) -> Iterator[str]:
         classes = ", ".join(sorted((facts.get("base") or {}).get("data_classes", ())))
         where = "" if form == "raw" else f", {form}"
         yield f"found{where}: {classes or 'nothing'}"
+    base = ((forms or unread).get("raw") or {}).get("base") or {}
+    for said in said_by_guards({s: base.get(f"{s}_guards", ()) for s in ("raised", "failed")}):
+        yield f"guards {said}"
+
+
+def said_by_guards(guards: Mapping[str, Sequence[str]]) -> list[str]:
+    """`raised jailbreak, self_harm` and `failed violence`; nothing where none said anything."""
+    return [f"{state} {', '.join(names)}" for state, names in guards.items() if names]

@@ -45,7 +45,9 @@ upstream:
 """
 
 _STARTER: Final = Path(__file__).parent / "starter"
-_GENERAL: Final = frozenset({"contracts.cedar", "egress.cedar", "people.cedar", "residency.cedar"})
+_GENERAL: Final = frozenset(
+    {"contracts.cedar", "egress.cedar", "guards.cedar", "people.cedar", "residency.cedar"}
+)
 """Rules of the pack that name nobody's tenant, application or fleet."""
 
 

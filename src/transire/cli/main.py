@@ -19,6 +19,7 @@ from transire.cli import (
     evaluate,
     experiment,
     founding,
+    guard,
     login,
     mode,
     people,
@@ -56,6 +57,7 @@ app.add_typer(review.app, name="review")
 app.add_typer(decision.app, name="decision")
 app.add_typer(audit.app, name="audit")
 app.add_typer(detect.app, name="detect")
+app.add_typer(guard.app, name="guard")
 app.add_typer(prices.app, name="prices")
 app.add_typer(prompts.app, name="prompts")
 app.add_typer(experiment.app, name="experiment")

@@ -6,6 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from transire.domain.guarding import Guard
 from transire.domain.ids import (
     BundleDigest,
     DataClass,
@@ -67,6 +68,8 @@ class Facts:
         failed_classes: As judged, upward-closed.
         uncovered_classes: After acceptances, upward-closed.
         reduced_classes: Read in part by a weaker model; upward-closed.
+        raised_guards: Guards that found what they look for.
+        failed_guards: Guards that could not say.
         acceptances: Ids of acceptances that were applied; for the record, not for Cedar.
     """
 
@@ -82,10 +85,12 @@ class Facts:
     user: str | None = None
     acceptances: tuple[str, ...] = ()
     reduced_classes: frozenset[DataClass] = frozenset()
+    raised_guards: frozenset[Guard] = frozenset()
+    failed_guards: frozenset[Guard] = frozenset()
 
     def to_json(self) -> dict[str, JsonValue]:
         """The facts as an entry holds them; names and integers only."""
-        return {
+        said: dict[str, JsonValue] = {
             "purpose": self.purpose,
             "stakes": self.stakes,
             "data_classes": sorted(self.data_classes),
@@ -99,12 +104,18 @@ class Facts:
             "user": self.user,
             "acceptances": list(self.acceptances),
         }
+        # Named where a guard had something to say: most have not, and most bundles run none.
+        if self.raised_guards:
+            said["raised_guards"] = sorted(self.raised_guards)
+        if self.failed_guards:
+            said["failed_guards"] = sorted(self.failed_guards)
+        return said
 
     @classmethod
     def from_json(cls, fields: Mapping[str, Any]) -> "Facts":
         """Read `to_json` back, for replay; entries from before a field was added lack it."""
         sets = ("data_classes", "failed_classes", "uncovered_classes", "capabilities")
-        later = ("reduced_classes",)
+        later = ("reduced_classes", "raised_guards", "failed_guards")
         return cls(
             **{
                 **fields,

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from transire.domain.cache import CacheRules
 from transire.domain.deployment import Catalog, Deployment
+from transire.domain.guarding import Guard
 from transire.domain.ids import (
     BundleDigest,
     DataClass,
@@ -145,6 +146,7 @@ class Bundle:
         annotations: Policy id → its annotations (`reason`, `regulation`, `owner`, `queue`, …).
         permits: Ids of the policies whose effect is permit; every other one forbids.
         files: Source by path relative to the policies folder, sorted.
+        guards: Those that run: some rule reads them, or the audit asks for them.
         observed: Classes that some rule can tell from absent ones; None means all.
         prompts: By `name@version`.
         experiments: By id; the first that applies to a request is its only one.
@@ -160,6 +162,7 @@ class Bundle:
     recognizers: Pack = NO_PACK
     observed: frozenset[DataClass] | None = None
     permits: frozenset[PolicyId] = frozenset()
+    guards: frozenset[Guard] = frozenset()
     prompts: Mapping[str, Prompt] = field(default_factory=dict)
     experiments: tuple[Experiment, ...] = ()
 

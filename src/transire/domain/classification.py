@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from transire.domain.guarding import Guard
 from transire.domain.ids import DataClass, DeploymentId, Stakes
 from transire.domain.request import Body
 from transire.domain.restoring import Placeholders
@@ -80,6 +81,8 @@ class Classification:
             and a language (`text.fr`) where other languages are read.
         reduced: Classes that were read, in part, by a weaker model than the bundle names, because
             the better one ran out of its time.
+        raised_guards: Guards that found what they look for.
+        failed_guards: Guards that could not say.
         detector_digest: Names recognizers, thresholds and versions.
         failures: Names of the recognizers that failed, for errors and metrics.
     """
@@ -93,6 +96,8 @@ class Classification:
     signals: Signals
     failures: tuple[str, ...] = ()
     reduced: frozenset[DataClass] = frozenset()
+    raised_guards: frozenset[Guard] = frozenset()
+    failed_guards: frozenset[Guard] = frozenset()
 
     @property
     def unscanned_parts(self) -> int:

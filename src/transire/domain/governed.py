@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from transire.domain.authorization import Authorization, Facts, Pair
 from transire.domain.bundle import Bundle, Quarantine
 from transire.domain.classification import Classification, Redaction
+from transire.domain.guarding import OutputGuard
 from transire.domain.ids import ApplicationId, DataClass, DeploymentId, PolicyId
 from transire.domain.prompt import Prompt, PromptReading, PromptShelf
 from transire.domain.ranking import Ranking
@@ -166,6 +167,7 @@ class Governed:
 
     Attributes:
         prompts: The bundle's prompts as its detector read them; None where nothing is bound.
+        output_guard: Reads finished answers; None where the bundle runs no guard of answers.
     """
 
     bundle: Bundle
@@ -174,3 +176,4 @@ class Governed:
     authorizer: Authorizer
     scorer: Scorer
     prompts: PromptShelf | None = None
+    output_guard: OutputGuard | None = None

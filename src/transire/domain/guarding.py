@@ -18,7 +18,9 @@ __all__ = [
     "INDIRECT_INJECTION",
     "NOTHING_GUARDED",
     "PROMPT_INJECTION",
+    "REFUSAL",
     "TEXT_GUARDS",
+    "WRONG_LANGUAGE",
     "Guard",
     "Guarded",
     "InputGuard",
@@ -41,10 +43,13 @@ TEXT_GUARDS: Final = (
 )
 """Judged text by text, of requests and of answers."""
 
+REFUSAL: Final = Guard("refusal")
+WRONG_LANGUAGE: Final = Guard("wrong_language")
+
 ANSWER_GUARDS: Final = (
-    Guard("refusal"),
+    REFUSAL,
     Guard("citation_missing"),
-    Guard("wrong_language"),
+    WRONG_LANGUAGE,
     Guard("wrong_length"),
 )
 """Judged of a whole answer, beside what was asked."""
@@ -75,8 +80,9 @@ class InputGuard(Protocol):
     def name(self) -> Guard:
         """The guard that a span raises."""
 
-    def may_hold(self, lower: str) -> bool:
-        """A necessary condition on the lower-case text; false saves the reading."""
+    @property
+    def words(self) -> frozenset[str]:
+        """Lower-case words, one of which every span needs; empty: some letter beyond ASCII."""
 
     def spans(self, text: str, seconds: float) -> Iterator[tuple[int, int]]:
         """Half-open character ranges of what raises it, the first few; never their text.

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from transire.domain.guarding import ALL_GUARDS, Guard
 from transire.domain.ids import DataClass, Jurisdiction, Purpose, Stakes, Tier
 
 __all__ = ["Derivation", "EntityRule", "Taxonomy"]
@@ -53,6 +54,8 @@ class Taxonomy:
         egress_capabilities: Facts a body can ask for that change what leaves (`store`, …).
         entities: Detector entity → rule; entities not listed are ignored.
         derivations: Applied before the closure, in order, until nothing changes.
+        guards: What policy may ask for by name.
+        audited_guards: Those that run though no rule reads them, for the record's sake.
         case_matters: Classes of which a value in other letters' case is another value.
     """
 
@@ -67,6 +70,8 @@ class Taxonomy:
     entities: Mapping[str, EntityRule] = field(default_factory=dict)
     derivations: tuple[Derivation, ...] = ()
     case_matters: frozenset[DataClass] = frozenset()
+    guards: tuple[Guard, ...] = ALL_GUARDS
+    audited_guards: frozenset[Guard] = frozenset()
 
     def class_closure(self, classes: Iterable[DataClass]) -> frozenset[DataClass]:
         """The classes, what is derived from them, and everything they imply."""

@@ -5,7 +5,7 @@ from typing import Final
 
 import regex
 
-__all__ = ["Length", "language_asked", "length_asked"]
+__all__ = ["LANGUAGES", "Length", "language_asked", "length_asked"]
 
 _READ_CHARS: Final = 8_000
 """Of a long message the end is read: there the question stands; and the beginning."""
@@ -27,6 +27,8 @@ _LANGUAGES: Final = {
     "olandese": "nl", "nederlands": "nl", "holandês": "nl",
     "polish": "pl", "polnisch": "pl", "polonais": "pl", "polaco": "pl", "polacco": "pl",
 }  # fmt: skip
+LANGUAGES: Final = frozenset(_LANGUAGES.values())
+"""Every language (ISO 639-1) that can be asked for by name."""
 _NAMES: Final = "|".join(sorted(_LANGUAGES, key=len, reverse=True))
 _ANSWER: Final = (
     r"answer|reply|respond|write|translate|summari[sz]e|antworte[nt]?|schreibe?n?|übersetze?n?|"

@@ -4,6 +4,7 @@ Labels hold ids, codes and classes, never a caller's words, and each label keeps
 `MAX_LABEL_VALUES` values: the rest are counted as `other`, so that nobody can fill the memory.
 """
 
+from collections.abc import Iterable, Mapping
 from contextvars import ContextVar
 from typing import Final
 
@@ -65,6 +66,7 @@ class Metrics:
         self._attempt_seconds = self._timings(names.ATTEMPT_SECONDS)
         self._unscanned = self._counter(names.DENIALS_ONLY_UNSCANNED)
         self._scans = self._counter(names.SCANS)
+        self._guards = self._counter(names.GUARDS)
         self._refusals = self._counter(names.REFUSALS)
         self._left_untried = self._counter(names.LEFT_UNTRIED)
         self._tokens = self._counter(names.TOKENS)
@@ -116,6 +118,10 @@ class Metrics:
         self._tokens.labels("in").inc(max(0, outcome.tokens_in or 0))
         self._tokens.labels("out").inc(max(0, outcome.tokens_out or 0))
         self._cost.inc(max(0, outcome.cost_micro_usd or 0))
+        received = outcome.facts.get("received")
+        if isinstance(received, Mapping):
+            said = (received.get("raised_guards"), received.get("failed_guards"))
+            self._count_guards("answer", *(_names(s) for s in said))
         for rule in outcome.repaired:
             known = self._known(names.REPAIRS, deployment)
             self._repairs.labels(known, self._known(names.REPAIRS, rule, "rule")).inc()
@@ -160,6 +166,8 @@ class Metrics:
 
     def _count_scans(self, case: Case) -> None:
         found = case.classification
+        if found.raised_guards or found.failed_guards:
+            self._count_guards("request", found.raised_guards, found.failed_guards)
         for recognizer in found.failures:
             known = self._known(names.SCANS, recognizer, "recognizer")
             self._scans.labels("failed", known).inc()
@@ -168,6 +176,12 @@ class Metrics:
         if not found.failures:
             outcome = "found" if found.found else "uncovered" if found.uncovered else "clean"
             self._scans.labels(outcome, "").inc()
+
+    def _count_guards(self, of: str, raised: Iterable[str], failed: Iterable[str]) -> None:
+        """A closed vocabulary, so its members need no bound."""
+        for state, guards in (("raised", raised), ("failed", failed)):
+            for guard in guards:
+                self._guards.labels(guard, state, of).inc()
 
     def _known(self, metric: Metric, value: str, label: str = "") -> str:
         """The value, or `other` once the label has as many as it may."""
@@ -215,3 +229,8 @@ def is_only_unscanned(case: Case) -> bool:
         and not verdict.errors
         for verdict in case.authorization.verdicts
     )
+
+
+def _names(value: object) -> list[str]:
+    """The names a record's list holds; empty where there is none."""
+    return [str(name) for name in value] if isinstance(value, list | tuple) else []

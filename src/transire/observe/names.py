@@ -88,6 +88,13 @@ SCANS: Final = Metric(
     "recognizer that failed and each class that a weaker model read in part (`reduced`).",
     labels=("outcome", "recognizer"),
 )
+GUARDS: Final = Metric(
+    name="transire_guards",
+    kind="counter",
+    help="Guards that had something to say, by guard, `raised` or `failed`, and of what: `request` "
+    "or `answer`.",
+    labels=("guard", "state", "of"),
+)
 LEFT_UNTRIED: Final = Metric(
     name="transire_left_untried",
     kind="counter",

@@ -80,6 +80,9 @@ def decision_fields(case: Case) -> tuple[dict[str, JsonValue], dict[str, bytes]]
         "limits": _asserted_limits(request),
         "redactions": case.redaction.count if case.redaction else 0,
     }
+    guards = {"raised": classification.raised_guards, "failed": classification.failed_guards}
+    if any(guards.values()):
+        fields["guards"] = {name: sorted(said) for name, said in guards.items()}
     return fields, blobs
 
 

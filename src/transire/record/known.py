@@ -17,7 +17,7 @@ _JUDGED: Final = frozenset(
 _DECIDED: Final = (
     _ASKED
     | _JUDGED
-    | {"classes", "reduced", "states", "signals", "limits", "redactions"}
+    | {"classes", "guards", "reduced", "states", "signals", "limits", "redactions"}
     | {"outcome", "code", "chosen", "review_id", "ignored"}
 )
 _BLOCKED: Final = frozenset({"subject", "subject_id", "by", "version", "bundle_digest"})

@@ -72,6 +72,8 @@ def _shown_facts(case: Case, hold: Hold, bundle: Bundle, asserted: Facts) -> dic
         "failed_classes": sorted(asserted.failed_classes),
         "uncovered_classes": sorted(asserted.uncovered_classes),
         "reduced_classes": sorted(asserted.reduced_classes),
+        "raised_guards": sorted(asserted.raised_guards),
+        "failed_guards": sorted(asserted.failed_guards),
         "unscanned_parts": asserted.unscanned_parts,
         "redacted": hold.candidate.pair.form is Form.REDACTED,
         "tokens": case.request.body.tokens_estimate,

@@ -10,6 +10,7 @@ INVARIANT (I4): only an answer whose classes, as it stands, policy permits goes 
 unread, or cannot be replaced without breaking its JSON, is judged as it stands.
 """
 
+import asyncio
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -28,6 +29,8 @@ from transire.domain.request import Body, JsonValue, Part, PartKind
 
 __all__ = ["AnswerInspector"]
 
+_INLINE_CHARS: Final = 16_000
+"""A longer answer is read by guards off the event loop; about 2 ms."""
 _JSON_FORMATS: Final = ("json_object", "json_schema")
 
 
@@ -56,7 +59,7 @@ class _Inspection:
 
     async def received(self, answer: Completion) -> Received:
         parts = tuple(_parts(answer, is_json=_wants_json(self.case.request.body)))
-        seen = await self._classified(parts)
+        seen = await self._guarded(answer, await self._classified(parts))
         judged = self._judged(seen, is_redacted=False)
         if judged.is_permitted:
             return self._concluded(answer, seen, judged)
@@ -86,6 +89,23 @@ class _Inspection:
             return None
         return self._concluded(_rebuilt(answer, texts), seen, judged, count)
 
+    async def _guarded(self, answer: Completion, seen: Classification) -> Classification:
+        """With what guards of whole answers say, beside those that read its texts."""
+        guard = self.governed.output_guard
+        if guard is None:
+            return seen
+        needs = self.case.classification.signals.needs
+        size = sum(len(choice.content or "") for choice in answer.choices)
+        if size <= _INLINE_CHARS:
+            said = guard.judge(self.case.request, needs, answer)
+        else:
+            said = await asyncio.to_thread(guard.judge, self.case.request, needs, answer)
+        return replace(
+            seen,
+            raised_guards=seen.raised_guards | said.raised,
+            failed_guards=seen.failed_guards | said.failed,
+        )
+
     async def _classified(self, parts: Sequence[Part]) -> Classification:
         tenant = self.case.request.principal.tenant
         return await self.governed.detector.classify_answer(parts, tenant)
@@ -111,6 +131,7 @@ class _Inspection:
             "classes": [{"class": c, "count": counts[c]} for c in sorted(seen.found)],
             "failed_classes": sorted(seen.failed),
             "uncovered_classes": sorted(seen.uncovered),
+            **_guards(seen),
             "redactions": count,
             "policies": list(judged.policies),
             "errors": list(judged.errors),
@@ -122,6 +143,12 @@ class _Inspection:
             reasons=_reasons(judged, bundle) if answer is None else (),
             facts={"received": facts},
         )
+
+
+def _guards(seen: Classification) -> dict[str, JsonValue]:
+    """What guards said, where one had something to say."""
+    said = {"raised_guards": seen.raised_guards, "failed_guards": seen.failed_guards}
+    return {name: sorted(guards) for name, guards in said.items() if guards}
 
 
 def _rounds(judged: Reception, seen: Classification) -> Iterator[frozenset[DataClass]]:
@@ -146,6 +173,8 @@ def _residual(seen: Classification, left: Classification) -> Classification:
         uncovered=gaps,
         failures=tuple(sorted({*left.failures, *seen.failures})),
         reduced=left.reduced | seen.reduced,
+        raised_guards=left.raised_guards | seen.raised_guards,
+        failed_guards=left.failed_guards | seen.failed_guards,
     )
 
 

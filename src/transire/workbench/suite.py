@@ -10,6 +10,7 @@ from transire.bundle.entities import INSTALLATION, reference
 from transire.bundle.yamlread import Document
 from transire.domain.authorization import Facts, Verdict
 from transire.domain.bundle import Bundle
+from transire.domain.guarding import Guard
 from transire.domain.ids import (
     ApplicationId,
     DataClass,
@@ -196,6 +197,8 @@ class Suite:
             classes = [*facts.data_classes, *facts.failed_classes]
             classes += [*facts.uncovered_classes, *facts.reduced_classes]
             self._known(path, classes, words.data_classes, "data class")
+            guards = [*facts.raised_guards, *facts.failed_guards]
+            self._known(path, guards, words.guards, "guard")
             self._known(path, facts.capabilities, words.egress_capabilities, "capability")
             self._known(path, [facts.stakes] if facts.stakes else [], words.stakes, "stakes level")
             places = [facts.subject_region] if facts.subject_region else []
@@ -260,6 +263,8 @@ class Suite:
             failed_classes=words.class_closure(map(DataClass, facts.failed_classes)),
             uncovered_classes=words.class_closure(map(DataClass, facts.uncovered_classes)),
             reduced_classes=words.class_closure(map(DataClass, facts.reduced_classes)),
+            raised_guards=frozenset(map(Guard, facts.raised_guards)),
+            failed_guards=frozenset(map(Guard, facts.failed_guards)),
             unscanned_parts=facts.unscanned_parts,
             capabilities=frozenset(facts.capabilities),
             redacted=facts.redacted,

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from transire.bundle.documents import Id, Moment, Name
+from transire.bundle.documents import GuardName, Id, Moment, Name
 
 __all__ = [
     "ActCase",
@@ -43,12 +43,14 @@ class Principal(_Model):
 
 
 class FactsFixture(_Model):
-    """What is known of a request; classes are closed upward, as the router does."""
+    """What is known of a request or an answer; classes are closed upward, as the router does."""
 
     data_classes: list[Name] = []
     failed_classes: list[Name] = []
     uncovered_classes: list[Name] = []
     reduced_classes: list[Name] = []
+    raised_guards: list[GuardName] = []
+    failed_guards: list[GuardName] = []
     unscanned_parts: Annotated[int, Field(ge=0)] = 0
     capabilities: list[Id] = []
     stakes: Id | None = None

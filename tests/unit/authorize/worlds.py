@@ -11,6 +11,7 @@ from tests.unit.bundle.bundles import pack_files
 
 from transire.bundle.compile import compile_bundle
 from transire.bundle.compiled import CompiledBundle
+from transire.bundle.observed import observed_guards
 from transire.bundle.rules import read_rules
 from transire.domain.authorization import Facts
 from transire.domain.classification import Classification, Finding, PartState, Redaction, Signals
@@ -65,9 +66,10 @@ def ruled(text: str) -> CompiledBundle:
         templates={}, static_policies={rule.id: rule.node for rule in rules}, template_links=()
     )
     annotations = {PolicyId(rule.id): dict(rule.node.annotations) for rule in rules}
+    guards = observed_guards(tree, base.bundle.taxonomy)
     return replace(
         base,
-        bundle=replace(base.bundle, annotations=annotations),
+        bundle=replace(base.bundle, annotations=annotations, guards=guards),
         policies=cedarpy.PolicySet.from_pst(tree),
         tree=tree,
     )

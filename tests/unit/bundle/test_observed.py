@@ -5,7 +5,7 @@ import pytest
 from tests.unit.bundle.bundles import pack_files
 
 from transire.bundle.compile import compile_bundle
-from transire.bundle.observed import observed_classes
+from transire.bundle.observed import observed_classes, observed_guards
 
 TAXONOMY = compile_bundle(pack_files()).bundle.taxonomy
 
@@ -59,3 +59,28 @@ def test_the_starter_pack_asks_for_names() -> None:
     bundle = compile_bundle(pack_files()).bundle
 
     assert bundle.observed is None or "IDENTITY" in bundle.observed
+
+
+def guards(condition: str) -> set[str]:
+    rule = f"permit (principal, action, resource) when {{ {condition} }};"
+    return set(observed_guards(cedarpy.policies_to_pst(rule), TAXONOMY))
+
+
+@pytest.mark.parametrize(
+    ("condition", "expected"),
+    [
+        ("true", set()),
+        ("context.dataClasses.isEmpty()", set()),
+        ('context.raisedGuards.contains(Guard::"refusal")', {"refusal"}),
+        ('context.failedGuards.containsAny([Guard::"violence"])', {"violence"}),
+        ("!context.raisedGuards.isEmpty()", set(TAXONOMY.guards)),
+        ("context == resource.last", set(TAXONOMY.guards)),
+    ],
+)
+def test_a_guard_that_some_rule_can_observe_runs(condition: str, expected: set[str]) -> None:
+    assert guards(condition) == expected
+
+
+def test_reading_a_guard_asks_for_no_class_and_reading_a_class_for_no_guard() -> None:
+    assert observed('context.raisedGuards.contains(Guard::"refusal")') == set()
+    assert guards('context.dataClasses.contains(DataClass::"PCI")') == set()

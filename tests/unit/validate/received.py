@@ -19,6 +19,7 @@ from transire.domain.governed import Governed
 from transire.domain.ranking import Ranking
 from transire.domain.receiving import Receive, Received
 from transire.domain.request import Assertions
+from transire.guard.answers import AnswerGuards
 from transire.validate.leakage import AnswerInspector
 
 __all__ = [
@@ -57,6 +58,7 @@ def governed_by(rules: str) -> Governed:
         detector=EngineDetector(compiled.bundle, keyed=Keys(), clock=SystemClock(), pool=None),
         authorizer=CedarAuthorizer(compiled),
         scorer=scorer,
+        output_guard=AnswerGuards(compiled.bundle.guards),
     )
 
 

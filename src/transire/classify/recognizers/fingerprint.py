@@ -10,7 +10,7 @@ from unicodedata import unidata_version
 
 import orjson
 
-from transire import __version__
+from transire import __version__, guard
 from transire.bundle import recognizers
 from transire.domain.bundle import Bundle
 from transire.domain.ids import DataClass
@@ -39,6 +39,7 @@ def detector_fingerprint(bundle: Bundle, missing: frozenset[DataClass], models: 
         "personal": sorted(bundle.taxonomy.personal),
         "case_matters": sorted(bundle.taxonomy.case_matters),
         "stakes": list(bundle.taxonomy.stakes),
+        "guards": sorted(bundle.guards),
         "detector": _plain(bundle.detector),
         "routing": _plain(bundle.routing),
     }
@@ -47,12 +48,13 @@ def detector_fingerprint(bundle: Bundle, missing: frozenset[DataClass], models: 
 
 @cache
 def _code() -> str:
-    """Over the source of this stage and of operators' matchers.
+    """Over the source of this stage, of operators' matchers and of guards.
 
     A changed pattern is another detector, release or not.
     """
     digest = hashlib.sha256()
-    for folder in (Path(__file__).parent.parent, Path(str(recognizers.__file__)).parent):
+    folders = (Path(str(module.__file__)).parent for module in (recognizers, guard))
+    for folder in (Path(__file__).parent.parent, *folders):
         for path in sorted(folder.rglob("*.py")):
             name = path.relative_to(folder).as_posix()
             digest.update(f"{name}\0{path.stat().st_size}\0".encode())
