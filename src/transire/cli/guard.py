@@ -9,7 +9,7 @@ from transire.cli.labelled import bytes_of, text_of
 from transire.cli.session import emit, shown
 from transire.domain.guarding import TEXT_GUARDS
 
-__all__ = ["app"]
+__all__ = ["app", "check"]
 
 app = typer.Typer(help="What guards find.", no_args_is_help=True)
 _SECONDS = 30.0
