@@ -206,11 +206,9 @@ class Dispatch:
             error = raised if isinstance(raised, UpstreamError) else refuse_moved()
             self._unopened(case, recorded, error, sent, claim)
             return error
-        except Exception as error:
-            self._unopened(case, recorded, error, sent, claim)
-            raise
-        except BaseException:  # the caller left
-            self._unopened(case, recorded, None, sent, claim)
+        except BaseException as left:  # an error of ours, or the caller left
+            ours = left if isinstance(left, Exception) else None
+            self._unopened(case, recorded, ours, sent, claim)
             raise
         account.upstream_s += self.clock.monotonic() - sent
         return recorded, Relay(
