@@ -69,17 +69,25 @@ def drifting(random: Random, count: int) -> Iterator[dict[str, Any]]:
         yield outcome(number, "ok" if random.random() < chance else "failed")
 
 
-def test_estimates_for_everybody_hold_what_was_true_and_are_the_same_each_time() -> None:
-    entries = list(drifting(Random(3), 3_000))
-    told = reported(entries)
+def test_nineteen_of_twenty_estimates_for_everybody_hold_what_was_true() -> None:
+    held = list[bool]()
+    for seed in range(20):
+        told = reported(list(drifting(Random(seed), 2_000)))
+        for variant, true in (("control", 0.9), ("terse", 0.6)):
+            for one in (told[variant].ips, told[variant].snips):
+                assert one.low is not None
+                assert one.high is not None
+                assert one.high - one.low < 0.25
+                held.append(one.low <= true <= one.high)
 
-    for variant, true in (("control", 0.9), ("terse", 0.6)):
-        for one in (told[variant].ips, told[variant].snips):
-            assert one.low is not None
-            assert one.high is not None
-            assert one.low <= true <= one.high
-            assert one.high - one.low < 0.2
-    assert told == reported(entries)
+    assert len(held) == 80
+    assert sum(held) >= 72  # of 95 % each, 76 are expected
+
+
+def test_an_estimate_is_the_same_each_time() -> None:
+    entries = list(drifting(Random(3), 500))
+
+    assert reported(entries) == reported(entries)
 
 
 def test_a_roll_back_is_told_in_words_and_in_the_plot() -> None:
