@@ -360,7 +360,11 @@ def _may(request: RoutingRequest, *, sampled: bool) -> bool:
 
 
 def _spelled(case: Case, both: tuple[Facts, Facts], wire: Wire) -> bytes:
-    """Everything that makes a question this one; the bytes that would leave come last, whole."""
+    """Everything that makes a question this one; the bytes that would leave come last, whole.
+
+    They leave out fields that this deployment does not take, which the content's digest covers: a
+    hit is permitted for the very content whose answer it gives.
+    """
     request = case.request
     principal = request.principal
     named = [
@@ -373,6 +377,7 @@ def _spelled(case: Case, both: tuple[Facts, Facts], wire: Wire) -> bytes:
         wire.deployment.id,
         wire.deployment.upstream_model,
         Form.RAW.value,
+        request.content_digest.hex(),
         [replace(facts, acceptances=()).to_json() for facts in both],
     ]
     return json.dumps(named, sort_keys=True).encode() + b"\n" + wire.body

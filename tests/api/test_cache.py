@@ -218,3 +218,14 @@ def test_metrics_count_what_was_found_and_saved(world: World) -> None:
     assert 'transire_cache_lookups_total{result="hit"}' in told
     assert 'transire_cache_lookups_total{result="miss"}' in told
     assert "transire_cache_saved_micro_usd_total" in told
+
+
+def test_what_the_deployment_is_not_sent_still_makes_another_question(world: World) -> None:
+    settle(world, ask(world, top_k=3))
+
+    other = ask(world, top_k=9)
+
+    assert state(other) == "miss"
+    settle(world, other)
+    assert state(ask(world, top_k=3)) == "hit"
+    assert world.verify().returncode == 0

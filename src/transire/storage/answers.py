@@ -134,7 +134,7 @@ class SqliteAnswers:
         def guarded() -> T:
             try:
                 return work()
-            except sqlite3.Error as error:
+            except (sqlite3.Error, OSError) as error:
                 # The error's own text may hold values; its class says enough.
                 _log.warning("cache.unreadable", code=type(error).__name__)
                 if isinstance(error, sqlite3.DatabaseError):
