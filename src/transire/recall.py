@@ -28,7 +28,7 @@ from transire.domain.outward import Exchange, Forwarder, Wire
 from transire.domain.permit import Outcome, OutcomeStatus, Permit, Recorded
 from transire.domain.ports import Clock, Inspector, Keyed, Recorder, Release, Validator
 from transire.domain.request import JsonValue, RoutingRequest
-from transire.errors import StaleError, UpstreamError
+from transire.errors import RequestError, StaleError, UpstreamError
 from transire.picks import confirm
 from transire.prompting import prompted
 from transire.refusals import refuse_moved
@@ -175,7 +175,10 @@ class Recall:
             return None
         deployment = bundle.catalog.deployments[pair.deployment]
         body = prompted(request.body, request.prompt)
-        wire = self.forwarder.prepare(body, deployment, is_stream=False)
+        try:
+            wire = self.forwarder.prepare(body, deployment, is_stream=False)
+        except RequestError:  # the attempt says so, and passes on to the next deployment
+            return None
         place = Place(
             digest=self.keyed.digest(_PURPOSE, _spelled(case, both, wire)),
             tenant=request.principal.tenant,

@@ -171,6 +171,18 @@ async def test_the_second_of_two_is_given_what_the_first_was(wired: Wired) -> No
     assert wired.seen.results == ["miss", "hit"]
 
 
+async def test_what_cannot_be_built_is_not_looked_up_and_passes_on_to_the_next(
+    wired: Wired,
+) -> None:
+    first = (await wired.ask()).deployment.id
+    wired.path.forwarder.unbuildable = frozenset({first})
+
+    other = await wired.ask()
+
+    assert other.deployment.id != first
+    assert other.completion == PLAIN
+
+
 async def test_deployments_health_is_not_told_of_what_they_were_not_asked(wired: Wired) -> None:
     await wired.ask()
     await wired.ask()
