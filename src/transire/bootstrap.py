@@ -33,12 +33,14 @@ from transire.forward.fallback import AttemptPlan
 from transire.forward.forwarder import OpenAIForwarder
 from transire.guard.answers import AnswerGuards
 from transire.guard.asked import LANGUAGES
+from transire.guard.refusal import refuses
 from transire.identity.acts import Acts
 from transire.identity.digests import InstallationKeys
 from transire.identity.keys import KeyRing
 from transire.identity.people import People
 from transire.limits.admission import Admission, AdmissionLimits, PreAuthLimiter
 from transire.limits.bucket import Rate
+from transire.limits.escalations import EscalationQuota
 from transire.limits.retries import RetryBudget
 from transire.limits.sessions import SessionMemory
 from transire.limits.spending import left_of
@@ -66,6 +68,8 @@ from transire.trials.keeper import TrialKeeper
 from transire.upkeep import Upkeep
 from transire.validate.contract import ContractValidator
 from transire.validate.leakage import AnswerInspector
+from transire.validate.verdicts import AnswerAppraiser
+from transire.validate.worth import SignEvaluator
 
 __all__ = ["Installation", "open_installation"]
 
@@ -342,6 +346,16 @@ async def _wire(
         )
     )
     trials = TrialKeeper(log, keyed, steering.current)
+    limits = settings.limits
+    escalations = EscalationQuota(
+        clock,
+        key=Rate(per_s=limits.escalations_per_s, burst=limits.escalations_burst),
+        application=Rate(
+            per_s=limits.application_escalations_per_s,
+            burst=limits.application_escalations_burst,
+        ),
+        steered=metrics.steered,
+    )
     dispatch = Dispatch(
         governed=steering.current,
         trials=trials,
@@ -349,6 +363,7 @@ async def _wire(
         forwarder=forwarder,
         validator=validator,
         inspector=inspector,
+        appraiser=AnswerAppraiser(evaluator=SignEvaluator(), refuses=refuses),
         health=health,
         observer=metrics,
         contradicts=region_contradicts,
@@ -382,6 +397,7 @@ async def _wire(
                     per_s=settings.upstream.retries_per_s,
                     most=settings.upstream.retries_saved,
                 ),
+                escalations=escalations,
                 sessions=sessions,
                 observer=metrics,
                 clock=clock,

@@ -14,6 +14,7 @@ from transire.domain.answer import Completion
 from transire.domain.authorization import Pair
 from transire.domain.decision import Case, Choice
 from transire.domain.deployment import Deployment
+from transire.domain.escalation import Appraisal, Appraiser, CascadeRules
 from transire.domain.experiment import Trials
 from transire.domain.failures import retry_after_of
 from transire.domain.governed import Governed
@@ -23,17 +24,19 @@ from transire.domain.ports import Clock, Inspector, Observer, Recorder, Release,
 from transire.domain.request import RoutingRequest
 from transire.domain.taxonomy import Taxonomy
 from transire.errors import ContractViolated, RequestError, StaleError, UpstreamError
-from transire.picks import confirm, mend_of, restorer_of, seed_of
+from transire.picks import as_asked, asking, confirm, mend_of, restorer_of, seed_of
 from transire.prompting import prompted
 from transire.recall import Recall
 from transire.refusals import refuse_answer, refuse_moved
 from transire.relay import Relay
 
-__all__ = ["Dispatch", "Passed", "Routed"]
+__all__ = ["Appraised", "Dispatch", "Passed", "Routed"]
 
 _ATTEMPT_SHARE: Final = 0.75
 """Of the time that is left, what one attempt may take: a deployment that hangs is then known to
 hang, and something is left for the next one."""
+_APPRAISAL_SHARE: Final = 0.25
+"""Of the time that is left, what an evaluator may take: escalating takes longer than judging."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +45,7 @@ class Routed:
 
     Attributes:
         deployment: What answers, as the bundle of the permit describes it.
+        escalated_for: Our verdicts on the answer that this one was asked for in place of.
     """
 
     case: Case
@@ -50,6 +54,16 @@ class Routed:
     account: Account
     completion: Completion | None = None
     relay: Relay | None = None
+    escalated_for: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Appraised:
+    """An answer that keeps its contract and was judged beyond it; not settled yet."""
+
+    routed: Routed
+    relay: Relay
+    appraisal: Appraisal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,6 +104,7 @@ class Dispatch:
     forwarder: Forwarder
     validator: Validator
     inspector: Inspector
+    appraiser: Appraiser
     health: Health
     trials: Trials
     observer: Observer
@@ -105,12 +120,14 @@ class Dispatch:
         release: Release | None,
         account: Account,
         cause: str,
-    ) -> Routed | Passed | UpstreamError | ContractViolated:
+        cascade: CascadeRules | None = None,
+    ) -> Routed | Appraised | Passed | UpstreamError | ContractViolated:
         """One attempt, to its answer or to the failure that the next one may follow.
 
         Args:
             governed: What the request was decided under.
             cause: Why it is made; see `Permit.cause`.
+            cascade: By which its answer is judged, and not settled; None settles it.
 
         Raises:
             LogUnavailable, StaleError, BudgetExceeded: nothing was permitted, and nothing left.
@@ -121,7 +138,7 @@ class Dispatch:
             again = await self._recalled(self.recall, case, choice, governed, release, account)
             if again is not None:
                 return again
-        opened = await self._open(case, choice, governed, release, account, cause)
+        opened = await self._open(case, choice, governed, release, account, cause, cascade)
         if isinstance(opened, UpstreamError | Passed):
             return opened
         recorded, relay = opened
@@ -130,6 +147,7 @@ class Dispatch:
             deployment=governed.bundle.catalog.deployments[choice.candidate.pair.deployment],
             permit=recorded,
             account=account,
+            escalated_for=() if choice.escalation is None else choice.escalation.verdicts,
         )
         try:
             if relay.is_stream:
@@ -139,11 +157,12 @@ class Dispatch:
             violations = await self.validator.violations(case.request, completion)
             if violations:
                 raise refuse_answer(violations)
-        except UpstreamError as error:
-            await relay.fail(error)
-            return error
-        except ContractViolated as error:
-            await relay.fail(error, status=OutcomeStatus.CONTRACT_VIOLATED)
+            if cascade is not None:
+                return await self._appraised(cascade, routed, relay, completion)
+        except (UpstreamError, ContractViolated) as error:
+            is_violated = isinstance(error, ContractViolated)
+            status = OutcomeStatus.CONTRACT_VIOLATED if is_violated else OutcomeStatus.FAILED
+            await relay.fail(error, status=status)
             return error
         except Exception as error:
             await relay.fail(error)
@@ -174,6 +193,20 @@ class Dispatch:
             completion=found.completion,
         )
 
+    async def _appraised(
+        self, cascade: CascadeRules, routed: Routed, relay: Relay, answer: Completion
+    ) -> Appraised:
+        """What we think of an answer; settling it is for whoever decides what becomes of it."""
+        request = routed.case.request
+        left_s = routed.account.remaining_s(self.clock.monotonic())
+        appraisal = await self.appraiser.appraised(
+            cascade, request, answer, within_s=left_s * _APPRAISAL_SHARE
+        )
+        relay.say(appraisal=appraisal.to_json())
+        answer = as_asked(answer, request.body, appraisal)
+        routed = replace(routed, completion=answer)
+        return Appraised(routed=routed, relay=relay, appraisal=appraisal)
+
     async def _open(
         self,
         case: Case,
@@ -182,6 +215,7 @@ class Dispatch:
         release: Release | None,
         account: Account,
         cause: str,
+        cascade: CascadeRules | None,
     ) -> tuple[Recorded[Permit], Relay] | Passed | UpstreamError:
         """Record a permit and spend it at once: no record, no route (I1)."""
         confirm(case, choice, release)
@@ -189,8 +223,8 @@ class Dispatch:
         deployment = governed.bundle.catalog.deployments[pair.deployment]
         # Kept until the attempt ends, as the rest of its governed state is (I9).
         receive = self.inspector.receive_of(case, pair, self.governed())
-        is_stream = _is_relayed(case.request) and receive is None
-        prepared = self._prepared(case, choice, deployment, governed, is_stream=is_stream)
+        is_stream = _is_relayed(case.request) and receive is None and cascade is None
+        prepared = self._prepared(case, choice, deployment, governed, cascade, is_stream=is_stream)
         if isinstance(prepared, Passed):
             return prepared
         wire, claim = prepared
@@ -216,9 +250,8 @@ class Dispatch:
             account=account,
             price=deployment.price,
             clock=self.clock,
-            settle=lambda outcome, retry: self._settle(
-                case, recorded, outcome, retry, claim, account
-            ),
+            settle=lambda outcome: self._settle(case, recorded, outcome, account),
+            measure=lambda outcome, retry: self._measure(recorded, outcome, retry, claim),
             is_stopped=lambda: self.governed().quarantine.blocks(
                 deployment, case.request.principal.tenant
             ),
@@ -241,6 +274,7 @@ class Dispatch:
         choice: Choice,
         deployment: Deployment,
         governed: Governed,
+        cascade: CascadeRules | None,
         *,
         is_stream: bool,
     ) -> tuple[Wire, _Claim] | Passed:
@@ -248,6 +282,8 @@ class Dispatch:
         pair = choice.candidate.pair
         body, _ = case.body(pair.form)
         body = prompted(body, case.request.prompt)
+        if cascade is not None:
+            body = asking(cascade, body, deployment)
         try:
             wire = self.forwarder.prepare(body, deployment, is_stream=is_stream)
         except RequestError as unbuildable:
@@ -299,23 +335,31 @@ class Dispatch:
         claim: _Claim,
     ) -> None:
         ended = Outcome.unopened(error, round((self.clock.monotonic() - sent) * 1_000))
-        self._settle(case, recorded, ended, None if error is None else retry_after_of(error), claim)
+        self._settle(case, recorded, ended)
+        self._measure(recorded, ended, None if error is None else retry_after_of(error), claim)
 
     def _settle(
         self,
         case: Case,
         recorded: Recorded[Permit],
         outcome: Outcome,
-        retry_after_s: float | None,
-        claim: _Claim,
         account: Account | None = None,
     ) -> None:
-        """Queue the outcome entry, and tell health and metrics; runs once per permit."""
+        """Queue the outcome entry; runs once per permit, when it is known what goes out."""
         durable = self.recorder.outcome(recorded, outcome)
         if self.recall is not None and account is not None:
             self.recall.settled(account, recorded.value, outcome, durable)
         if case.request.trial is not None:
             self.trials.settled(case.request, recorded.value, outcome)
+
+    def _measure(
+        self,
+        recorded: Recorded[Permit],
+        outcome: Outcome,
+        retry_after_s: float | None,
+        claim: _Claim,
+    ) -> None:
+        """Tell health and metrics; runs once per permit, when its answer is there."""
         deployment = recorded.value.pair.deployment
         self.health.finished(
             deployment,

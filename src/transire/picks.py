@@ -6,19 +6,26 @@ released it, and goes to a deployment that is still what was judged.
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Final
 
+from transire.domain.answer import Completion
 from transire.domain.authorization import Effect, Form, Pair
 from transire.domain.bundle import Bundle
 from transire.domain.decision import Case, Choice
+from transire.domain.deployment import Deployment
+from transire.domain.escalation import Appraisal, CascadeRules
 from transire.domain.governed import Governed
 from transire.domain.ports import Mend, Release, Validator
 from transire.domain.ranking import Candidate
-from transire.domain.request import RoutingRequest
+from transire.domain.request import Body, RoutingRequest
 from transire.domain.restoring import Restorer
 from transire.errors import IntegrityError
 
 __all__ = [
+    "as_asked",
+    "asking",
+    "cascade_of",
     "confirm",
     "free",
     "may_note",
@@ -30,6 +37,8 @@ __all__ = [
 ]
 
 _JSON_FORMATS: Final = ("json_object", "json_schema")
+_LOGPROBS: Final = "logprobs"
+"""The field that asks for them, and the capability of answering it."""
 
 
 def free(candidates: Sequence[Candidate], release: Release | None) -> list[Candidate]:
@@ -75,6 +84,33 @@ def restorer_of(case: Case, choice: Choice) -> Restorer | None:
     if book is None:
         return None
     return book.restorer(arguments=verdict.restores_arguments, is_json=is_json)
+
+
+def cascade_of(case: Case, bundle: Bundle, release: Release | None) -> CascadeRules | None:
+    """When answers to this request are escalated; None where its task says nothing.
+
+    INVARIANT: what a person released goes where it was released, and nowhere else by our verdict.
+    """
+    cascades = bundle.routing.cascades
+    if not cascades or release is not None:
+        return None
+    return cascades.get(case.classification.signals.task)
+
+
+def asking(cascade: CascadeRules, body: Body, deployment: Deployment) -> Body:
+    """The body that also asks how sure the model was, of a deployment that can say so."""
+    wants = "low_confidence" in cascade.on and _LOGPROBS in deployment.capabilities
+    if not wants or body.fields.get(_LOGPROBS):
+        return body
+    return replace(body, fields={**body.fields, _LOGPROBS: True})
+
+
+def as_asked(answer: Completion, body: Body, appraisal: Appraisal) -> Completion:
+    """The answer with our verdicts, and without the numbers that we alone asked for."""
+    choices = answer.choices
+    if not body.fields.get(_LOGPROBS) and any(c.logprobs is not None for c in choices):
+        choices = tuple(replace(choice, logprobs=None) for choice in choices)
+    return replace(answer, choices=choices, verdicts=appraisal.verdicts)
 
 
 def may_repair(case: Case, bundle: Bundle) -> bool:

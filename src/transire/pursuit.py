@@ -1,27 +1,56 @@
-"""The attempts of one request, until one is answered: fallback, retry, and their narrowing.
+"""The attempts of one request, until one is answered: fallback, retry, escalation, narrowed anew.
 
 INVARIANT (I3): each later attempt is drawn from the request's set narrowed by the set of now.
 """
 
+import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from transire.account import Account
-from transire.dispatch import Dispatch, Passed, Routed
+from transire.cascade import Cascade
+from transire.dispatch import Appraised, Dispatch, Passed, Routed
 from transire.domain.authorization import Pair
 from transire.domain.decision import Case, Choice
+from transire.domain.escalation import Escalations
 from transire.domain.governed import Governed
 from transire.domain.permit import Tried
 from transire.domain.ports import Attempts, Clock, Notes, Observer, Release, Retries, Sessions
-from transire.errors import ContractViolated, StaleError, UpstreamError
-from transire.picks import free, may_note, redeclared, seed_of
+from transire.errors import (
+    ContractViolated,
+    IntegrityError,
+    StaleError,
+    TransireError,
+    UpstreamError,
+)
+from transire.picks import cascade_of, free, may_note, redeclared, seed_of
 from transire.prompting import rebound
 
 __all__ = ["STALE_TRIES", "Pursuit"]
 
 STALE_TRIES: Final = 3
 """How often a request is authorized anew when governed state moves before its commit."""
+
+
+@dataclass(slots=True)
+class _Search:
+    """What one request has tried.
+
+    Attributes:
+        history: Pairs in order; None as error means that their answer was not accepted.
+        moves: How often governed state moved before an attempt's commit.
+        paid: Length of the history for which the retry budget was asked.
+    """
+
+    history: list[tuple[Pair, UpstreamError | None]] = field(default_factory=list)
+    moves: int = 0
+    paid: int = 0
+
+    def heard(self, choice: Choice, failed: UpstreamError | ContractViolated | None) -> None:
+        """An attempt is over."""
+        broken = failed if isinstance(failed, UpstreamError) else None
+        self.history.append((choice.candidate.pair, broken))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +66,7 @@ class Pursuit:
     attempts: Attempts
     notes: Notes
     retries: Retries
+    escalations: Escalations
     sessions: Sessions
     observer: Observer
     clock: Clock
@@ -49,7 +79,7 @@ class Pursuit:
         release: Release | None,
         account: Account,
     ) -> Routed | None:
-        """Attempt the pick, then what may follow it, to the first answer.
+        """Attempt the pick, then what may follow it, to the first answer that may go out.
 
         Returns:
             None where the pick was passed over before anything was permitted: pick anew, without
@@ -60,15 +90,53 @@ class Pursuit:
             TransireError: whatever else `Dispatch.attempt` raises.
         """
         release = release if choice.released_by else None
-        history: list[tuple[Pair, UpstreamError | None]] = []
-        cause, moves, paid = "first", 0, 0
+        rules = cascade_of(case, governed.bundle, release)
+        if rules is None:
+            return await self._pursue(case, choice, governed, release, account, None)
+        cascade = Cascade(
+            rules=rules,
+            account=account,
+            quota=self.escalations,
+            retries=self.retries,
+            attempts=self.attempts,
+            observer=self.observer,
+            clock=self.clock,
+        )
+        try:
+            async with asyncio.timeout(None) as cascade.bound:
+                return await self._pursue(case, choice, governed, release, account, cascade)
+        except Exception as error:
+            cascade.bound = None  # it is over, and may not be changed any more
+            is_ours = isinstance(error, TransireError | TimeoutError)
+            if cascade.kept is None or not is_ours or isinstance(error, IntegrityError):
+                await cascade.drop(error)
+                raise
+            return await cascade.give_up(error)
+        except BaseException:  # the caller left
+            await cascade.drop(None)
+            raise
+
+    async def _pursue(
+        self,
+        case: Case,
+        choice: Choice,
+        governed: Governed,
+        release: Release | None,
+        account: Account,
+        cascade: Cascade | None,
+    ) -> Routed | None:
+        search, cause = _Search(), "first"
+        rules = None if cascade is None else cascade.rules
+        failed: UpstreamError | ContractViolated | None = None
         while True:
             account.trying = choice.candidate.pair.deployment
             try:
-                made = await self.dispatch.attempt(case, choice, governed, release, account, cause)
+                made = await self.dispatch.attempt(
+                    case, choice, governed, release, account, cause, rules
+                )
             except StaleError:
-                moves += 1
-                if not account.permits or moves == STALE_TRIES:
+                search.moves += 1
+                if not account.permits or search.moves == STALE_TRIES:
                     raise
             else:
                 if isinstance(made, Routed):
@@ -80,24 +148,56 @@ class Pursuit:
                         return None
                 else:
                     self._asked(account)
-                    failed = made
-                    history.append((choice.candidate.pair, _broken(failed)))
-                    case = self._noting(case, failed, account)
+                    if cascade is not None:
+                        routed = await cascade.heard(made, choice, account.permits)
+                        if routed is not None:
+                            return routed
+                    failed = None if isinstance(made, Appraised) else made
+                    search.heard(choice, failed)
+                    if failed is not None:
+                        case = self._noting(case, failed, account)
             case = await self._again(case, governed, failed, release, account)
-            following = self.attempts.next_attempt(
-                free(case.ranking.candidates, release),
-                history,
-                budget=governed.bundle.routing.max_attempts,
-                remaining_s=account.remaining_s(self.clock.monotonic()),
-            )
-            if following is None:
+            following = self._following(case, choice, governed, release, account, search, cascade)
+            if following is not None:
+                choice, cause = following
+            elif cascade is not None and cascade.kept is not None:
+                return await cascade.give_up()
+            else:
+                assert failed is not None  # without a kept answer, something has failed
                 raise failed
-            if len(history) > paid and not self.retries.again():
-                self.observer.left_untried()
-                raise failed
-            paid = len(history)
-            candidate, cause = following
-            choice = replace(choice, candidate=candidate)
+
+    def _following(
+        self,
+        case: Case,
+        choice: Choice,
+        governed: Governed,
+        release: Release | None,
+        account: Account,
+        search: _Search,
+        cascade: Cascade | None,
+    ) -> tuple[Choice, str] | None:
+        """What to attempt next and why, or None to stop: a kept answer is only ever bettered."""
+        budget = governed.bundle.routing.max_attempts
+        candidates = free(case.ranking.candidates, release)
+        if cascade is not None:
+            tried = {pair.deployment for pair, _ in search.history}
+            better = cascade.next(candidates, tried, left=budget - len(search.history))
+            if better is not None or cascade.kept is not None:
+                return None if better is None else (better, "escalation")
+        following = self.attempts.next_attempt(
+            candidates,
+            search.history,
+            budget=budget,
+            remaining_s=account.remaining_s(self.clock.monotonic()),
+        )
+        if following is None:
+            return None
+        if len(search.history) > search.paid and not self.retries.again():
+            self.observer.left_untried()
+            return None
+        search.paid = len(search.history)
+        candidate, cause = following
+        return replace(choice, candidate=candidate, escalation=None), cause
 
     def _asked(self, account: Account) -> None:
         """A first attempt earns what later ones spend; one that went stale before is none."""
@@ -117,7 +217,7 @@ class Pursuit:
         self,
         case: Case,
         governed: Governed,
-        failed: UpstreamError | ContractViolated,
+        failed: UpstreamError | ContractViolated | None,
         release: Release | None,
         account: Account,
     ) -> Case:

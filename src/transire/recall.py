@@ -387,15 +387,22 @@ def _spelled(case: Case, both: tuple[Facts, Facts], wire: Wire) -> bytes:
 
 
 def _is_plain(outcome: Outcome) -> bool:
-    """An answer that needed nothing: whole, clean, as it came, and ended by itself."""
+    """An answer that needed nothing: whole, clean, as it came, ended by itself, without verdict."""
     return (
         outcome.status is OutcomeStatus.OK
         and not outcome.failure
         and not outcome.repaired
         and not outcome.facts.get("contradicts")
+        and not _verdicts(outcome.facts)
         and _effect(outcome.facts) in ("", _WHOLE)
         and set(outcome.finish_reasons) == {"stop"}
     )
+
+
+def _verdicts(facts: object) -> object:
+    """What our appraisal found wrong: given again, it would be neither told nor bettered."""
+    appraisal = facts.get("appraisal") if isinstance(facts, dict) else None
+    return appraisal.get("verdicts") if isinstance(appraisal, dict) else None
 
 
 def _effect(facts: object) -> str:

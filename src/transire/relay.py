@@ -36,7 +36,9 @@ class Relay:
     """Reads one exchange, whole or chunk by chunk.
 
     Args:
-        settle: Called once, with the outcome and an upstream's Retry-After in seconds.
+        settle: Called once, with the outcome.
+        measure: Called once, when the answer is there or is not to be: with the outcome as it is
+            then, and an upstream's Retry-After in seconds.
         expected_model: The model name the catalog says this upstream serves.
         is_stopped: True once a quarantine blocks this deployment or tenant.
         judge: Says what is wrong with (a choice of) an answer.
@@ -52,7 +54,8 @@ class Relay:
     account: Account
     price: Price | None
     clock: Clock
-    settle: Callable[[Outcome, float | None], None]
+    settle: Callable[[Outcome], None]
+    measure: Callable[[Outcome, float | None], None]
     is_stopped: Callable[[], bool]
     judge: Judge
     is_elsewhere: Callable[[str], bool]
@@ -74,6 +77,8 @@ class Relay:
     _finish: dict[int, str] = field(default_factory=dict)
     _rules: set[str] = field(default_factory=set)
     _is_settled: bool = False
+    _kept: Outcome | None = None
+    _said: dict[str, JsonValue] = field(default_factory=dict)
 
     async def whole(self) -> Completion:
         """The whole answer.
@@ -135,6 +140,32 @@ class Relay:
             raise
         except BaseException:  # the caller left
             await self.cancel()
+            raise
+        await self.finish(OutcomeStatus.OK)
+
+    def say(self, **facts: JsonValue) -> None:
+        """Facts for the outcome's entry: names and numbers, never content."""
+        self._said |= facts
+
+    async def keep(self) -> None:
+        """Measure a whole answer now, and settle it later: something better may come.
+
+        How fast and dear a deployment is does not depend on what another one says afterwards.
+        """
+        self._kept = self._outcome(OutcomeStatus.OK, "")
+        self.measure(self._kept, None)
+        await self.exchange.close()
+
+    async def release(self) -> None:
+        """Settle a kept answer that goes out after all, unless it may not any more.
+
+        Raises:
+            UpstreamError: a quarantine came between; nothing of it is released.
+        """
+        try:
+            self._refuse_if_stopped()
+        except UpstreamError as error:
+            await self.fail(error)
             raise
         await self.finish(OutcomeStatus.OK)
 
@@ -204,37 +235,43 @@ class Relay:
         if self._is_settled:
             return
         self._is_settled = True
+        outcome = self._outcome(status, failure)
+        if status is not OutcomeStatus.SUPERSEDED:
+            self.account.usage = self._usage
+            self.account.cost_micro_usd = outcome.cost_micro_usd
+        # Settled before the connection is closed: closing may be cancelled, the outcome may not.
+        self.settle(outcome)
+        if self._kept is None:
+            self.measure(outcome, retry_after)
+        await self.exchange.close()
+
+    def _outcome(self, status: OutcomeStatus, failure: str) -> Outcome:
         usage, cost = self._usage, None
         if usage is not None and self.price is not None:
             cost = self.price.cost_micro_usd(usage.prompt_tokens, usage.completion_tokens)
-        self.account.usage, self.account.cost_micro_usd = usage, cost
         # What was read whole is released at once and at the end, or not at all.
         released_bytes = self._released + (self._whole if status is OutcomeStatus.OK else 0)
-        # Settled before the connection is closed: closing may be cancelled, the outcome may not.
-        self.settle(
-            Outcome(
-                status=status,
-                failure=failure,
-                http_status=self.exchange.http_status,
-                latency_ms=round((self.clock.monotonic() - self.sent) * 1_000),
-                first_byte_ms=self.exchange.first_byte_ms,
-                first_token_ms=self._first_ms,
-                tokens_in=usage.prompt_tokens if usage else None,
-                tokens_out=usage.completion_tokens if usage else None,
-                cost_micro_usd=cost,
-                released_bytes=released_bytes,
-                finish_reasons=tuple(self._finish[i] for i in sorted(self._finish)),
-                # A repaired answer of which nothing was released helped nobody.
-                repaired=tuple(sorted(self._rules)) if released_bytes else (),
-                facts=self._facts(),
-            ),
-            retry_after,
+        now_ms = round((self.clock.monotonic() - self.sent) * 1_000)
+        return Outcome(
+            status=status,
+            failure=failure,
+            http_status=self.exchange.http_status,
+            latency_ms=now_ms if self._kept is None else self._kept.latency_ms,
+            first_byte_ms=self.exchange.first_byte_ms,
+            first_token_ms=self._first_ms,
+            tokens_in=usage.prompt_tokens if usage else None,
+            tokens_out=usage.completion_tokens if usage else None,
+            cost_micro_usd=cost,
+            released_bytes=released_bytes,
+            finish_reasons=tuple(self._finish[i] for i in sorted(self._finish)),
+            # A repaired answer of which nothing was released helped nobody.
+            repaired=tuple(sorted(self._rules)) if released_bytes else (),
+            facts=self._facts(),
         )
-        await self.exchange.close()
 
     def _facts(self) -> Mapping[str, JsonValue]:
         """Names and counts beside the outcome's own fields."""
-        facts: dict[str, JsonValue] = dict(self._received)
+        facts: dict[str, JsonValue] = {**self._received, **self._said}
         if self._contradicts:
             facts["contradicts"] = sorted(self._contradicts)
         if self.restorer is not None:

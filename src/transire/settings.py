@@ -121,6 +121,18 @@ class LimitSettings(_Section):
     burst: int = Field(400, ge=1, description="Requests of one credential after a pause.")
     reviews_per_key: int = Field(64, ge=1, description="Open reviews of one credential.")
     reviews_per_tenant: int = Field(256, ge=1, description="Open reviews of one tenant.")
+    escalations_per_s: float = Field(
+        0.5, gt=0, description="Escalations of one credential per second."
+    )
+    escalations_burst: int = Field(
+        30, ge=1, description="Escalations of one credential after a pause."
+    )
+    application_escalations_per_s: float = Field(
+        2.0, gt=0, description="Escalations of all credentials of one application per second."
+    )
+    application_escalations_burst: int = Field(
+        120, ge=1, description="Escalations of one application after a pause."
+    )
     failures_per_s: float = Field(
         1.0, gt=0, description="Failed authentications of one address per second."
     )

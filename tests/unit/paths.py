@@ -23,6 +23,7 @@ from transire.domain.bundle import Bundle, Quarantine
 from transire.domain.classification import Classification, Finding, Redaction, Signals
 from transire.domain.decision import Case, Choice, Hold
 from transire.domain.deployment import Deployment
+from transire.domain.escalation import Appraisal
 from transire.domain.governed import Governed
 from transire.domain.ids import (
     ApplicationId,
@@ -130,6 +131,7 @@ class FakeScorer:
     first: DeploymentId | None = None
     hostile: DeploymentId | None = None
     seen: list[frozenset[DeploymentId]] = field(default_factory=list)
+    terms: dict[str, Terms] = field(default_factory=dict)
     digest: str = "scorer"
 
     def rank(
@@ -147,7 +149,9 @@ class FakeScorer:
             forbidden = next(v for v in permitted.verdicts if v.pair.deployment == self.hostile)
             verdicts = [replace(forbidden, effect=Effect.PERMIT)]
         verdicts.sort(key=lambda v: v.pair.deployment != self.first)
-        candidates = tuple(Candidate(verdict=v, terms=TERMS) for v in verdicts)
+        candidates = tuple(
+            Candidate(verdict=v, terms=self.terms.get(v.pair.deployment, TERMS)) for v in verdicts
+        )
         return Ranking(
             candidates=candidates,
             filtered=(),
@@ -314,6 +318,35 @@ class FakeNotes:
 
 
 @dataclass
+class FakeAppraiser:
+    """Gives each answer, in turn, these verdicts; then none."""
+
+    verdicts: list[tuple[str, ...]] = field(default_factory=list)
+
+    async def appraised(self, rules: Any, request: Any, answer: Any, *, within_s: float) -> Any:
+        return Appraisal(verdicts=self.verdicts.pop(0) if self.verdicts else ())
+
+
+@dataclass
+class FakeEscalations:
+    """Grants so many escalations, and notes what was judged."""
+
+    left: int = 100
+    taken: int = 0
+    wanted: list[bool] = field(default_factory=list)
+
+    def judged(self, principal: Any, *, is_wanted: bool) -> None:
+        self.wanted.append(is_wanted)
+
+    def take(self, principal: Any) -> str:
+        if self.left <= 0:
+            return "quota"
+        self.left -= 1
+        self.taken += 1
+        return ""
+
+
+@dataclass
 class FakeHealth:
     """Notes which deployments were used, and how that ended."""
 
@@ -346,6 +379,7 @@ class FakeObserver:
     attempts: list[tuple[DeploymentId, Outcome]] = field(default_factory=list)
     overheads_s: list[float] = field(default_factory=list)
     untried: int = 0
+    escalations: list[tuple[str, str]] = field(default_factory=list)
 
     def stage(self, name: str, seconds: float) -> None:
         self.stages[name] = seconds
@@ -355,6 +389,12 @@ class FakeObserver:
 
     def attempted(self, deployment: DeploymentId, outcome: Outcome) -> None:
         self.attempts.append((deployment, outcome))
+
+    def escalated(self, principal: Any, cause: str, result: str) -> None:
+        self.escalations.append((cause, result))
+
+    def steered(self, principal: Any) -> None:
+        raise AssertionError("the quota tells of steering, not the path")
 
     def left_untried(self) -> None:
         self.untried += 1
@@ -407,6 +447,8 @@ class Path:
     validator: FakeValidator = field(default_factory=FakeValidator)
     notes: FakeNotes = field(default_factory=FakeNotes)
     inspector: Inspector = field(default_factory=lambda: FakeInspector(None))
+    appraiser: FakeAppraiser = field(default_factory=FakeAppraiser)
+    escalations: FakeEscalations = field(default_factory=FakeEscalations)
     health: FakeHealth = field(default_factory=FakeHealth)
     observer: FakeObserver = field(default_factory=FakeObserver)
     retries: FakeRetries = field(default_factory=FakeRetries)
@@ -425,6 +467,7 @@ class Path:
             forwarder=self.forwarder,
             validator=self.validator,
             inspector=self.inspector,
+            appraiser=self.appraiser,
             health=self.health,
             trials=self.trials,
             observer=self.observer,
@@ -442,6 +485,7 @@ class Path:
                 attempts=AttemptPlan(),
                 notes=self.notes,
                 retries=self.retries,
+                escalations=self.escalations,
                 sessions=sessions,
                 observer=self.observer,
                 clock=self.clock,

@@ -38,6 +38,7 @@ class Return:
     is_stopped: bool = False
     wrong: tuple[Violation, ...] = ()
     settled: list[tuple[Outcome, float | None]] = field(default_factory=list)
+    outcomes: list[Outcome] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.account = Account(request=request(), started=0.0)
@@ -46,7 +47,8 @@ class Return:
             account=self.account,
             price=price(3),
             clock=self.clock,
-            settle=lambda outcome, retry: self.settled.append((outcome, retry)),
+            settle=self.outcomes.append,
+            measure=lambda outcome, retry: self.settled.append((outcome, retry)),
             is_stopped=lambda: self.is_stopped,
             judge=self.judge,
             is_elsewhere=lambda place: place == "elsewhere",
@@ -64,7 +66,8 @@ class Return:
 
     @property
     def outcome(self) -> Outcome:
-        ((outcome, _),) = self.settled
+        (outcome,), ((measured, _),) = self.outcomes, self.settled
+        assert outcome == measured
         return outcome
 
 

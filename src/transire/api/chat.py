@@ -225,6 +225,10 @@ def answer_headers(installation: Installation, routed: Routed) -> dict[str, str]
         headers["x-transire-ignored"] = ", ".join(account.ignored[:MAX_IGNORED])
     if routed.completion is not None and (rules := rules_used(routed.completion)):
         headers["x-transire-repaired"] = ", ".join(rules)
+    if routed.escalated_for:
+        headers["x-transire-escalated"] = ", ".join(routed.escalated_for)
+    if routed.completion is not None and routed.completion.verdicts:
+        headers["x-transire-verdicts"] = ", ".join(routed.completion.verdicts)
     return headers
 
 

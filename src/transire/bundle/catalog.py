@@ -6,6 +6,7 @@ from typing import Final
 from transire.bundle.documents import (
     ApplicationDocument,
     BudgetDocument,
+    CascadeDocument,
     CatalogDocument,
     CueDocument,
     DeploymentDocument,
@@ -31,6 +32,7 @@ from transire.domain.deployment import (
     Queue,
     Tenant,
 )
+from transire.domain.escalation import CascadeRules
 from transire.domain.guarding import ALL_GUARDS, Guard
 from transire.domain.ids import (
     ApplicationId,
@@ -239,7 +241,7 @@ def _price(d: DeploymentDocument, listed: Mapping[str, PriceDocument]) -> Price 
 
 
 def to_routing(document: RoutingDocument) -> RoutingRules:
-    """Cues, tasks, the attempt budget, where answers may be repaired, sessions, fitted models."""
+    """Cues, tasks, cascades, the attempt budget, repair, sessions, the cache, fitted models."""
     levels, quality = document.repair_stakes, document.quality
     return RoutingRules(
         tasks=tuple(sorted(document.tasks)),
@@ -268,6 +270,9 @@ def to_routing(document: RoutingDocument) -> RoutingRules:
             applications={ApplicationId(n): s for n, s in document.cache.applications.items()},
             sampled=document.cache.sampled,
         ),
+        cascades={
+            n: _cascade(t.cascade) for n, t in document.tasks.items() if t.cascade is not None
+        },
         **document.model_dump(exclude=_MADE),
     )
 
@@ -278,6 +283,14 @@ _MADE: Final = {"tasks", "cues", "repair_stakes", "sessions", "quality", "task_m
 
 def _model_file(document: ModelFileDocument | None) -> ModelFile | None:
     return None if document is None else ModelFile(path=document.model, sha256=document.sha256)
+
+
+def _cascade(cascade: CascadeDocument) -> CascadeRules:
+    return CascadeRules(
+        on=frozenset(cascade.on),
+        min_confidence_permille=cascade.min_confidence_permille or 0,
+        min_score_permille=cascade.min_score_permille or 0,
+    )
 
 
 def _cue(name: str, cue: CueDocument) -> Cue:

@@ -15,6 +15,7 @@ __all__ = [
     "ApplicationDocument",
     "BudgetDocument",
     "CacheDocument",
+    "CascadeDocument",
     "CatalogDocument",
     "ContractDocument",
     "CueDocument",
@@ -314,8 +315,20 @@ class CueDocument(_Model):
     needs: list[Id] = []
 
 
+class CascadeDocument(_Model):
+    """When a task's answers are escalated to a better deployment: on our own verdicts alone."""
+
+    on: Annotated[
+        list[Literal["refusal", "low_confidence", "contract", "evaluator"]], Field(min_length=1)
+    ]
+    to: Literal["better"] = "better"
+    """The cheapest permitted deployment of a higher quality for the task."""
+    min_confidence_permille: Annotated[int, Field(ge=1, le=1000)] | None = None
+    min_score_permille: Annotated[int, Field(ge=1, le=1000)] | None = None
+
+
 class TaskDocument(_Model):
-    """What a task asks of a deployment."""
+    """What a task asks of a deployment, and when another is asked too."""
 
     quality_floor_permille: Permille = 0
     quality_target_permille: Permille | None = None
@@ -323,6 +336,7 @@ class TaskDocument(_Model):
     needs: list[Id] = []
     """Capabilities that a deployment must list for this task."""
     latency_target_ms: Annotated[int, Field(ge=1)] = 10_000
+    cascade: CascadeDocument | None = None
 
 
 class ModelFileDocument(_Model):

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
+from transire.bundle.cascades import cascade_problems
 from transire.bundle.documents import (
     ApplicationDocument,
     CatalogDocument,
@@ -153,6 +154,9 @@ class References:
             self._known(at, (*path, "needs"), cue.needs, offered, "deployment capability")
             known = words.detector.languages
             self._known(at, (*path, "languages"), cue.languages, known, "detector language")
+        self.problems.extend(
+            f"{at.where(path)}: {reason}" for path, reason in cascade_problems(document, offered)
+        )
         for name, deployment in catalog.deployments.items():
             where = ("deployments", name, "quality_permille")
             self._refer(where, deployment.quality_permille, document.tasks, "task")

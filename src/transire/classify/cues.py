@@ -13,7 +13,7 @@ from transire.domain.request import Body, RoutingRequest
 from transire.domain.taxonomy import Taxonomy
 from transire.errors import RequestError
 
-__all__ = ["CueReader", "last_user_text"]
+__all__ = ["CueReader"]
 
 
 _Word: TypeAlias = tuple[str, re.Pattern[str]]
@@ -101,19 +101,6 @@ class CueReader:
     def _stakes(self, levels: Iterable[Stakes | None]) -> Stakes | None:
         raised = [level for level in levels if level is not None]
         return self._taxonomy.max_stakes(*raised) if raised else None
-
-
-def last_user_text(body: Body) -> str:
-    """The text of the last message with role `user`; its parts in order, one to a line."""
-    index, texts = -1, list[str]()
-    for part in body.parts:
-        if part.role != "user" or len(part.pointer) < 2 or part.pointer[0] != "messages":
-            continue
-        at = part.pointer[1]
-        if isinstance(at, int) and at > index:
-            index, texts = at, []
-        texts.append(part.text)
-    return "\n".join(texts)
 
 
 def _word(word: str) -> _Word:

@@ -17,7 +17,7 @@ from transire.bundle.recognizers.matchers import Allowed, probes
 from transire.classify.answers import redact_texts
 from transire.classify.asked import is_asked_for
 from transire.classify.cache import FindingsCache
-from transire.classify.cues import CueReader, last_user_text
+from transire.classify.cues import CueReader
 from transire.classify.digest import content_digest
 from transire.classify.gate import Panel
 from transire.classify.guarded import GuardReader, data_of
@@ -44,6 +44,7 @@ from transire.domain.ids import DataClass
 from transire.domain.learned import Learned
 from transire.domain.ports import Clock, Keyed
 from transire.domain.prompt import BundleText, Prompt, PromptReading
+from transire.domain.question import last_user_text
 from transire.domain.request import Body, Part, PartKind, RoutingRequest
 from transire.errors import TooLargeError
 

@@ -78,7 +78,11 @@ class AnswerChoice:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Completion:
-    """A whole answer; `model` is what the upstream said, the caller sees the name it asked for."""
+    """A whole answer; `model` is what the upstream said, the caller sees the name it asked for.
+
+    Attributes:
+        verdicts: Ours on it, where it goes out all the same.
+    """
 
     choices: tuple[AnswerChoice, ...]
     usage: Usage | None
@@ -86,6 +90,7 @@ class Completion:
     created: int
     region: str | None = None
     system_fingerprint: str | None = None
+    verdicts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,9 +121,14 @@ class ChunkChoice:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chunk:
-    """One event of a stream; the usage chunk has no choices."""
+    """One event of a stream; the usage chunk has no choices.
+
+    Attributes:
+        verdicts: Of a whole answer that is told as a stream, in its first event.
+    """
 
     choices: tuple[ChunkChoice, ...]
     usage: Usage | None = None
     model: str = ""
     created: int = 0
+    verdicts: tuple[str, ...] = ()

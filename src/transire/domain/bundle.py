@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from transire.domain.cache import CacheRules
 from transire.domain.deployment import Catalog, Deployment
+from transire.domain.escalation import CascadeRules
 from transire.domain.guarding import Guard
 from transire.domain.ids import (
     BundleDigest,
@@ -74,6 +75,7 @@ class RoutingRules:
         dearer_permille: Share of one key's requests that the predictor may send to something
             dearer than would be chosen without it.
         cache: How long answers are kept, where rules permit that at all.
+        cascades: Task → when its answers are escalated; most tasks have none.
     """
 
     tasks: tuple[str, ...]
@@ -93,6 +95,7 @@ class RoutingRules:
     task_model: ModelFile | None = None
     dearer_permille: int = 0
     cache: CacheRules = field(default_factory=CacheRules)
+    cascades: Mapping[str, CascadeRules] = field(default_factory=dict)
 
     def quality_floor(
         self, task: str, cues: Collection[str], asserted: int | None

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from transire.domain.authorization import Authorization, Form
 from transire.domain.classification import Classification, Redaction
+from transire.domain.escalation import Escalation
 from transire.domain.ids import ReviewId
 from transire.domain.ranking import Candidate, Ranking
 from transire.domain.request import Body, RoutingRequest
@@ -47,10 +48,12 @@ class Choice:
 
     Attributes:
         released_by: The review that released it, or None where no review was needed.
+        escalation: The verdict that led here; None of any other attempt.
     """
 
     candidate: Candidate
     released_by: ReviewId | None = None
+    escalation: Escalation | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -28,7 +28,7 @@ class Permit:
 
     Attributes:
         attempt: 1 for the decision's own, then 2, 3, ….
-        cause: `first`, `retry`, `fallback`, `contract` or `cache_hit`.
+        cause: `first`, `retry`, `fallback`, `contract`, `escalation` or `cache_hit`.
         content_digest: Keyed digest of the classified content.
         wire_digest: Keyed digest of the exact bytes to be sent.
         expires_at: The permit is void from then on.
@@ -61,14 +61,25 @@ class Recorded(Generic[T_co]):
 
 
 class OutcomeStatus(StrEnum):
-    """How a forwarded request ended."""
+    """How a forwarded request ended.
+
+    `superseded`: its answer was whole and kept its contract, a verdict of ours led to a better
+    deployment, and that one's answer went out in its place; nothing of this one was released.
+    """
 
     OK = "ok"
+    SUPERSEDED = "superseded"
     PARTIAL = "partial"
     FAILED = "failed"
     CONTRACT_VIOLATED = "contract_violated"
     CANCELLED = "cancelled"
     UNKNOWN = "unknown"
+
+
+_WHOLE: Final = frozenset(
+    {OutcomeStatus.OK, OutcomeStatus.SUPERSEDED, OutcomeStatus.CONTRACT_VIOLATED}
+)
+"""Of answers that were read to their end."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,8 +121,7 @@ class Outcome:
         is_error = self.http_status is not None and self.http_status != 200
         if is_error or self.failure in _NOT_SENT:
             return 0
-        is_whole = self.status in (OutcomeStatus.OK, OutcomeStatus.CONTRACT_VIOLATED)
-        return self.cost_micro_usd if is_whole and self.tokens_out else None
+        return self.cost_micro_usd if self.status in _WHOLE and self.tokens_out else None
 
     @classmethod
     def unopened(cls, error: Exception | None, latency_ms: int) -> Self:

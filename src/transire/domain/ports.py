@@ -3,7 +3,7 @@
 `DecisionLog` stands in `domain.log` beside its values.
 """
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol, TypeAlias
@@ -20,7 +20,7 @@ from transire.domain.outward import Wire
 from transire.domain.permit import Outcome, Permit, Recorded
 from transire.domain.ranking import Candidate
 from transire.domain.receiving import Receive
-from transire.domain.request import Assertions, Body, RoutingRequest
+from transire.domain.request import Assertions, Body, Principal, RoutingRequest
 from transire.domain.session import SessionRules
 from transire.errors import ContractViolated, TransireError, UpstreamError
 
@@ -251,6 +251,30 @@ class Attempts(Protocol):
             history: Every attempt so far; None as error means the answer broke the contract.
         """
 
+    def escalation(
+        self,
+        candidates: Sequence[Candidate],
+        tried: Collection[DeploymentId],
+        *,
+        above_permille: int,
+        left: int,
+        within_ms: int,
+        max_cost_micro_usd: int | None,
+    ) -> Candidate | str:
+        """The cheapest candidate of a higher quality, or why there is none.
+
+        Args:
+            candidates: As for `next_attempt`.
+            tried: Deployments that were asked already.
+            above_permille: The quality to be passed.
+            left: Attempts left of the budget.
+            within_ms: Milliseconds within which it must be expected to answer.
+            max_cost_micro_usd: The most it may cost; None is no bound.
+
+        Returns:
+            A candidate, or `attempts`, `none_better`, `deadline` or `max_cost`.
+        """
+
 
 class Retries(Protocol):
     """Keeps later attempts, of all requests together, a share of first ones."""
@@ -273,6 +297,17 @@ class Observer(Protocol):
 
     def attempted(self, deployment: DeploymentId, outcome: Outcome) -> None:
         """One attempt ended, with its own time, tokens and cost."""
+
+    def escalated(self, principal: Principal, cause: str, result: str) -> None:
+        """An answer had a verdict, and this came of it.
+
+        Args:
+            cause: The verdict; the gravest, where there are several.
+            result: `answered` by a better deployment, `failed`, or why nobody was asked.
+        """
+
+    def steered(self, principal: Principal) -> None:
+        """An escalation was asked for by a key whose requests escalate far above the others'."""
 
     def left_untried(self) -> None:
         """A request ends although something was left to try: too many others try again."""

@@ -2,8 +2,8 @@
 
 `model` echoes the name the caller asked for; the record keeps both. Usage is sent only where
 asked for. After an error event there is no `[DONE]`: a cut stream is never a clean end.
-What is not as the model wrote it, and that an answer was given before, is named in the extension
-object `transire`, which is there only then.
+What is not as the model wrote it, what our verdicts on it are, and that an answer was given before,
+is named in the extension object `transire`, which is there only then.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -47,7 +47,7 @@ def completion_json(
         document["usage"] = _usage(completion.usage)
     if completion.system_fingerprint is not None:
         document["system_fingerprint"] = completion.system_fingerprint
-    return document | _extension(completion.choices, cached)
+    return document | _extension(completion.choices, completion.verdicts, cached)
 
 
 def event(
@@ -67,11 +67,13 @@ def event(
         document["usage"] = None
         if chunk.usage is not None and not chunk.choices:
             document["usage"] = _usage(chunk.usage)
-    return b"data: " + orjson.dumps(document | _extension(chunk.choices, cached)) + b"\n\n"
+    told = _extension(chunk.choices, chunk.verdicts, cached)
+    return b"data: " + orjson.dumps(document | told) + b"\n\n"
 
 
 def as_chunks(completion: Completion) -> Iterator[Chunk]:
     """A held answer as the stream the caller asked for."""
+    verdicts = completion.verdicts
     for choice in completion.choices:
         first = ChunkChoice(
             index=choice.index,
@@ -90,7 +92,13 @@ def as_chunks(completion: Completion) -> Iterator[Chunk]:
         )
         last = ChunkChoice(index=choice.index, finish_reason=choice.finish_reason or "stop")
         for piece in (first, last):
-            yield Chunk(choices=(piece,), model=completion.model, created=completion.created)
+            yield Chunk(
+                choices=(piece,),
+                model=completion.model,
+                created=completion.created,
+                verdicts=verdicts,
+            )
+            verdicts = ()  # told once
     yield Chunk(
         choices=(), usage=completion.usage, model=completion.model, created=completion.created
     )
@@ -101,7 +109,9 @@ def rules_used(completion: Completion) -> list[str]:
     return sorted({n for c in completion.choices for r in c.repaired for n in r.rules})
 
 
-def _extension(choices: Sequence[AnswerChoice | ChunkChoice], cached: Cached) -> dict[str, Any]:
+def _extension(
+    choices: Sequence[AnswerChoice | ChunkChoice], verdicts: tuple[str, ...], cached: Cached
+) -> dict[str, Any]:
     repaired = [
         {
             "choice": choice.index,
@@ -113,6 +123,8 @@ def _extension(choices: Sequence[AnswerChoice | ChunkChoice], cached: Cached) ->
         for repair in choice.repaired
     ]
     told: dict[str, Any] = {"repaired": repaired} if repaired else {}
+    if verdicts:
+        told["verdicts"] = list(verdicts)
     if cached is not None:
         told["cache"] = {"status": "hit", "decision_id": cached[0], "age_s": cached[1]}
     return {"transire": told} if told else {}

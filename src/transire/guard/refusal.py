@@ -8,9 +8,9 @@ from typing import Final
 
 import regex
 
-from transire.domain.answer import AnswerChoice
+from transire.domain.answer import AnswerChoice, Completion
 
-__all__ = ["is_refusal"]
+__all__ = ["is_refusal", "refuses"]
 
 _HEAD_CHARS: Final = 300
 _SHORT_CHARS: Final = 700
@@ -77,3 +77,12 @@ def is_refusal(choice: AnswerChoice) -> bool:
     if not text or choice.tool_calls or len(text) > _SHORT_CHARS:
         return False
     return _REFUSING.search(text[:_HEAD_CHARS], timeout=_TIMEOUT_S) is not None
+
+
+def refuses(answer: Completion) -> bool:
+    """Whether some choice of an answer says no and nothing else.
+
+    Raises:
+        TimeoutError: as `is_refusal`.
+    """
+    return any(map(is_refusal, answer.choices))

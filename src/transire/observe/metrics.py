@@ -16,6 +16,7 @@ from transire.domain.decision import Case
 from transire.domain.ids import DeploymentId
 from transire.domain.learned import Fence
 from transire.domain.permit import Outcome
+from transire.domain.request import Principal
 from transire.observe import names
 from transire.observe.names import Metric
 from transire.observe.timings import Timings
@@ -81,6 +82,8 @@ class Metrics:
         self._cache_saved = self._counter(names.CACHE_SAVED_MICRO_USD)
         self._feedback = self._counter(names.FEEDBACK)
         self.cache_bytes = self._gauge(names.CACHE_BYTES)
+        self._escalations = self._counter(names.ESCALATIONS)
+        self._steered = self._counter(names.STEERED_ESCALATIONS)
         self.log_queue_depth = self._gauge(names.LOG_QUEUE_DEPTH)
         self.held_reviews = self._gauge(names.HELD_REVIEWS)
         self.in_flight = self._gauge(names.IN_FLIGHT)
@@ -125,6 +128,16 @@ class Metrics:
         for rule in outcome.repaired:
             known = self._known(names.REPAIRS, deployment)
             self._repairs.labels(known, self._known(names.REPAIRS, rule, "rule")).inc()
+
+    def escalated(self, principal: Principal, cause: str, result: str) -> None:
+        """An answer had a verdict, and this came of it."""
+        application = self._known(names.ESCALATIONS, principal.application or "")
+        self._escalations.labels(application, cause, result).inc()
+
+    def steered(self, principal: Principal) -> None:
+        """A key that escalates far above its application's others asked for one more."""
+        application = principal.application or ""
+        self._steered.labels(self._known(names.STEERED_ESCALATIONS, application)).inc()
 
     def left_untried(self) -> None:
         """A request failed although something was left to try."""

@@ -10,6 +10,7 @@ __all__ = [
     "ATTEMPT_SECONDS",
     "COST_MICRO_USD",
     "DENIALS_ONLY_UNSCANNED",
+    "ESCALATIONS",
     "HELD_REVIEWS",
     "IN_FLIGHT",
     "LEARNED_FAILURES",
@@ -25,6 +26,7 @@ __all__ = [
     "REQUESTS",
     "SCANS",
     "STAGE_SECONDS",
+    "STEERED_ESCALATIONS",
     "TOKENS",
     "Metric",
 ]
@@ -168,6 +170,20 @@ FEEDBACK: Final = Metric(
 CACHE_BYTES: Final = Metric(
     name="transire_cache_bytes", kind="gauge", help="Bytes of kept answers, sealed."
 )
+ESCALATIONS: Final = Metric(
+    name="transire_escalations",
+    kind="counter",
+    help="Answers with a verdict of ours (`cause`), by what came of it: `answered` by a better "
+    "deployment, `failed`, or why nobody was asked (`quota`, `none_better`, …).",
+    labels=("application", "cause", "result"),
+)
+STEERED_ESCALATIONS: Final = Metric(
+    name="transire_steered_escalations",
+    kind="counter",
+    help="Escalations asked for by keys whose requests escalate far above what those of their "
+    "application's other keys do.",
+    labels=("application",),
+)
 LOG_QUEUE_DEPTH: Final = Metric(
     name="transire_log_queue_depth",
     kind="gauge",
@@ -205,6 +221,8 @@ METRICS: Final = (
     CACHE_SAVED_MICRO_USD,
     CACHE_BYTES,
     FEEDBACK,
+    ESCALATIONS,
+    STEERED_ESCALATIONS,
     LOG_QUEUE_DEPTH,
     HELD_REVIEWS,
     IN_FLIGHT,

@@ -95,6 +95,8 @@ class LogRecorder:
             if wire.ignored or case.request.body.ignored:
                 fields["ignored"] = [*case.request.body.ignored, *wire.ignored][:64]
         fields["permit"] = permit_fields(permit, wire.deployment.provider)
+        if choice.escalation is not None:
+            fields["escalation"] = choice.escalation.to_json()
         if release is not None:
             fields["review_id"] = release.review_id
         spending = release if is_first else None

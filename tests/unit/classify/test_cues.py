@@ -4,11 +4,12 @@ from typing import Any
 import pytest
 from tests.unit.classify.detectors import bundle_of, request_of, text_part
 
-from transire.classify.cues import CueReader, last_user_text
+from transire.classify.cues import CueReader
 from transire.domain.bundle import Cue
 from transire.domain.classification import Signals
 from transire.domain.ids import Stakes
 from transire.domain.learned import Reading
+from transire.domain.question import last_user_text
 from transire.domain.request import Assertions, RoutingRequest
 from transire.errors import RequestError
 

@@ -1,0 +1,38 @@
+"""How sure a model was of what it wrote, from the probabilities that its upstream gives. Pure.
+
+The geometric mean of the tokens' probabilities, which is the inverse of the answer's perplexity:
+exp of the mean of the logarithms (OpenAI: `logprobs.content[].logprob`). It says how often the
+model hesitated, not whether it is right; what is low for one model is ordinary for another, so the
+bound is the bundle's.
+"""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+
+from transire.domain.answer import AnswerChoice, Completion
+
+__all__ = ["confidence_permille"]
+
+
+def confidence_permille(answer: Completion) -> int | None:
+    """Of the choice the model was least sure of; None where a choice comes without numbers."""
+    least: int | None = None
+    for choice in answer.choices:
+        numbers = list(_logarithms(choice))
+        if not numbers:
+            return None
+        # A logarithm above 0 is no probability's; -9999 stands for none at all.
+        mean = math.fsum(min(0.0, number) for number in numbers) / len(numbers)
+        sure = round(1000 * math.exp(mean))
+        least = sure if least is None else min(least, sure)
+    return least
+
+
+def _logarithms(choice: AnswerChoice) -> Iterator[float]:
+    found = choice.logprobs.get("content") if isinstance(choice.logprobs, Mapping) else None
+    if not isinstance(found, Sequence) or isinstance(found, str):
+        return
+    for token in found:
+        number = token.get("logprob") if isinstance(token, Mapping) else None
+        if isinstance(number, int | float) and not isinstance(number, bool):
+            yield float(number)

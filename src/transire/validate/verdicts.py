@@ -1,0 +1,80 @@
+"""Our verdicts on an answer that keeps its contract: a refusal, too unsure, too poor.
+
+INVARIANT: a verdict follows from the answer and the bundle's rules. Nothing in the request asks for
+one, and an answer that talks of better models raises none by that.
+"""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from transire.domain.answer import Completion
+from transire.domain.escalation import VERDICTS, Appraisal, CascadeRules, Evaluator
+from transire.domain.request import RoutingRequest
+from transire.validate.confidence import confidence_permille
+
+__all__ = ["AnswerAppraiser", "verdicts_on"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnswerAppraiser:
+    """Implements `domain.escalation.Appraiser`.
+
+    Args:
+        refuses: Whether an answer refuses to answer; a `TimeoutError` is no verdict.
+    """
+
+    evaluator: Evaluator
+    refuses: Callable[[Completion], bool]
+
+    async def appraised(
+        self,
+        rules: CascadeRules,
+        request: RoutingRequest,
+        answer: Completion,
+        *,
+        within_s: float,
+    ) -> Appraisal:
+        """See `domain.escalation.Appraiser`."""
+        is_refusal, has_failed = False, False
+        if "refusal" in rules.on:
+            try:
+                is_refusal = self.refuses(answer)
+            except TimeoutError:  # what could not be read in time has no verdict
+                has_failed = True
+        confidence = confidence_permille(answer) if "low_confidence" in rules.on else None
+        score = None
+        if "evaluator" in rules.on and not is_refusal:  # it would cost, and could add nothing
+            try:
+                async with asyncio.timeout(max(within_s, 0.0)):
+                    score = await self.evaluator.score(request, answer)
+            except TimeoutError:
+                score = None
+            has_failed = has_failed or score is None
+        return Appraisal(
+            verdicts=verdicts_on(
+                rules, is_refusal=is_refusal, confidence_permille=confidence, score_permille=score
+            ),
+            confidence_permille=confidence,
+            score_permille=score,
+            has_failed=has_failed,
+        )
+
+
+def verdicts_on(
+    rules: CascadeRules,
+    *,
+    is_refusal: bool,
+    confidence_permille: int | None,
+    score_permille: int | None,
+) -> tuple[str, ...]:
+    """The verdicts that what is known of an answer leads to. Pure; what is unknown leads to none.
+
+    Only verdicts that the cascade names, in the order of `VERDICTS`.
+    """
+    unsure = confidence_permille is not None and (
+        confidence_permille < rules.min_confidence_permille
+    )
+    poor = score_permille is not None and score_permille < rules.min_score_permille
+    holds = {"refusal": is_refusal, "low_confidence": unsure, "evaluator": poor}
+    return tuple(name for name in VERDICTS if name in rules.on and holds.get(name, False))
