@@ -8,6 +8,7 @@ import json
 from typing import NamedTuple
 
 from answers import Answers
+from attempts import SENT, Attempts
 from budgets import Budgets
 from shapes import (
     INCOMPLETE,
@@ -24,9 +25,6 @@ from shapes import (
 
 LIFE = dt.timedelta(seconds=5)  # of a permit, from its making on
 OUTCOMES = ("permitted", "denied", "refused", "review_required")
-STATUSES = ("ok", "partial", "failed", "contract_violated", "cancelled", "unknown")
-FOLLOWED = ("failed", "contract_violated")  # after which a request may go on
-SENT = ("ok", "partial", "contract_violated")
 
 Pair = tuple[str, str]
 
@@ -38,9 +36,10 @@ class Story:
         self.governed = Governed(key)
         self.budgets = Budgets()
         self.answers = Answers()
+        self.attempts = Attempts()
         self.decisions: dict[str, Entry] = {}
         self.permits: dict[tuple[str, int], tuple[str, bool]] = {}
-        self.ended: dict[tuple[str, int], str] = {}
+        self.ended: set[tuple[str, int]] = set()
         self.needed: dict[str, dict[Need, int]] = {}
         self.reviews: dict[str, Review] = {}
         self.keys: dict[str, Entry] = {}
@@ -153,9 +152,7 @@ class Story:
         demand(is_new, f"{what} repeats attempt {attempt} of {name}")
         is_next = attempt == decision["attempts"] + 1
         demand(is_next, f"{what} skips an attempt of {name}", INCOMPLETE)
-        before = [self.ended.get((name, n), "failed") for n in range(1, attempt)]
-        goes_on = all(status in FOLLOWED for status in before)
-        demand(goes_on, f"{what} goes on with a request that had ended")
+        self.attempts.permit(what, name, entry)
         demand(decision["key_id"] not in self.revoked, f"{what} is by a key that was revoked")
         self.governed.judge(what, permit, decision["tenant"])
         self._choice(what, entry, permit, decision)
@@ -235,14 +232,10 @@ class Story:
         demand(named not in self.ended, f"{what} is a second outcome of {named[0]}")
         deployment, is_late = self.permits[named]
         demand(entry["deployment"] == deployment, f"{what} is the outcome of another deployment")
-        demand(status in STATUSES, f"{what} has a status that is none")
-        # Two attempts that a restart cut off are both of unknown outcome.
-        is_last = named[1] == self.decisions[named[0]]["attempts"]
-        may_end = is_last or status in (*FOLLOWED, "unknown")
-        demand(may_end, f"{what} ends a request that went on")
+        self.attempts.end(what, named[0], entry)
         is_timely = not is_late or status not in SENT
         demand(is_timely, f"{what} answers what was permitted too late to be sent")
-        self.ended[named] = status
+        self.ended.add(named)
         self.budgets.charge(what, named, entry)
         self.answers.outcome(named, entry)
 

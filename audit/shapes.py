@@ -356,11 +356,11 @@ KNOWN = {
         "access.credential_revoked": "person by",
         "decision": f"{JUDGED} {REQUESTED} permit review",
         "advice": f"{JUDGED} {REQUESTED}",
-        "attempt": f"{JUDGED} decision_id request_bundle noted permit review_id",
+        "attempt": f"{JUDGED} decision_id request_bundle noted permit review_id escalation",
         "outcome": """decision_id attempt deployment status failure http_status latency_ms
             first_byte_ms first_token_ms tokens_in tokens_out cost_micro_usd charged_micro_usd
             released_bytes finish_reasons repaired received restored placeholders_kept
-            contradicts saved_micro_usd""",
+            contradicts saved_micro_usd appraisal not_escalated""",
         "review.claimed": "review_id tenant by",
         "review.viewed": "review_id tenant by",
         "review.approved": "review_id tenant by queue saw_content",

@@ -210,7 +210,7 @@ def _verify(log: "SqliteLog | TilesLog", key: Key) -> dict[str, object]:
         "root": base64.b64encode(tree.root()).decode(),
         "decisions": len(story.decisions),
         "permits": len(story.permits),
-        "open_permits": len(story.permits.keys() - story.ended.keys()),
+        "open_permits": len(story.permits.keys() - story.ended),
         "erased_fields": len(story.erased),
         "active_bundle": story.governed.active,
         "continues": story.governed.continues,

@@ -353,6 +353,27 @@ def _told_late(**changes: Any) -> Callable[[Story], None]:
     return change
 
 
+def _escalated(first: str = "superseded", second: str = "ok", **changes: Any) -> Any:
+    """The second attempt escalates over the first one's answer, which was kept meanwhile."""
+
+    def change(story: Story) -> None:
+        _told_late(status=first, released_bytes=0)(story)
+        story["attempt"]["permit"]["cause"] = "escalation"
+        story["attempt"]["escalation"] = {"verdicts": ["refusal"], "over": 1}
+        story["answered"]["status"] = second
+        story["late"].update(changes)
+
+    return change
+
+
+def _both(*changes: Callable[[Story], None]) -> Callable[[Story], None]:
+    def change(story: Story) -> None:
+        for each in changes:
+            each(story)
+
+    return change
+
+
 def _reserving_also(**changes: Any) -> Callable[[Story], None]:
     def change(story: Story) -> None:
         rows = story["released"]["permit"]["reserved"]
@@ -369,6 +390,38 @@ REVOKED = {"kind": "access.key_revoked", "key_id": "key_1"}
 
 
 LIES: dict[str, tuple[str, Callable[[Story], None]]] = {
+    "two answers to one request": ("answered", _escalated("ok")),
+    "an answer that was superseded and released": ("late", _escalated(released_bytes=5)),
+    "an answer superseded by what was no escalation": (
+        "late",
+        _both(
+            _escalated(),
+            _with("attempt", permit=permit(2, 2, deployment="b", **reserved(0))),
+            lambda story: story["attempt"].pop("escalation"),
+        ),
+    ),
+    "an answer that was kept and sent in part": ("late", _escalated("partial")),
+    "an escalation that says not over what": (
+        "attempt",
+        _both(_escalated(), lambda story: story["attempt"].pop("escalation")),
+    ),
+    "an escalation that hides that it is one": ("attempt", _with("attempt", escalation={})),
+    "a first attempt that escalates": (
+        "released",
+        _both(
+            _with("released", escalation={}),
+            lambda story: story["released"]["permit"].update(cause="escalation"),
+        ),
+    ),
+    "an only attempt that was superseded": ("failed", _with("failed", status="superseded")),
+    "an escalation of what was answered": (
+        "attempt",
+        _both(
+            _with("failed", status="ok"),
+            _with("attempt", escalation={}),
+            lambda story: story["attempt"]["permit"].update(cause="escalation"),
+        ),
+    ),
     "a release without an approval": ("released", _without("first", "second")),
     "a release with one approval of two": ("released", _without("second")),
     "an approval by who minted the key": ("second", _with("second", by="omar")),
@@ -710,6 +763,29 @@ def test_an_evaluation_that_is_none_permits_nothing(tmp_path: Path, data: bytes)
 def test_the_outcome_of_a_failed_attempt_may_come_after_the_next_permit(tmp_path: Path) -> None:
     story = honest()
     _told_late()(story)
+    write(tmp_path / "data", story)
+
+    assert ours(tmp_path / "data") == theirs(tmp_path / "data") == ""
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("superseded", "ok"),
+        ("ok", "superseded"),
+        ("ok", "failed"),
+        ("ok", "contract_violated"),
+        ("ok", "cancelled"),
+        ("cancelled", "cancelled"),
+        ("failed", "failed"),
+        ("unknown", "unknown"),
+    ],
+)
+def test_an_answer_that_was_kept_ends_in_any_way_that_leaves_one_answer_at_most(
+    tmp_path: Path, first: str, second: str
+) -> None:
+    story = honest()
+    _escalated(first, second)(story)
     write(tmp_path / "data", story)
 
     assert ours(tmp_path / "data") == theirs(tmp_path / "data") == ""

@@ -23,12 +23,13 @@ __all__ = ["MADE_UP", "MODES", "Upstream", "build_upstream"]
 MODES: Final = frozenset(
     {"ok", "error_500", "error_400", "error_401", "rate_limit", "hang", "slow", "html", "redirect"}
     | {"huge", "endless", "cut", "wrong_tool", "wrong_model", "bad_json", "empty", "leak"}
-    | {"echo", "echo_signs", "hold", "missing_brace", "wrong_type", "makes_up"}
+    | {"echo", "echo_signs", "hold", "missing_brace", "wrong_type", "makes_up", "refuses"}
 )
 _ECHOES: Final = frozenset({"echo", "echo_signs"})
 """The prompt comes back, in words or sign by sign."""
 MADE_UP: Final = "Use the key AKIA2E4Q7RT3XYZWUVKL, or write to dora.lindqvist@made-up.example."
 """What a deployment says that `makes_up`: a credential and a person's address nobody gave it."""
+REFUSAL: Final = "I'm sorry, but I can't help with that."
 _MAX_KEPT: Final = 1_000
 _CREATED: Final = 1_764_000_000
 
@@ -103,6 +104,7 @@ class Upstream:
         mode = "ok" if self.mode == WRONG_TYPE and is_noted(body) else self.mode
         odd: dict[str, Callable[[], tuple[dict[str, Any], str]]] = {
             "makes_up": lambda: _echo(body, MADE_UP),
+            "refuses": lambda: _echo(body, REFUSAL),
             "empty": lambda: ({"role": "assistant", "content": ""}, "stop"),
             "wrong_tool": lambda: (_calls([("nobody_offered_this", {})]), "tool_calls"),
             **dict.fromkeys(_ECHOES, lambda: _echo(body, prompt)),

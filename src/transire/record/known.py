@@ -42,7 +42,8 @@ _FIELDS: Final[Mapping[str, frozenset[str]]] = {
     "access.credential_revoked": frozenset({"person", "by"}),
     "decision": _DECIDED | {"permit", "review"},
     "advice": _DECIDED,
-    "attempt": _JUDGED | {"decision_id", "request_bundle", "noted", "permit", "review_id"},
+    "attempt": _JUDGED
+    | {"decision_id", "request_bundle", "noted", "permit", "review_id", "escalation"},
     "outcome": frozenset(
         {"decision_id", "attempt", "deployment", "status", "failure", "http_status"}
         | {
@@ -55,6 +56,7 @@ _FIELDS: Final[Mapping[str, frozenset[str]]] = {
         }
         | {"charged_micro_usd", "released_bytes", "finish_reasons", "repaired", "received"}
         | {"restored", "placeholders_kept", "contradicts", "saved_micro_usd"}
+        | {"appraisal", "not_escalated"}
     ),
     "experiment.rolled_back": frozenset(
         {"experiment", "digest", "variant", "metric", "bad", "attempts"}

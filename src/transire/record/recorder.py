@@ -94,9 +94,7 @@ class LogRecorder:
             fields["chosen"] = pair_fields(choice.candidate.pair)
             if wire.ignored or case.request.body.ignored:
                 fields["ignored"] = [*case.request.body.ignored, *wire.ignored][:64]
-        fields["permit"] = permit_fields(permit, wire.deployment.provider)
-        if choice.escalation is not None:
-            fields["escalation"] = choice.escalation.to_json()
+        fields |= {"permit": permit_fields(permit, wire.deployment.provider), **_escalated(choice)}
         if release is not None:
             fields["review_id"] = release.review_id
         spending = release if is_first else None
@@ -254,6 +252,11 @@ class LogRecorder:
             now = self._clock.now()
             self._issued = {k: r for k, r in self._issued.items() if r.value.expires_at > now}
         self._issued[recorded.receipt.entry_id] = recorded
+
+
+def _escalated(choice: Choice) -> dict[str, JsonValue]:
+    """Why an attempt is an escalation; nothing of any other."""
+    return {} if choice.escalation is None else {"escalation": choice.escalation.to_json()}
 
 
 def _refusal(case: Case | None, request: RoutingRequest, code: str) -> Item:

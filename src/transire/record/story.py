@@ -3,17 +3,19 @@
 The rules are in audit/FORMAT.md, "Rules across entries"; here are those about a request: it is
 decided once, its permits are numbered and carry what was chosen, an outcome closes one of them, and
 nothing follows what ended it. Others are asked about the rest: `changes` (what governs), `releases`
-(keys and reviews), `verdicts` (evaluations), `budgeted`, `answered` (cache hits). Blobs and
-disclosures that entries name are collected, for whoever can look them up.
+(keys and reviews), `verdicts` (evaluations), `attempts` (what follows one, and how it ends),
+`budgeted`, `answered` (cache hits). Blobs and disclosures that entries name are collected, for
+whoever can look them up.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Final
 
 from transire.errors import IntegrityError
 from transire.record.answered import Answered
+from transire.record.attempts import SENT, Attempts
 from transire.record.budgeted import Budgeted
 from transire.record.changes import Blocked, Changed
 from transire.record.checkpoint import Checkpoint
@@ -29,13 +31,6 @@ __all__ = ["Story"]
 
 _BLOB_FIELDS: Final = ("evaluation", "facts")
 _OUTCOMES: Final = frozenset({"permitted", "denied", "refused", "review_required"})
-_STATUSES: Final = frozenset(
-    {"ok", "partial", "failed", "contract_violated", "cancelled", "unknown"}
-)
-_FOLLOWED: Final = frozenset({"failed", "contract_violated"})
-"""How an attempt ended after which its request may go on."""
-_SENT: Final = frozenset({"ok", "partial", "contract_violated"})
-"""How one ended whose permit was used."""
 _LIFE: Final = timedelta(seconds=5)
 """Of a permit: from when it was made, which is before its entry was written."""
 
@@ -48,8 +43,7 @@ class _Decided:
     application: str
     key_id: str
     content: str | None
-    attempts: int = 0
-    is_ended: bool = False
+    attempts: Attempts = field(default_factory=Attempts)
 
 
 class Story:
@@ -190,12 +184,12 @@ class Story:
             raise IntegrityError(f"{what} permits for longer than 5 seconds")
         held = self._released.spend(what, name, entry)
         self.stood_on.permit(index, name, entry, held)
-        decided.attempts += 1
+        number = decided.attempts.count
         asker = (decided.tenant, decided.application, decided.key_id)
-        self._answered.permitted(what, (name, decided.attempts), entry, asker)
-        self._budgeted.reserve(what, (name, decided.attempts), entry, asker)
+        self._answered.permitted(what, (name, number), entry, asker)
+        self._budgeted.reserve(what, (name, number), entry, asker)
         is_late = "expires_at" in permit and left <= timedelta()
-        self.open_permits[name, decided.attempts] = (permit["deployment"], is_late)
+        self.open_permits[name, number] = (permit["deployment"], is_late)
 
     def _numbered(self, what: str, name: str, entry: Mapping[str, Any]) -> _Decided:
         """The decision, which this is the next attempt of."""
@@ -204,32 +198,26 @@ class Story:
             raise IntegrityError(f"{what} is an attempt of no earlier decision")
         if (attempt == 1) != (entry["kind"] == "decision"):
             raise IntegrityError(f"{what} numbers its attempt wrongly")
-        if 0 < attempt <= decided.attempts:
+        if 0 < attempt <= decided.attempts.count:
             raise IntegrityError(f"{what} repeats attempt {attempt} of {name}")
-        if attempt != decided.attempts + 1:
+        if attempt != decided.attempts.count + 1:
             raise IntegrityError(f"{what} skips an attempt of {name}")
-        if decided.is_ended:
-            raise IntegrityError(f"{what} goes on with a request that had ended")
+        decided.attempts.permit(what, entry)
         return decided
 
     def _close(self, what: str, entry: Mapping[str, Any]) -> None:
         named, status = (entry["decision_id"], entry["attempt"]), entry["status"]
         decided = self._decided.get(named[0])
-        if decided is None or not 0 < named[1] <= decided.attempts:
+        if decided is None or not 0 < named[1] <= decided.attempts.count:
             raise IntegrityError(f"{what} is the outcome of nothing that was permitted")
         permitted = self.open_permits.pop(named, None)
         if permitted is None:
             raise IntegrityError(f"{what} is a second outcome of {named[0]}")
         if entry["deployment"] != permitted[0]:
             raise IntegrityError(f"{what} is the outcome of another deployment")
-        if status not in _STATUSES:
-            raise IntegrityError(f"{what} has a status that is none")
-        # A restart leaves two attempts of unknown outcome where it cut off the first one's.
-        if named[1] < decided.attempts and status not in _FOLLOWED | {"unknown"}:
-            raise IntegrityError(f"{what} ends a request that went on")
-        if permitted[1] and status in _SENT:
+        decided.attempts.end(what, entry)
+        if permitted[1] and status in SENT:
             raise IntegrityError(f"{what} answers what was permitted too late to be sent")
-        decided.is_ended = decided.is_ended or status not in _FOLLOWED
         self._budgeted.settle(what, named, entry)
         self._answered.ended(named, entry)
 

@@ -1,0 +1,92 @@
+"""A refusal that a better deployment answers, through the real server and both verifiers."""
+
+import base64
+import json
+from typing import Any
+
+import pytest
+import yaml
+from tests.api.conftest import World
+from tests.integration.test_rules_across_entries import ours
+
+FAQ = "What are your opening hours?"
+"""Goes to us-economy first: it is cheap and permitted."""
+
+
+@pytest.fixture(autouse=True)
+def _cascading(world: World) -> None:
+    """Every task escalates refusals; by two people."""
+    files: dict[str, str] = world.act("ana", "GET", "/v1/policies/bundles/active").json()["files"]
+    routing = yaml.safe_load(base64.b64decode(files["routing.yaml"]))
+    for task in routing["tasks"].values():
+        task["cascade"] = {"on": ["refusal"]}
+    files["routing.yaml"] = base64.b64encode(yaml.safe_dump(routing).encode()).decode()
+    reply = world.act("ana", "POST", "/v1/policies/bundles", {"files": files})
+    assert reply.status_code == 201, reply.text
+    for act in ("approve", "activate"):
+        path = f"/v1/policies/bundles/{reply.json()['digest']}/{act}"
+        assert world.act("ben", "POST", path).status_code == 200
+
+
+def _replayed(world: World, decision_id: str) -> dict[str, Any]:
+    found: dict[str, Any] = world.act("aud", "GET", f"/v1/decisions/{decision_id}/replay").json()
+    return found
+
+
+def _verified(world: World) -> None:
+    found = world.verify()
+    assert found.returncode == 0, found.stdout + found.stderr
+    assert ours(world.data) == ""
+
+
+def test_a_refusal_is_superseded_by_a_better_deployments_answer(world: World) -> None:
+    world.behave("us-economy", "refuses")
+
+    reply = world.chat(FAQ)
+    decision_id = reply.headers["x-transire-decision-id"]
+    entries = world.entries(decision_id)
+    first, later = (e for e in entries if "permit" in e)
+    ends = {e["attempt"]: e for e in entries if e["kind"] == "outcome"}
+    told = _replayed(world, decision_id)
+
+    assert reply.status_code == 200, reply.text
+    assert reply.headers["x-transire-escalated"] == "refusal"
+    assert "sorry" not in reply.json()["choices"][0]["message"]["content"]
+    assert reply.headers["x-transire-deployment"] == later["permit"]["deployment"]
+    assert first["permit"]["deployment"] == "us-economy" != later["permit"]["deployment"]
+    assert later["permit"]["cause"] == "escalation"
+    assert (later["escalation"]["verdicts"], later["escalation"]["over"]) == (["refusal"], 1)
+    assert {n: end["status"] for n, end in ends.items()} == {1: "superseded", 2: "ok"}
+    assert ends[1]["released_bytes"] == 0 < ends[2]["released_bytes"]
+    assert ends[1]["appraisal"] == {"verdicts": ["refusal"]}
+    assert "sorry" not in json.dumps(entries)
+    assert told["replayable"] is told["agrees"] is True, told
+    assert [(a["cause"], a["agrees"]) for a in told["attempts"]] == [("escalation", True)]
+    _verified(world)
+
+
+def test_a_refusal_goes_out_where_nothing_better_answers(world: World) -> None:
+    for name in world.fleet:
+        world.behave(name, "refuses" if name == "us-economy" else "error_500")
+
+    reply = world.chat(FAQ)
+    entries = world.entries(reply.headers["x-transire-decision-id"])
+    ends = {e["attempt"]: e for e in entries if e["kind"] == "outcome"}
+
+    assert reply.status_code == 200, reply.text
+    assert reply.headers["x-transire-deployment"] == "us-economy"
+    assert reply.headers["x-transire-verdicts"] == "refusal"
+    assert reply.json()["transire"]["verdicts"] == ["refusal"]
+    assert ends[1]["status"] == "ok"
+    assert ends[1]["not_escalated"] == "failed"
+    assert {end["status"] for n, end in ends.items() if n > 1} == {"failed"}
+    _verified(world)
+
+
+def test_a_good_answer_is_not_asked_for_twice(world: World) -> None:
+    reply = world.chat(FAQ)
+    entries = world.entries(reply.headers["x-transire-decision-id"])
+
+    assert reply.headers["x-transire-attempts"] == "1"
+    assert "x-transire-escalated" not in reply.headers
+    assert [e["status"] for e in entries if e["kind"] == "outcome"] == ["ok"]
