@@ -254,3 +254,37 @@ def test_guessing_credentials_is_slowed_down(world: World) -> None:
 
     assert {401, 429} == set(statuses)
     assert answered == 200
+
+
+@pytest.mark.parametrize(
+    ("content", "kind", "says"),
+    [
+        (b"[" * 20_000 + b"]" * 20_000, "application/json", "nested too deeply"),
+        (b'{"reason": "\xff"}', "application/json", "not UTF-8"),
+        (b'{"score": ', "application/json", "not JSON (character 10)"),
+        (b'{"score": 1}', "text/plain", "content-type: application/json"),
+        (b'{"score": 1}', "", "content-type: application/json"),
+        (b"", "application/json", "takes a JSON object"),
+        (b"[]", "application/json", "takes a JSON object"),
+        (b'{"score": 2000}', "application/json", "wrong or missing: score"),
+    ],
+    ids=["deep", "latin", "cut", "text", "untyped", "empty", "list", "range"],
+)
+def test_a_body_that_no_route_takes_is_refused_with_what_is_wrong_about_it(
+    world: World, content: bytes, kind: str, says: str
+) -> None:
+    headers = {"content-type": kind} if kind else {}
+    headers["authorization"] = f"Bearer {world.keys['support-triage']}"
+    path = f"{world.root}/v1/decisions/dec_{'0' * 26}/feedback"
+    reply = httpx.post(path, content=content, headers=headers, trust_env=False)
+
+    assert reply.status_code == 400, reply.text
+    assert says in reply.json()["detail"]
+    assert "does not take" not in reply.text
+
+
+def test_a_wrong_method_names_the_right_ones(world: World) -> None:
+    reply = httpx.put(f"{world.root}/v1/reviews", trust_env=False)
+
+    assert (reply.status_code, reply.headers["allow"]) == (405, "GET")
+    assert reply.json()["detail"] == "this route does not take PUT"

@@ -18,7 +18,7 @@ from transire.api.budgets import add_budgets
 from transire.api.cache import add_cache
 from transire.api.chat import ChatEndpoint
 from transire.api.decisions import AdviceEndpoint
-from transire.api.errors import openai_error, problem
+from transire.api.errors import UNREADABLE_BODY, invalid_body, openai_error, problem
 from transire.api.feedback import add_feedback
 from transire.api.intake import declared_size, known_query, person_of
 from transire.api.models import ModelsEndpoint
@@ -222,18 +222,20 @@ async def _on_error(request: Request, error: Exception) -> Response:
 
 async def _on_invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # registered for it
-    # Only places and kinds: the input may be content (I6).
-    where = sorted({".".join(str(s) for s in item["loc"][1:])[:80] for item in error.errors()})
-    return _shaped(request, RequestError(f"these fields are wrong or missing: {', '.join(where)}"))
+    return _shaped(request, RequestError(invalid_body(error.errors())))
 
 
 async def _on_http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # registered for it
     if error.status_code == 404:
         return _shaped(request, NotFoundError("no such route; GET /openapi.json lists them"))
+    if error.status_code == 400:
+        # The framework's one word for a body its parser gave up on: too deep, or not UTF-8.
+        return _shaped(request, RequestError(UNREADABLE_BODY))
     refused = RequestError(f"this route does not take {request.method}")
     response = _shaped(request, refused)
     response.status_code = error.status_code
+    response.headers.update(error.headers or {})
     return response
 
 

@@ -5,16 +5,28 @@ carry `decision_id` where one was given. `x-should-retry: false` stops SDKs that
 where a retry cannot help, or would spend another attempt budget.
 """
 
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from starlette.responses import JSONResponse, Response
 
 from transire.errors import ThrottledError, TransireError, UpstreamError
 
-__all__ = ["MAX_IGNORED", "error_headers", "openai_body", "openai_error", "problem"]
+__all__ = [
+    "MAX_IGNORED",
+    "UNREADABLE_BODY",
+    "error_headers",
+    "invalid_body",
+    "openai_body",
+    "openai_error",
+    "problem",
+]
 
 MAX_IGNORED: Final = 32
 """Fields named in one `x-transire-ignored`; clients and proxies bound headers at 8 kB."""
+UNREADABLE_BODY: Final = "the body cannot be read: it is nested too deeply, or is not UTF-8"
+_MAX_NAMED: Final = 32
+_MAX_NAME_CHARS: Final = 80
 _TYPES: Final = {
     400: "invalid_request_error",
     401: "authentication_error",
@@ -84,3 +96,27 @@ def problem(error: TransireError) -> Response:
     return JSONResponse(
         body, error.status, headers=error_headers(error), media_type="application/problem+json"
     )
+
+
+def invalid_body(found: Iterable[Mapping[str, Any]]) -> str:
+    """What is wrong with the body or the parameters of a route other than the path's.
+
+    Places alone, never values: the input may be content (I6).
+
+    Args:
+        found: Errors as pydantic lists them; `loc` begins with where the input stood.
+    """
+    found = list(found)
+    for one in found:
+        where, *rest = one["loc"]
+        if one["type"] == "json_invalid":
+            return f"the body is not JSON (character {rest[0]})"
+        if where == "body" and not rest:
+            # What is no JSON by its content type reaches validation as bytes.
+            return "this route takes a JSON object, sent as `content-type: application/json`"
+    places = sorted({_place(one["loc"][1:]) for one in found})
+    return f"these fields are wrong or missing: {', '.join(places[:_MAX_NAMED])}"
+
+
+def _place(steps: Iterable[object]) -> str:
+    return ".".join(str(step) for step in steps)[:_MAX_NAME_CHARS]
