@@ -19,6 +19,7 @@ from transire.authorize.facts import FactReader
 from transire.authorize.memo import Memo
 from transire.authorize.narrowing import Limits
 from transire.authorize.receiving import Receiver
+from transire.authorize.shadowing import ShadowPolicy
 from transire.bundle.compiled import CompiledBundle
 from transire.domain.authorization import Authorization, Facts, Form, Pair, Verdict
 from transire.domain.bundle import Quarantine
@@ -47,6 +48,7 @@ class CedarAuthorizer:
         self._engine = CedarEngine(compiled)
         self._receiver = Receiver(compiled, self._reader, self._engine)
         self._caching = CachePolicy(compiled, self._engine)
+        self._shadowing = ShadowPolicy(compiled, self._engine)
         self._pairs = {
             form: [Pair(deployment=name, form=form) for name in self._deployments] for form in Form
         }
@@ -168,6 +170,17 @@ class CedarAuthorizer:
     ) -> tuple[PolicyId, ...]:
         """See `domain.governed.Authorizer`."""
         return self._caching.put(application, asked, deployment, now)
+
+    def shadow(
+        self,
+        application: ApplicationId,
+        asked: tuple[Facts, Facts],
+        deployment: DeploymentId,
+        *,
+        now: datetime,
+    ) -> tuple[PolicyId, ...]:
+        """See `domain.governed.Authorizer`."""
+        return self._shadowing.put(application, asked, deployment, now)
 
     def allows(  # noqa: D102 - the port's docstring says it
         self,

@@ -86,6 +86,12 @@ action "receive", "receive_redacted"
 action "cache"
   appliesTo { principal: [Application], resource: [Deployment], context: RouteContext };
 
+// Whether a copy of a request that was answered may be sent there as well, its answer going to
+// nobody. Under "dispatch", so that what keeps content from a deployment keeps a copy from it; a
+// forbid of a route binds it, too. Only a permit that names the action counts.
+action "shadow" in [Action::"dispatch"]
+  appliesTo { principal: [Application], resource: [Deployment], context: RouteContext };
+
 type ActContext = { now: datetime };
 // `solo`: this installation was founded for one person (`transire init --solo`).
 type GovernContext = { now: datetime, solo: Bool };

@@ -24,6 +24,7 @@ __all__ = [
     "answer_questions",
     "cache_questions",
     "route_questions",
+    "shadow_questions",
 ]
 
 _SPREAD: Final = 3
@@ -44,6 +45,7 @@ _ROUTES: Final = ("route", "route_unreviewed")
 _ROUTING: Final[Actions] = {False: _ROUTES, True: (*_ROUTES, "restore", "restore_arguments")}
 _RECEIVING: Final[Actions] = {False: ("receive", "receive_redacted"), True: ("receive",)}
 _CACHING: Final[Actions] = {False: ("cache",), True: ()}
+_SHADOWING: Final[Actions] = {False: ("shadow",), True: ("shadow",)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +73,11 @@ def answer_questions(bundle: Bundle, now: datetime, limit: int) -> Iterator[Ques
 def cache_questions(bundle: Bundle, now: datetime, limit: int) -> Iterator[Question]:
     """At most `limit` questions about keeping answers, in the same facts."""
     yield from _questions(bundle, now, limit, _CACHING)
+
+
+def shadow_questions(bundle: Bundle, now: datetime, limit: int) -> Iterator[Question]:
+    """At most `limit` questions about shadows, in the same facts."""
+    yield from _questions(bundle, now, limit, _SHADOWING)
 
 
 def _questions(bundle: Bundle, now: datetime, limit: int, asked_of: Actions) -> Iterator[Question]:

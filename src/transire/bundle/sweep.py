@@ -6,7 +6,7 @@ sweep also asks whether the bundle could ever be replaced: one whose rules let n
 another approve would govern for ever.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import chain, islice
@@ -24,7 +24,9 @@ from transire.bundle.space import (
     answer_questions,
     cache_questions,
     route_questions,
+    shadow_questions,
 )
+from transire.domain.bundle import Bundle
 from transire.domain.ids import PolicyId
 from transire.errors import BundleError
 
@@ -72,7 +74,8 @@ def sweep(compiled: CompiledBundle, *, now: datetime, limit: int = MAX_QUESTIONS
     questions = chain(
         route_questions(compiled.bundle, now, limit),
         _answers(compiled, now, limit),
-        _caching(compiled, now, limit),
+        _named("cache", cache_questions, compiled, now, limit),
+        _named("shadow", shadow_questions, compiled, now, limit),
         islice(act_questions(compiled.bundle, now), _MAX_ACTS),
     )
     tally = _Tally()
@@ -99,11 +102,17 @@ def _answers(compiled: CompiledBundle, now: datetime, limit: int) -> Iterable[Qu
     return answer_questions(compiled.bundle, now, limit) if is_asked else ()
 
 
-def _caching(compiled: CompiledBundle, now: datetime, limit: int) -> Iterable[Question]:
-    """Questions about keeping answers, where some rule is about that."""
+def _named(
+    action: str,
+    questions: Callable[[Bundle, datetime, int], Iterator[Question]],
+    compiled: CompiledBundle,
+    now: datetime,
+    limit: int,
+) -> Iterable[Question]:
+    """Questions about an action, where some rule names it."""
     named = (actions_of(node) for node in compiled.tree.static_policies.values())
-    is_asked = any("cache" in actions for actions in named)
-    return cache_questions(compiled.bundle, now, limit) if is_asked else ()
+    is_asked = any(action in actions for actions in named)
+    return questions(compiled.bundle, now, limit) if is_asked else ()
 
 
 def demand_sound(compiled: CompiledBundle, *, now: datetime, solo: bool) -> Sweep:

@@ -118,6 +118,21 @@ class Authorizer(Protocol):
         the action counts: a grant of everything is older than the cache.
         """
 
+    def shadow(
+        self,
+        application: ApplicationId,
+        asked: tuple[Facts, Facts],
+        deployment: DeploymentId,
+        *,
+        now: datetime,
+    ) -> tuple[PolicyId, ...]:
+        """The rules that permit to send a copy of a request with these facts to a deployment.
+
+        Sorted; empty is no. Asked without and with assertions (I5); only a permit that names the
+        action counts, and a forbid of the route, reviewed or not, counts against it. The form is
+        that of the facts.
+        """
+
     def allows(
         self,
         person: str,

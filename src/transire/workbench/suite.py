@@ -22,6 +22,7 @@ from transire.domain.ids import (
 )
 from transire.workbench.answers import AnswerAuthorizer, answer_difference, received
 from transire.workbench.expect import determining_policies, difference, spelled
+from transire.workbench.shadows import ShadowAuthorizer, shadow_difference
 from transire.workbench.testfile import (
     ActCase,
     AnswerCase,
@@ -29,6 +30,7 @@ from transire.workbench.testfile import (
     FactsFixture,
     Principal,
     RouteCase,
+    ShadowCase,
     SuiteDocument,
     Target,
 )
@@ -42,7 +44,7 @@ Where = tuple[str, str, str]
 """Principal, facts and deployment of a cell, by name."""
 
 
-class PolicyAuthorizer(AnswerAuthorizer, Protocol):
+class PolicyAuthorizer(AnswerAuthorizer, ShadowAuthorizer, Protocol):
     """What tests ask; `authorize.cedar.CedarAuthorizer` is one."""
 
     def verdicts(
@@ -110,6 +112,9 @@ class Suite:
         for index, answer in enumerate(self.document.answers):
             self._matrix_names(("answers", index), answer)
             self._known(("answers", index), answer.policies, self.bundle.annotations, "policy")
+        for index, shadow in enumerate(self.document.shadows):
+            self._matrix_names(("shadows", index), shadow)
+            self._known(("shadows", index), shadow.policies, self.bundle.annotations, "policy")
         for index, act in enumerate(self.document.acts):
             path = ("acts", index)
             self._known(path, [*act.people, *act.allowed], self.bundle.catalog.people, "person")
@@ -122,6 +127,8 @@ class Suite:
             yield from self._ask(self.at.where(("tests", index)), case, authorizer)
         for index, answer in enumerate(self.document.answers):
             yield from self._answer(self.at.where(("answers", index)), answer, authorizer)
+        for index, shadow in enumerate(self.document.shadows):
+            yield from self._shadow(self.at.where(("shadows", index)), shadow, authorizer)
         for index, act in enumerate(self.document.acts):
             yield from self._act(self.at.where(("acts", index)), act, authorizer)
 
@@ -169,6 +176,27 @@ class Suite:
             ]
             policies = frozenset(() if reception is None else reception.policies)
             yield Cell(failure=failures[0] if failures else None, policies=policies)
+
+    def _shadow(self, place: str, case: ShadowCase, authorizer: PolicyAuthorizer) -> Iterator[Cell]:
+        cells = product(case.principals, case.facts, self._expand(case.deployments))
+        for principal, facts, deployment in cells:
+            who = self.document.principals[principal]
+            known = self._facts(who, self.document.facts[facts])
+            policies = authorizer.shadow(
+                ApplicationId(who.application),
+                (known, known),
+                DeploymentId(deployment),
+                now=self.document.now,
+            )
+            actual = shadow_difference(case, policies)
+            failure = actual and Failure(
+                place=place,
+                test=case.name,
+                about=f"`{principal}` × `{facts}` ⇢ `{deployment}`",
+                expected="shadowed" if case.shadowed else "not shadowed",
+                actual=actual,
+            )
+            yield Cell(failure=failure or None, policies=frozenset(policies))
 
     def _act(self, place: str, case: ActCase, authorizer: PolicyAuthorizer) -> Iterator[Cell]:
         resource = self._resource(case.on)
@@ -219,7 +247,9 @@ class Suite:
         if len(self.problems) == before:
             self._matrix(path, case)
 
-    def _matrix_names(self, path: tuple[str, int], case: RouteCase | AnswerCase) -> Iterable[str]:
+    def _matrix_names(
+        self, path: tuple[str, int], case: RouteCase | AnswerCase | ShadowCase
+    ) -> Iterable[str]:
         """Check the names that span a case's matrix; returns every name of a deployment."""
         deployments = {*self.document.deployments, *self.bundle.catalog.deployments}
         self._known(path, case.principals, self.document.principals, "principal of this file")

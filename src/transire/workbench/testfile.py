@@ -21,6 +21,7 @@ __all__ = [
     "Principal",
     "Restores",
     "RouteCase",
+    "ShadowCase",
     "SuiteDocument",
     "Target",
 ]
@@ -101,6 +102,20 @@ class AnswerCase(_Model):
     policies: list[Id] = []
 
 
+class ShadowCase(_Model):
+    """Whether a copy of a request with these facts may be sent to a shadow; so of every cell.
+
+    `policies` must be among the determining ones.
+    """
+
+    name: str
+    principals: Annotated[list[Id], Field(min_length=1)]
+    facts: Annotated[list[Id], Field(min_length=1)]
+    deployments: Annotated[list[Id], Field(min_length=1)]
+    shadowed: bool
+    policies: list[Id] = []
+
+
 class OnReview(_Model):
     """A review item."""
 
@@ -148,4 +163,5 @@ class SuiteDocument(_Model):
     deployments: dict[Id, Annotated[list[Id], Field(min_length=1)]] = {}
     tests: list[RouteCase] = []
     answers: list[AnswerCase] = []
+    shadows: list[ShadowCase] = []
     acts: list[ActCase] = []

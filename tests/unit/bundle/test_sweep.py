@@ -76,3 +76,16 @@ def test_one_person_can_replace_a_bundle_only_in_a_solo_installation() -> None:
     demand_sound(bundle, now=NOW, solo=True)
     with pytest.raises(BundleError, match="another person approve"):
         demand_sound(bundle, now=NOW, solo=False)
+
+
+def test_shadows_are_asked_about_where_a_rule_names_them() -> None:
+    shadow = """
+@id("shadow.all")
+permit (principal == Application::"helpdesk", action == Action::"shadow", resource)
+when { context.unscannedParts * 92233720368547 <= 5 };
+"""
+
+    found = sweep(compiled(RULES + shadow), now=NOW)
+
+    assert set(found.errors) == {"shadow.all"}
+    assert found.questions > sweep(compiled(), now=NOW).questions

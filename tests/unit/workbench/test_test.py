@@ -48,6 +48,9 @@ class Oracle:
     def reception(self, *_: Any) -> Reception:
         raise AssertionError("no case here is about answers")
 
+    def shadow(self, *_: Any, **__: Any) -> tuple[PolicyId, ...]:
+        return (PolicyId("grant.fleet"),) if self._effect == "permit" else ()
+
     def allows(
         self,
         person: str,
@@ -162,3 +165,31 @@ def test_a_test_file_that_names_what_does_not_exist_is_refused(tests: str, probl
 
     assert problem in refused.value.problems[0]
     assert refused.value.problems[0].startswith("tests/a_test.yaml:")
+
+
+@pytest.mark.parametrize("effect", ["permit", "deny"])
+@pytest.mark.parametrize("expected", ["true", "false"])
+def test_a_shadow_passes_only_where_it_may_be_sent_as_expected(effect: str, expected: str) -> None:
+    report = run(shadow(expected), Oracle(effect))
+
+    assert (report.failures == ()) == ((effect == "permit") == (expected == "true"))
+
+
+def test_a_shadow_that_another_rule_permits_is_not_as_expected() -> None:
+    report = run(shadow("true", policies="[people.propose]"), Oracle("permit"))
+
+    assert "not by people.propose but grant.fleet" in str(report.failures[0])
+
+
+def test_a_shadow_of_what_does_not_exist_is_refused() -> None:
+    with pytest.raises(BundleError) as refused:
+        run(shadow("true", policies="[nobody]"), Oracle("permit"))
+
+    assert "no policy is called `nobody`" in refused.value.problems[0]
+
+
+def shadow(expected: str, policies: str = "[]") -> str:
+    return (
+        "shadows:\n  - name: s\n    principals: [desk]\n    facts: [plain]\n"
+        f"    deployments: [eu-one]\n    shadowed: {expected}\n    policies: {policies}\n"
+    )

@@ -1,0 +1,79 @@
+"""Whether a copy of a request may go to a shadow: the action `shadow`, of one pair.
+
+As for a route, both evaluations must allow it (I5), and an error or `NoDecision` does not (I4). A
+permit counts only where its scope names `shadow`: one that names no action, or all of `dispatch`,
+grants what there was when it was written. A forbid of a route binds a shadow as well, whether it
+names the action or not: what a rule keeps from a deployment, or puts before a person, is not shown
+to it by the back door. That nothing grants the route is no reason against: a deployment is tried
+before it may answer.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Final
+
+from transire.authorize.effects import Answer
+from transire.authorize.engine import CedarEngine
+from transire.authorize.receiving import governed_applications
+from transire.bundle.compiled import CompiledBundle
+from transire.bundle.rules import actions_of
+from transire.domain.authorization import Facts
+from transire.domain.ids import ApplicationId, DeploymentId, PolicyId
+
+__all__ = ["ShadowPolicy"]
+
+_ACTION: Final = "shadow"
+
+
+class ShadowPolicy:
+    """Judges under one compiled bundle."""
+
+    def __init__(self, compiled: CompiledBundle, engine: CedarEngine) -> None:
+        self._engine = engine
+        self._named = frozenset(
+            PolicyId(name)
+            for name, node in compiled.tree.static_policies.items()
+            if node.effect == "permit" and _ACTION in actions_of(node)
+        )
+        scoped = governed_applications(compiled, frozenset({_ACTION}))
+        self.applications = scoped if self._named else frozenset[ApplicationId]()
+
+    def put(
+        self,
+        application: ApplicationId,
+        both: Iterable[Facts],
+        deployment: DeploymentId,
+        now: datetime,
+    ) -> tuple[PolicyId, ...]:
+        """The determining policies where every evaluation permits it; none where one does not."""
+        if application not in self.applications:
+            return ()
+        found: set[PolicyId] = set()
+        for facts in dict.fromkeys(both):
+            answer = self._engine.answer(application, _ACTION, deployment, facts, now)
+            policies = set(map(PolicyId, answer.policies))
+            is_allowed = answer.is_allowed and answer.is_decided and not answer.errors
+            if not is_allowed or not policies & self._named:
+                return ()
+            if self._is_withheld(application, deployment, facts, now):
+                return ()
+            found |= policies
+        return tuple(sorted(found))
+
+    def _is_withheld(
+        self, application: ApplicationId, deployment: DeploymentId, facts: Facts, now: datetime
+    ) -> bool:
+        """Whether a rule keeps this from the deployment, or a person has to release it first."""
+        route, unreviewed = (
+            self._engine.answer(application, action, deployment, facts, now)
+            for action in ("route", "route_unreviewed")
+        )
+        is_held = route.is_allowed and not unreviewed.is_allowed
+        return is_held or _forbids(route) or _forbids(unreviewed)
+
+
+def _forbids(answer: Answer) -> bool:
+    """Whether a rule says no, or could not say; that none says yes is not one that says no."""
+    if answer.errors or not answer.is_decided:
+        return True
+    return not answer.is_allowed and bool(answer.policies)
