@@ -59,10 +59,9 @@ class BundleReader:
 
     def missed_at(self, thresholds: Mapping[str, int]) -> frozenset[str]:
         """Entities whose canary is missed once their `min_score_pct` are these."""
-        from transire.classify.detector import missed
-
         changed = {n: replace(self.rules[n], min_score_pct=t) for n, t in thresholds.items()}
-        return missed(self._engine({**self.rules, **changed})) & thresholds.keys()
+        missed: frozenset[str] = self._engine({**self.rules, **changed}).missed()
+        return missed & thresholds.keys()
 
     def read(self, text: str) -> dict[str, Any]:
         """What is found in a text, as places and names; never the text."""

@@ -19,7 +19,6 @@ from tests.unit.classify.detectors import (
     text_part,
 )
 
-from transire.classify.detector import canaries
 from transire.classify.pool import POOL_BROKEN, POOL_FULL, POOL_LATE, ScanPool
 from transire.classify.recognizers import select
 from transire.classify.scan import OPAQUE, Scan, scan_texts
@@ -228,7 +227,8 @@ def test_a_class_whose_canary_is_missed_is_uncovered() -> None:
     without_cards = [r for r in INSTALLED if r.entity != "CREDIT_CARD"]
     detector = detector_of(recognizers=without_cards)
 
-    assert canaries(detector) == detector.missing == {"PCI"}
+    assert detector.missed() == {"CREDIT_CARD"}
+    assert detector.missing == {"PCI"}
     assert classify(detector, request_of("x")).uncovered[DataClass("PCI")] == {"text"}
 
 

@@ -102,7 +102,7 @@ def check_upstreams(bundle: Bundle) -> Iterator[Check]:
 def check_detector(bundle: Bundle, now: datetime) -> Iterator[Check]:
     """Every promised class: are the canaries of its entities found, and if not, why."""
     # Loads models and a large library; a command that needs neither must not wait for them.
-    from transire.classify.detector import EngineDetector, missed
+    from transire.classify.detector import EngineDetector
     from transire.classify.names.finder import LANGUAGES, NameFinder
     from transire.classify.recognizers.canaries import CANARIES
     from transire.clock import SystemClock
@@ -114,7 +114,7 @@ def check_detector(bundle: Bundle, now: datetime) -> Iterator[Check]:
         detector = EngineDetector(
             bundle, keyed=InstallationKeys(os.urandom(32)), clock=clock, pool=None, names=finder
         )
-        lost = missed(detector)
+        lost = detector.missed()
     except (TransireError, OSError, ValueError, ImportError) as error:
         yield fail("detector", f"cannot be built ({type(error).__name__})", "reinstall the package")
         return

@@ -1,12 +1,14 @@
 """Names beside patterns: what belongs to what, and inside which deadline."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 
 import pytest
 from tests.conftest import FakeClock
-from tests.unit.classify.detectors import Keys, bundle_of, classify, redact, request_of
+from tests.unit.classify.detectors import Keys, bundle_of, classify, redact, request_of, text_part
 
+from transire.classify.coverage import Coverage
 from transire.classify.detector import EngineDetector
 from transire.classify.language import Heard, LanguageJudge
 from transire.classify.recognizer import Hit, Recognizer
@@ -15,8 +17,10 @@ from transire.clock import SystemClock
 from transire.domain.bundle import DetectorRules
 from transire.domain.deployment import Application
 from transire.domain.ids import ApplicationId, DataClass, Purpose, Stakes, TenantId
+from transire.domain.ports import Clock
 from transire.domain.taxonomy import EntityRule
 
+REAL = SystemClock()
 FINNISH = "Lähettäkää meille asiakirjat viikon loppuun mennessä, niin vastaamme teille pian. " * 4
 
 
@@ -48,7 +52,12 @@ class Naming:
         return [self.scan for _ in texts]
 
 
-def naming_detector(names: Naming, *recognizers: Recognizer, **mail: int) -> EngineDetector:
+def naming_detector(
+    names: Naming,
+    *recognizers: Recognizer,
+    clock: Clock = REAL,
+    mail: Mapping[str, int] = MappingProxyType({}),
+) -> EngineDetector:
     entities = {
         "PERSON": EntityRule(data_class=DataClass("IDENTITY"), min_score_pct=20),
         "EMAIL_ADDRESS": EntityRule(
@@ -59,7 +68,7 @@ def naming_detector(names: Naming, *recognizers: Recognizer, **mail: int) -> Eng
     return EngineDetector(
         bundle_of(entities, detector=DetectorRules(languages=("en", "de", "fi"))),
         keyed=Keys(),
-        clock=SystemClock(),
+        clock=clock,
         pool=None,
         recognizers=recognizers,
         names=names,  # type: ignore[arg-type] # a fake of its calls
@@ -93,7 +102,7 @@ def test_a_name_inside_a_mail_address_belongs_to_the_address() -> None:
     ],
 )
 def test_nothing_else_hides_a_name(recognizer: Recognizer, mail: dict[str, int]) -> None:
-    assert "PERSON" in entities_of(naming_detector(Naming(2, 5), recognizer, **mail))
+    assert "PERSON" in entities_of(naming_detector(Naming(2, 5), recognizer, mail=mail))
 
 
 def test_names_that_a_weaker_model_read_are_reduced_in_raw_and_redacted_form() -> None:
@@ -140,15 +149,24 @@ class Counting(LanguageJudge):
 
 
 def test_a_long_text_is_heard_once_for_each_application_and_a_short_one_never() -> None:
-    detector, judge = naming_detector(Naming(2, 5)), Counting()
-    detector._languages = judge
+    none, judge = frozenset[DataClass](), Counting()
+    coverage = Coverage(
+        personal=none,
+        missing=none,
+        addresses=none,
+        identity=frozenset({DataClass("IDENTITY")}),
+        is_unasked=False,
+        has_names=True,
+        judge=judge,
+        key=lambda *scoped: "\0".join(scoped).encode(),
+    )
+    parts = (text_part(FINNISH), text_part("a short text", 1))
 
     for _ in range(2):
-        request = request_of(FINNISH, "a short text")
-        assert classify(detector, request).uncovered[DataClass("IDENTITY")] == {"text.fi"}
+        assert coverage.gaps(parts, ("acme", "desk")) == {"IDENTITY": {"text.fi"}}
     assert judge.count == 1
-    classify(detector, request_of(FINNISH, tenant="other"))
-    classify(detector, request_of(FINNISH, application="other"))
+    coverage.gaps(parts, ("other", "desk"))
+    coverage.gaps(parts, ("acme", "other"))
     assert judge.count == 3
 
 
@@ -204,8 +222,9 @@ def test_names_have_what_patterns_left_of_the_one_deadline(clock: FakeClock) -> 
 
     seconds: list[float] = []
     names = Naming(2, 5, seconds=seconds)
-    detector = naming_detector(names, Recognizer("EMAIL_ADDRESS", lambda _: True, slow))
-    detector._clock = clock
+    detector = naming_detector(
+        names, Recognizer("EMAIL_ADDRESS", lambda _: True, slow), clock=clock
+    )
 
     classify(detector, request_of("some text"))
     whole_s = detector._rules.base_deadline_ms / 1_000
