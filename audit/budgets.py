@@ -22,6 +22,12 @@ class Budgets:
         rows, days = permit.get("reserved", []), _days(entry, permit)
         whose = (permit["bundle"], decision["tenant"], decision["app"])
         names = [row["budget"] for row in rows]
+        if entry["kind"] == "shadow.permitted":
+            own = "shadow/" + entry["experiment"]["id"]
+            is_own = bool(names) and names.pop() == own
+            demand(is_own, f"{what} is a shadow and does not reserve of its experiment's own")
+        is_other = not any(name.startswith("shadow/") for name in names)
+        demand(is_other, f"{what} is no shadow and reserves as one")
         is_same = "cached" in permit or self.asked.setdefault(whose, names) == names
         demand(is_same, f"{what} reserves of other budgets than its bundle asks of it")
         is_one = len({row["micro_usd"] for row in rows}) <= 1

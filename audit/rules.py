@@ -10,6 +10,8 @@ from typing import NamedTuple
 from answers import Answers
 from attempts import SENT, Attempts
 from budgets import Budgets
+from governed import Governed
+from shadows import Shadows, is_unsaid
 from shapes import (
     INCOMPLETE,
     TAMPERED,
@@ -37,6 +39,7 @@ class Story:
         self.budgets = Budgets()
         self.answers = Answers()
         self.attempts = Attempts()
+        self.shadows = Shadows()
         self.decisions: dict[str, Entry] = {}
         self.permits: dict[tuple[str, int], tuple[str, bool]] = {}
         self.ended: set[tuple[str, int]] = set()
@@ -55,7 +58,7 @@ class Story:
         what, odd, kind = f"entry {index}", misfit(entry), entry.get("kind")
         demand(odd is None, f"{what} has no `{odd}` of the type it must have")
         is_permit = kind == "attempt" or (kind, entry.get("outcome")) == ("decision", "permitted")
-        is_one = is_permit or entry.get("permit") is None
+        is_one = is_permit or kind == "shadow.permitted" or entry.get("permit") is None
         demand(is_one, f"{what} carries a permit and permits nothing")
         self.kinds[str(kind)] = self.kinds.get(str(kind), 0) + 1
         self.unknown.update(unknown(entry))
@@ -68,8 +71,10 @@ class Story:
             demand(review and review.is_open, f"{what} acts on a review that is not open")
             if review:
                 review.hear(what, entry, self.keys.get(review.held["key_id"], {}))
-        elif kind == "outcome":
+        elif kind in ("outcome", "shadow.ended"):
             self._outcome(what, entry)
+        elif kind == "shadow.permitted":
+            self._shadow(what, index, entry)
         elif kind in ("decision", "advice"):
             self._asked(what, index, entry)
         elif kind == "erasure":
@@ -126,11 +131,13 @@ class Story:
             is_first = arm not in self.rolled_back and arm[1] != "control"
             demand(is_first, f"{what} rolls back control, or what was rolled back")
             self.rolled_back.add(arm)
-        elif kind == "decision" and entry.get("permit") and entry.get("experiment"):
-            self._draw(what, entry["experiment"])
+        elif kind in ("decision", "shadow.permitted") and entry.get("permit"):
+            self._draw(what, entry.get("experiment"))
 
-    def _draw(self, what: str, draw: Entry) -> None:
+    def _draw(self, what: str, draw: Entry | None) -> None:
         """A unit's point selects the variant in whose share it falls."""
+        if not draw:
+            return
         names, shares, point = draw["variants"], draw["shares_ppm"], draw["point_ppm"]
         is_gone = (draw["digest"], draw["variant"]) in self.rolled_back
         demand(not is_gone, f"{what} tries what was rolled back")
@@ -153,11 +160,9 @@ class Story:
         is_next = attempt == decision["attempts"] + 1
         demand(is_next, f"{what} skips an attempt of {name}", INCOMPLETE)
         self.attempts.permit(what, name, entry)
-        demand(decision["key_id"] not in self.revoked, f"{what} is by a key that was revoked")
-        self.governed.judge(what, permit, decision["tenant"])
-        self._choice(what, entry, permit, decision)
-        left = _left(entry)
-        demand(left is None or left <= LIFE, f"{what} permits for longer than 5 seconds")
+        is_plain = permit.get("cause") != "shadow"
+        demand(is_plain, f"{what} is an attempt and says that it is a shadow")
+        self._current(what, entry, decision)
         review = self._released(what, entry, decision, is_first)
         self._evaluated(what, entry, decision)
         for digest in decision["evaluations"]:
@@ -167,15 +172,38 @@ class Story:
             need = Need("release", pair_of(permit), review)
             self.needed.setdefault(review.held["evaluation"], {}).setdefault(need, index)
         self.answers.permit(what, name, entry, decision)
-        self.budgets.reserve(what, entry, decision)
-        is_late = left is not None and left <= dt.timedelta()
-        self.permits[(name, attempt)] = (permit["deployment"], is_late)
+        self._open(what, name, entry, decision)
         decision["attempts"] = attempt
+
+    def _shadow(self, what: str, index: int, entry: Entry) -> None:
+        name = entry["decision_id"]
+        demand(name in self.decisions, f"{what} copies no earlier decision", INCOMPLETE)
+        decision = self.decisions[name]
+        self.shadows.permit(what, entry, decision)
+        self._current(what, entry, decision)
+        need = Need("shadow", pair_of(entry["permit"]), None)
+        for digest in (decision["evaluations"][0], entry["evaluation"]):
+            self.needed.setdefault(digest, {}).setdefault(need, index)
+        self._open(what, name, entry, decision)
+
+    def _current(self, what: str, entry: Entry, decision: Entry) -> None:
+        """What every permit is held to: of now, of its content, and not for long."""
+        permit, left = entry["permit"], _left(entry)
+        demand(decision["key_id"] not in self.revoked, f"{what} is by a key that was revoked")
+        self.governed.judge(what, permit, decision["tenant"])
+        self._choice(what, entry, permit, decision)
+        demand(left is None or left <= LIFE, f"{what} permits for longer than 5 seconds")
+
+    def _open(self, what: str, name: str, entry: Entry, decision: Entry) -> None:
+        self.budgets.reserve(what, entry, decision)
+        permit, left = entry["permit"], _left(entry)
+        is_late = left is not None and left <= dt.timedelta()
+        self.permits[(name, permit["attempt"])] = (permit["deployment"], is_late)
 
     def _choice(self, what: str, entry: Entry, permit: Entry, decision: Entry) -> None:
         """One pair: chosen, ranked, and permitted the content that was asked."""
         pair, ranking = pair_of(permit), entry.get("ranking")
-        is_chosen = entry["kind"] == "attempt" or pair == pair_of(entry["chosen"])
+        is_chosen = entry["kind"] != "decision" or pair == pair_of(entry["chosen"])
         demand(is_chosen, f"{what} permits another pair than it chose")
         ranked = ranking and ranking["candidates"]
         if ranked and ranked.get("cut") is None:
@@ -220,24 +248,39 @@ class Story:
         try:
             rows = json.loads(data.decode(), parse_constant=refuse)
             queues = {(row["deployment"], row["form"]): _queues(row) for row in rows}
+            unsaid = {(row["deployment"], row["form"]) for row in rows if is_unsaid(row)}
             demand(len(queues) == len(rows), "one pair has two verdicts")
         except (Finding, ValueError, TypeError, KeyError, AttributeError, RecursionError):
             raise Finding(TAMPERED, f"evaluation {digest[:16]}… cannot be read") from None
         for need, index in self.needed[digest].items():
-            need.check(f"entry {index}", queues)
+            if need.role != "shadow":
+                need.check(f"entry {index}", queues)
+                continue
+            is_open = need.pair in unsaid or queues.get(need.pair) == set()
+            said = f"{need.pair[0]} ({need.pair[1]})"
+            demand(is_open, f"entry {index} copies to {said}, which an evaluation does not allow")
 
     def _outcome(self, what: str, entry: Entry) -> None:
         named, status = (entry["decision_id"], entry["attempt"]), entry["status"]
-        demand(named in self.permits, f"{what} is the outcome of nothing that was permitted")
+        is_shadow = entry["kind"] == "shadow.ended"
+        is_own = is_shadow == (entry["attempt"] == 0)
+        demand(
+            is_own and named in self.permits, f"{what} is the outcome of nothing that was permitted"
+        )
         demand(named not in self.ended, f"{what} is a second outcome of {named[0]}")
         deployment, is_late = self.permits[named]
         demand(entry["deployment"] == deployment, f"{what} is the outcome of another deployment")
-        self.attempts.end(what, named[0], entry)
+        if is_shadow:
+            self.shadows.end(what, entry)
+        else:
+            self.attempts.end(what, named[0], entry)
+            self.shadows.outcome(entry)
         is_timely = not is_late or status not in SENT
         demand(is_timely, f"{what} answers what was permitted too late to be sent")
         self.ended.add(named)
         self.budgets.charge(what, named, entry)
-        self.answers.outcome(named, entry)
+        if not is_shadow:
+            self.answers.outcome(named, entry)
 
 
 class Need(NamedTuple):
@@ -316,133 +359,6 @@ class Review:
         )
         demand(asked == held, f"{what} is not the request that was held")
         self.is_open = False
-
-
-class Governed:
-    """What governs at a place in the log: bundle, mode, quarantine; and who may change it."""
-
-    def __init__(self, key: Key) -> None:
-        self.key = key
-        self.continues: str | None = None
-        self.active: str | None = None
-        self.mode = ""
-        self.version: int | None = None
-        self.blocked: dict[str, Entry] = {}
-        self.proposals: dict[str, Entry] = {}
-        self.asker: str | None = None
-
-    def hear(self, what: str, entry: Entry) -> None:
-        topic, verb = entry["kind"].split(".", 1)
-        if topic == "quarantine":
-            if verb in ("imposed", "ratified", "lift_asked", "lifted"):
-                self._quarantine(what, verb, entry)
-        elif verb == "genesis":
-            self._found(what, entry)
-        elif verb in ("proposed", "approved", "activated"):
-            self._propose(what, verb, entry)
-        elif verb == "solo_asked":
-            self.asker = entry["by"]
-        elif verb == "mode_changed":
-            is_from = entry["was"] == self.mode and entry["mode"] in ("solo", "team")
-            demand(is_from, f"{what} changes another mode than the log's")
-            is_asked = self.asker and entry.get("asked_by") == self.asker != entry["by"]
-            is_solo = self.mode == "solo"
-            demand(is_solo or is_asked, f"{what} turns solo without a second person")
-            self.mode, self.asker = entry["mode"], None
-
-    def _found(self, what: str, entry: Entry) -> None:
-        demand(self.active is None, f"{what} founds a log that was founded before")
-        kept: Entry = {"version": 0, "blocked": []}
-        if "continues" in entry:
-            self._continue(f"the succession in {what}", entry)
-            kept = entry.get("quarantine") or {}
-        self.version = kept.get("version")
-        self.blocked = {name: {"is_kept": True} for name in kept.get("blocked") or []}
-        self.active, self.mode = entry["bundle_digest"], entry["mode"]
-
-    def _continue(self, what: str, entry: Entry) -> None:
-        """A genesis after a lost log: that log's key signed where it stood and who follows it."""
-        given = entry["continues"]
-        try:
-            lost = Key(str(given.get("key")))
-            lines = lost.text_of(str(given.get("note")), what).split("\n")
-        except (Finding, AttributeError):  # whatever it is, this log's own key signed the entry
-            raise Finding(TAMPERED, f"{what} is not signed by the lost log's key") from None
-        is_one = len(lines) == 9 and lines[0] == "transire-succession/v1" and not lines[8]
-        demand(is_one, f"{what} is not one")
-        lost.parse("\n".join(lines[1:4]) + "\n", what)
-        founded = [f"bundle {entry.get('bundle_digest')}", f"mode {entry.get('mode')}"]
-        is_ours = lines[4:6] == founded and lines[7] == self.key.spelled
-        demand(is_ours, f"{what} is for another bundle, mode or log")
-        self.continues = f"{lines[1]} from its size {lines[2]}"
-
-    def _propose(self, what: str, verb: str, entry: Entry) -> None:
-        """Proposed against the active bundle, approved and activated while it still is."""
-        digest, proposal = entry["bundle_digest"], self.proposals.get(entry["bundle_digest"])
-        demand("continues" not in entry, f"{what} continues another log and is no genesis")
-        if verb == "proposed":
-            is_now = self.active and entry["parent"] == self.active
-            demand(is_now, f"{what} proposes against another parent")
-            self.proposals[digest] = {"author": entry["by"], "parent": self.active, "by": set()}
-            return
-        if verb == "activated":
-            is_now = self.active and entry.get("parent") == self.active
-            demand(is_now, f"{what} activates against another parent")
-        is_open = proposal and proposal["parent"] == self.active
-        demand(is_open, f"{what} is about what nobody proposed")
-        proposal = proposal or {}
-        is_team = self.mode != "solo"
-        if verb == "approved":
-            is_other = entry["by"] != proposal["author"] or not is_team
-            demand(is_other, f"{what} is an approval by the author")
-            proposal["by"].add(entry["by"])
-        else:
-            named = set(entry["approved_by"])
-            is_other = not is_team or proposal["author"] not in named
-            is_approved = named and named <= proposal["by"] and is_other
-            demand(is_approved, f"{what} activates what nobody else approved")
-            self.active = digest
-            del self.proposals[digest]
-
-    def _quarantine(self, what: str, verb: str, entry: Entry) -> None:
-        name, version = f"{entry['subject']}/{entry['subject_id']}", entry["version"]
-        moves = verb in ("imposed", "lifted")
-        if self.version is not None:
-            is_next = version == self.version + moves
-            demand(is_next, f"{what} skips a version of the quarantine")
-            is_there = name in self.blocked
-            is_odd = is_there == (verb == "imposed")
-            demand(not is_odd, f"{what} imposes what is blocked, or touches what is not")
-        self.version = version
-        row = self.blocked.setdefault(name, {"is_kept": True})
-        by, is_team = entry["by"], self.mode != "solo"
-        if verb == "imposed":
-            self.blocked[name] = {"by": by}
-        elif verb == "ratified":
-            is_other = not is_team or row.get("by") != by
-            demand(is_other, f"{what} is ratified by who imposed it")
-        elif verb == "lift_asked":
-            row["asker"] = by
-        else:
-            asker = entry.get("asked_by")
-            # A log that continues another does not say who had asked there.
-            is_asked = asker and asker == row.get("asker", asker if "is_kept" in row else None)
-            is_other = not is_team or (is_asked and asker != by)
-            demand(is_other, f"{what} is lifted without a second person")
-            del self.blocked[name]
-
-    def judge(self, what: str, permit: Entry, tenant: str) -> None:
-        """A permit, under what governs now."""
-        is_current = permit["bundle"] == self.active
-        demand(is_current, f"{what} permits under a bundle that was not active")
-        for at in (
-            f"deployment/{permit['deployment']}",
-            f"provider/{permit['provider']}",
-            f"tenant/{tenant}",
-        ):
-            demand(at not in self.blocked, f"{what} permits what was quarantined: {at}")
-        is_current = self.version in (None, permit.get("quarantine"))
-        demand(is_current, f"{what} permits under another version of the quarantine")
 
 
 def pair_of(fields: Entry) -> Pair:

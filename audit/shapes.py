@@ -251,6 +251,16 @@ BY_KIND: dict[str, dict[str, Any]] = {
     "review.approved": {"queue!": "text", "by!": "text"},
     "erasure": {"erased!": ["text"]},
     "experiment.rolled_back": ROLLED_BACK,
+    "shadow.permitted": {
+        **dict.fromkeys(("decision_id!", "evaluation!"), "text"),
+        "permit!": PERMIT,
+        "experiment!": DRAW,
+        "policies!": ["text"],
+    },
+    "shadow.ended": {
+        **dict.fromkeys(("decision_id!", "deployment!", "status!"), "text"),
+        "attempt!": "number",
+    },
 }
 
 BY_OUTCOME: dict[str, dict[str, Any]] = {
@@ -264,7 +274,7 @@ BY_OUTCOME: dict[str, dict[str, Any]] = {
 }
 
 
-RULED_TOPICS = ("policy.", "quarantine.", "review.", "experiment.")
+RULED_TOPICS = ("policy.", "quarantine.", "review.", "experiment.", "shadow.")
 
 
 def misfit(entry: dict[str, Any]) -> str | None:
@@ -361,6 +371,11 @@ KNOWN = {
             first_byte_ms first_token_ms tokens_in tokens_out cost_micro_usd charged_micro_usd
             released_bytes finish_reasons repaired received restored placeholders_kept
             contradicts saved_micro_usd appraisal not_escalated""",
+        "shadow.permitted": """bundle quarantine evaluated_at detector facts evaluation memo session
+            prompt experiment decision_id policies permit""",
+        "shadow.ended": """decision_id attempt deployment status failure http_status latency_ms
+            first_byte_ms tokens_in tokens_out cost_micro_usd charged_micro_usd released_bytes
+            finish_reasons contradicts appraisal primary""",
         "review.claimed": "review_id tenant by",
         "review.viewed": "review_id tenant by",
         "review.approved": "review_id tenant by queue saw_content",

@@ -18,6 +18,7 @@ from transire.bundle.source import read_folder
 from transire.domain.ids import PersonId
 from transire.domain.log import Item
 from transire.domain.ports import Clock
+from transire.domain.shadow import SHADOW
 from transire.errors import BundleError
 from transire.identity.digests import INSTALL_KEY_FILE, InstallationKeys
 from transire.identity.people import People
@@ -117,7 +118,7 @@ async def close_open_permits(log: LogFront, projection: Projection) -> None:
     for open_permit in await projection.open_permits(log.names.replica, log.names.boot):
         await log.append(
             Item(
-                kind="outcome",
+                kind="outcome" if open_permit.attempt != SHADOW else "shadow.ended",
                 fields={
                     "decision_id": open_permit.decision_id,
                     "attempt": open_permit.attempt,

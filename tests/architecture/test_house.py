@@ -177,14 +177,18 @@ def test_the_auditors_kit_imports_nothing_of_ours() -> None:
         "cryptography",
         "answers",
         "attempts",
+        "shadows",
         "budgets",
+        "governed",
         "rules",
         "shapes",
     }
     assert {path.stem for path in kit} == {
         "answers",
         "attempts",
+        "shadows",
         "budgets",
+        "governed",
         "rules",
         "shapes",
         "verify",

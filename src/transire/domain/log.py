@@ -28,7 +28,7 @@ KINDS: Final = frozenset(
     }
     | {"review.claimed", "review.viewed", "review.approved", "review.denied"}
     | {"review.cancelled", "review.expired", "erasure"}
-    | {"experiment.rolled_back"}
+    | {"experiment.rolled_back", "shadow.permitted", "shadow.ended"}
 )
 """Every kind of entry (audit/FORMAT.md)."""
 

@@ -35,6 +35,11 @@ class Attempts:
     _last_plain: int = 1
     _ended: dict[int, str] = field(default_factory=dict)
 
+    @property
+    def is_answered(self) -> bool:
+        """Whether one of them ended as an answer that was whole and went out."""
+        return "ok" in self._ended.values()
+
     def permit(self, what: str, entry: Mapping[str, Any]) -> None:
         """Hear the next permit.
 

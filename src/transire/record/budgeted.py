@@ -16,6 +16,9 @@ __all__ = ["Budgeted"]
 _LATE: Final = timedelta(minutes=1)
 """How long after its permit was made an entry may be written; a day may end in between."""
 
+_SHADOWS: Final = "shadow/"
+"""What copies of an experiment may cost is a budget that is named so."""
+
 _Whose = tuple[str, str, str]
 """Bundle, tenant, application."""
 
@@ -52,7 +55,9 @@ class Budgeted:
         spends = tuple(Spend(**row) for row in entry["permit"].get("reserved", ()))
         bundle, periods = entry["permit"]["bundle"], _periods(entry)
         if entry["permit"].get("cached") is None:  # which spends nothing (`answered`)
-            self._demand_all(what, spends, (bundle, *asker[:2]))
+            self._demand_all(what, _of_catalog(what, spends, entry), (bundle, *asker[:2]))
+            if len({spend.micro_usd for spend in spends}) > 1:
+                raise IntegrityError(f"{what} reserves different amounts for one attempt")
         for spend in spends:
             if spend.period not in periods:
                 raise IntegrityError(f"{what} reserves of another day or month")
@@ -70,8 +75,6 @@ class Budgeted:
         names = tuple(spend.budget for spend in spends)
         if self._asked.setdefault(whose, names) != names:
             raise IntegrityError(f"{what} reserves of other budgets than its bundle asks of it")
-        if len({spend.micro_usd for spend in spends}) > 1:
-            raise IntegrityError(f"{what} reserves different amounts for one attempt")
 
     def _demand_terms(self, what: str, spend: Spend, bundle: str, key_id: str) -> None:
         is_daily = len(spend.period) == len("2026-11-26")
@@ -97,6 +100,23 @@ class Budgeted:
         if not spends or charged < 0:
             raise IntegrityError(f"{what} is charged what was not reserved, or no amount")
         self._sums |= sums_after(self._sums.get, (spend.settled(charged) for spend in spends))
+
+
+def _of_catalog(
+    what: str, spends: tuple[Spend, ...], entry: Mapping[str, Any]
+) -> tuple[Spend, ...]:
+    """What an entry reserves of the catalog's budgets; a shadow's last is of its experiment's.
+
+    Raises:
+        IntegrityError: a shadow reserves nothing of its own, or something else does.
+    """
+    if entry["kind"] != "shadow.permitted":
+        if any(spend.budget.startswith(_SHADOWS) for spend in spends):
+            raise IntegrityError(f"{what} is no shadow and reserves as one")
+        return spends
+    if not spends or spends[-1].budget != _SHADOWS + entry["experiment"]["id"]:
+        raise IntegrityError(f"{what} is a shadow and does not reserve of its experiment's own")
+    return spends[:-1]
 
 
 def _periods(entry: Mapping[str, Any]) -> frozenset[str]:

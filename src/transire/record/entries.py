@@ -27,7 +27,8 @@ _NEAR: Final = 100_000
 """Entries looked through for one decision: about 0.1 s of SQLite's time."""
 _SLACK: Final = timedelta(seconds=2)
 """A writer's clock may run so much behind the one that named the decision."""
-_OUTCOME: Final = b'"kind":"outcome"'
+_CLOSING: Final = {"outcome": b'"kind":"outcome"', "shadow.ended": b'"kind":"shadow.ended"'}
+"""Kinds of entries that close a permit, and how each is spelled in one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,10 +133,11 @@ def still_open(
                 found.setdefault((name, at.attempt), at)
     first, size = min((p.index for p in found.values()), default=0), reader.size()
     for start in range(first, size if found else first, _STEP):
-        for _, leaf in reader.leaves_with(_OUTCOME, start, min(start + _STEP, size)):
-            entry = orjson.loads(leaf)
-            if entry["kind"] == "outcome":
-                found.pop((entry.get("decision_id"), entry.get("attempt")), None)
+        for kind, spelled in _CLOSING.items():
+            for _, leaf in reader.leaves_with(spelled, start, min(start + _STEP, size)):
+                entry = orjson.loads(leaf)
+                if entry["kind"] == kind:
+                    found.pop((entry.get("decision_id"), entry.get("attempt")), None)
     return [found[name] for name in sorted(found)]
 
 

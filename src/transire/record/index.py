@@ -39,6 +39,7 @@ CREATE TABLE IF NOT EXISTS progress (size INTEGER NOT NULL, last BLOB NOT NULL, 
 """
 _SCHEMA: Final = "SELECT type, name, tbl_name, sql FROM sqlite_schema ORDER BY name"
 _ROWS: Final = ("entry_ix", "open_permit")
+_CLOSING: Final = ("outcome", "shadow.ended")
 _Row = tuple[int | str | None, ...]
 
 
@@ -200,7 +201,7 @@ def _columns(
     kind = str(entry["kind"])
     decision = _text(entry["id"] if kind in ("decision", "advice") else entry.get("decision_id"))
     permit = entry.get("permit") or {}
-    attempt = permit.get("attempt") or entry.get("attempt")
+    attempt = permit.get("attempt", entry.get("attempt"))
     attempt = None if attempt is None else int(attempt)
     place = (_text(entry["replica"]), _text(entry["boot"]))
     columns = (
@@ -218,7 +219,7 @@ def _columns(
     )
     if permit:
         return columns, (decision, attempt, *place, index), None
-    if kind == "outcome" and decision is not None and attempt is not None:
+    if kind in _CLOSING and decision is not None and attempt is not None:
         return columns, None, (decision, attempt)
     return columns, None, None
 

@@ -23,6 +23,11 @@ _DECIDED: Final = (
 _BLOCKED: Final = frozenset({"subject", "subject_id", "by", "version", "bundle_digest"})
 _OWNED: Final = frozenset({"key_id", "tenant", "application", "purpose", "minted_by", "holder"})
 _REVIEWED: Final = frozenset({"review_id", "tenant", "by"})
+_ENDED: Final = frozenset(
+    {"decision_id", "attempt", "deployment", "status", "failure", "http_status", "latency_ms"}
+    | {"first_byte_ms", "tokens_in", "tokens_out", "cost_micro_usd", "charged_micro_usd"}
+    | {"released_bytes", "finish_reasons", "contradicts"}
+)
 
 _FIELDS: Final[Mapping[str, frozenset[str]]] = {
     "policy.genesis": frozenset({"bundle_digest", "mode", "by", "continues", "quarantine"}),
@@ -44,20 +49,11 @@ _FIELDS: Final[Mapping[str, frozenset[str]]] = {
     "advice": _DECIDED,
     "attempt": _JUDGED
     | {"decision_id", "request_bundle", "noted", "permit", "review_id", "escalation"},
-    "outcome": frozenset(
-        {"decision_id", "attempt", "deployment", "status", "failure", "http_status"}
-        | {
-            "latency_ms",
-            "first_byte_ms",
-            "first_token_ms",
-            "tokens_in",
-            "tokens_out",
-            "cost_micro_usd",
-        }
-        | {"charged_micro_usd", "released_bytes", "finish_reasons", "repaired", "received"}
-        | {"restored", "placeholders_kept", "contradicts", "saved_micro_usd"}
-        | {"appraisal", "not_escalated"}
-    ),
+    "outcome": _ENDED
+    | {"first_token_ms", "repaired", "received", "restored", "placeholders_kept"}
+    | {"saved_micro_usd", "appraisal", "not_escalated"},
+    "shadow.permitted": (_JUDGED - {"ranking"}) | {"decision_id", "policies", "permit"},
+    "shadow.ended": _ENDED | {"appraisal", "primary"},
     "experiment.rolled_back": frozenset(
         {"experiment", "digest", "variant", "metric", "bad", "attempts"}
         | {"control_bad", "control_attempts", "margin_permille", "alpha_ppm"}

@@ -15,6 +15,7 @@ from typing import Any, Final, TypeVar
 
 import orjson
 
+from transire.domain.shadow import SHADOW
 from transire.errors import IntegrityError, LogUnavailable
 from transire.observe.logging import log as operational_log
 from transire.record.entries import OpenPermit, belongs, entries_near, still_open
@@ -228,6 +229,8 @@ def _is_whole(entries: _Entries, decision_id: str) -> bool:
     """Whether a decision is there and its attempts have no gap; an outcome may be still to come."""
     if not entries or entries[0][1].get("id") != decision_id:
         return False
+    # A shadow is no attempt: whether one is to come, nothing tells.
     permits = [e["permit"]["attempt"] for _, e in entries if e.get("permit")]
+    permits = [attempt for attempt in permits if attempt != SHADOW]
     closed = {e.get("attempt") for _, e in entries if e["kind"] == "outcome"}
     return permits == list(range(1, len(permits) + 1)) and closed <= set(permits)

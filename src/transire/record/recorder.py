@@ -42,7 +42,7 @@ from transire.record.fields import (
 )
 from transire.record.front import LogFront
 
-__all__ = ["PERMIT_S", "LogRecorder"]
+__all__ = ["PERMIT_S", "LogRecorder", "current", "reserved", "worst_cost"]
 
 PERMIT_S: Final = 5.0
 """A permit's life: from its entry to the first byte (ADR 2)."""
@@ -84,7 +84,7 @@ class LogRecorder:
             bundle_digest=authorization.bundle_digest,
             quarantine_version=authorization.quarantine_version,
             expires_at=now + timedelta(seconds=PERMIT_S),
-            spends=_reserved(case, pair.form, wire, budgets, now),
+            spends=reserved(case, pair.form, wire, budgets, now),
             cached=cached,
         )
         is_first = attempt == 1
@@ -102,7 +102,7 @@ class LogRecorder:
             kind="decision" if is_first else "attempt",
             fields=fields,
             conditions=(
-                *_currency(case),
+                *current(case),
                 *_drawn(case, is_first),
                 *(spending.conditions if spending else ()),
             ),
@@ -112,7 +112,28 @@ class LogRecorder:
             since=now,  # an entry that were older than its permit would let it live longer
             until=spending.until if spending else None,
         )
-        receipt = await self._append(item, lambda end: self._abandoned(case, permit, end))
+        return await self.issue(item, permit, lambda end: self._abandoned(case, permit, end))
+
+    async def issue(
+        self,
+        item: Item,
+        permit: Permit,
+        abandoned: Callable[[Recorded[Permit] | TransireError], None],
+    ) -> Recorded[Permit]:
+        """Write the entry of a permit, which is then one.
+
+        Args:
+            abandoned: Told what became of it where whoever waits here has gone meanwhile; see
+                `LogFront.append`.
+        """
+
+        def tell(end: Receipt | TransireError) -> None:
+            if isinstance(end, TransireError):
+                abandoned(end)
+            else:
+                abandoned(Recorded(value=permit, receipt=end))
+
+        receipt = await self._append(item, tell)
         # INVARIANT: the entry is durable here; nothing else makes a Recorded[Permit].
         recorded = Recorded(value=permit, receipt=receipt)
         self._remember(recorded)
@@ -129,11 +150,10 @@ class LogRecorder:
                 raise AuthenticationError(REVOKED) from None
             raise
 
-    def _abandoned(self, case: Case, permit: Permit, end: Receipt | TransireError) -> None:
+    def _abandoned(self, case: Case, permit: Permit, end: Recorded[Permit] | TransireError) -> None:
         """A permit's caller has gone: close it unused, or say that it was never written."""
-        if isinstance(end, Receipt):
-            recorded = Recorded(value=permit, receipt=end)
-            self.outcome(recorded, Outcome(status=OutcomeStatus.CANCELLED, failure="not_sent"))
+        if isinstance(end, Recorded):
+            self.outcome(end, Outcome(status=OutcomeStatus.CANCELLED, failure="not_sent"))
         elif permit.attempt == 1:
             self._later(_refusal(case, case.request, end.code))
 
@@ -179,7 +199,7 @@ class LogRecorder:
                     "review_id": review_id,
                     "review": review_fields,
                 },
-                conditions=_currency(case),
+                conditions=current(case),
                 changes=changes,
                 blobs=blobs,
             ),
@@ -209,12 +229,23 @@ class LogRecorder:
 
     def outcome(self, permit: Recorded[Permit], outcome: Outcome) -> asyncio.Future[Receipt] | None:
         """See `domain.ports.Recorder`."""
+        fields = outcome_fields(permit.value, outcome)
+        return self.end(permit, outcome, kind="outcome", fields=fields)
+
+    def end(
+        self,
+        permit: Recorded[Permit],
+        outcome: Outcome,
+        *,
+        kind: str,
+        fields: Mapping[str, JsonValue],
+    ) -> asyncio.Future[Receipt] | None:
+        """Queue the entry that closes a permit, and settle what it had reserved."""
         self._issued.pop(permit.receipt.entry_id, None)
         charged = outcome.charged_micro_usd
         # Where nobody knows what it cost, the reservation stays: no guess opens a budget.
         spends = () if charged is None else tuple(s.settled(charged) for s in permit.value.spends)
-        fields = outcome_fields(permit.value, outcome)
-        return self._later(Item(kind="outcome", fields=fields, spends=spends))
+        return self._later(Item(kind=kind, fields=fields, spends=spends))
 
     def _later(self, item: Item) -> asyncio.Future[Receipt] | None:
         """Write without waiting.
@@ -264,26 +295,37 @@ def _refusal(case: Case | None, request: RoutingRequest, code: str) -> Item:
     return Item(kind="decision", fields=fields, blobs=blobs)
 
 
-def _reserved(
+def reserved(
     case: Case, form: Form, wire: Wire, budgets: Mapping[str, Budget], now: datetime
 ) -> tuple[Spend, ...]:
-    """The most this attempt can cost, of every budget that counts its principal.
-
-    By the bytes that leave: a placeholder is longer than many a value, and a note is more to read.
+    """The most that sending this can cost, of every budget that counts its principal.
 
     Raises:
         BudgetExceeded: nobody knows what it can cost.
     """
-    principal, (body, _) = case.request.principal, case.body(form)
+    principal = case.request.principal
     counting = applying(budgets, principal)
     if not counting:
         return ()
+    most = worst_cost(case, form, wire)
+    return tuple(spend_of(budget, principal, now, most) for budget in counting)
+
+
+def worst_cost(case: Case, form: Form, wire: Wire) -> int:
+    """The most that sending this can cost, in micro-USD.
+
+    By the bytes that leave: a placeholder is longer than many a value, and a note is more to read.
+
+    Raises:
+        BudgetExceeded: nobody knows.
+    """
+    body, _ = case.body(form)
     bound, choices = body.max_output_tokens, max(1, body.n)
     size = len(wire.body) if body.is_all_text else None
     most = wire.deployment.worst_cost_micro_usd(size, bound, choices)
     if most is None:
         raise BudgetExceeded("a budget counts this request, and the deployment has no known price")
-    return tuple(spend_of(budget, principal, now, most) for budget in counting)
+    return most
 
 
 def _drawn(case: Case, is_first: bool) -> tuple[Condition, ...]:
@@ -294,7 +336,7 @@ def _drawn(case: Case, is_first: bool) -> tuple[Condition, ...]:
     return (Condition(key=rollback_key(trial.digest, trial.variant), equals=None, stale=True),)
 
 
-def _currency(case: Case) -> tuple[Condition, ...]:
+def current(case: Case) -> tuple[Condition, ...]:
     """Bundle and quarantine must still be those the case was evaluated under (ADR 2).
 
     And the requester's key one that nobody has revoked: a request in flight ends there.

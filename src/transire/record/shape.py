@@ -13,7 +13,7 @@ from transire.errors import IntegrityError
 
 __all__ = ["check_types", "moment_of"]
 
-_RULED: Final = ("policy.", "quarantine.", "review.", "experiment.")
+_RULED: Final = ("policy.", "quarantine.", "review.", "experiment.", "shadow.")
 _RULED_KINDS: Final = frozenset(
     {"access.key_created", "access.key_revoked"}
     | {"decision", "advice", "attempt", "outcome", "erasure"}
@@ -244,6 +244,16 @@ _NEEDED: Final[Mapping[str, Mapping[str, Judge]]] = {
     "review.approved": {"queue": _is_text, "by": _is_text},
     "erasure": {"erased": _are_texts},
     "experiment.rolled_back": {"digest": _is_text, "variant": _is_text},
+    "shadow.permitted": {
+        **dict.fromkeys(("decision_id", "evaluation"), _is_text),
+        "permit": _is_permit,
+        "experiment": _is_draw,
+        "policies": _are_texts,
+    },
+    "shadow.ended": {
+        **dict.fromkeys(("decision_id", "deployment", "status"), _is_text),
+        "attempt": _is_number,
+    },
 }
 _OF_OUTCOME: Final[Mapping[str, Mapping[str, Judge]]] = {
     "permitted": {"permit": _is_permit, "chosen": _is_pair, "ranking": _is_ranking},

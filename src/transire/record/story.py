@@ -4,8 +4,8 @@ The rules are in audit/FORMAT.md, "Rules across entries"; here are those about a
 decided once, its permits are numbered and carry what was chosen, an outcome closes one of them, and
 nothing follows what ended it. Others are asked about the rest: `changes` (what governs), `releases`
 (keys and reviews), `verdicts` (evaluations), `attempts` (what follows one, and how it ends),
-`budgeted`, `answered` (cache hits). Blobs and disclosures that entries name are collected, for
-whoever can look them up.
+`budgeted`, `answered` (cache hits), `shadowed`. Blobs and disclosures that entries name are
+collected, for whoever can look them up.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Final
 
+from transire.domain.shadow import SHADOW
 from transire.errors import IntegrityError
 from transire.record.answered import Answered
 from transire.record.attempts import SENT, Attempts
@@ -22,6 +23,7 @@ from transire.record.checkpoint import Checkpoint
 from transire.record.known import unknown_in
 from transire.record.note import VerifierKey
 from transire.record.releases import Keys, Released, pair_in
+from transire.record.shadowed import Shadowed
 from transire.record.shape import check_types, moment_of
 from transire.record.standing import check_continuation
 from transire.record.tried import Tried
@@ -43,6 +45,7 @@ class _Decided:
     application: str
     key_id: str
     content: str | None
+    review: str
     attempts: Attempts = field(default_factory=Attempts)
 
 
@@ -80,6 +83,7 @@ class Story:
         self._budgeted = Budgeted()
         self._answered = Answered()
         self._tried = Tried()
+        self._shadowed = Shadowed()
 
     def tell(self, index: int, entry: Mapping[str, Any]) -> None:
         """Hear one entry.
@@ -90,16 +94,19 @@ class Story:
         check_types(index, entry)
         what, kind = f"entry {index}", entry["kind"]
         permits = kind == "attempt" or (kind == "decision" and entry["outcome"] == "permitted")
-        if entry.get("permit") is not None and not permits:
+        is_shadow = kind == "shadow.permitted"
+        if entry.get("permit") is not None and not (permits or is_shadow):
             raise IntegrityError(f"{what} carries a permit and permits nothing")
         self.unknown |= unknown_in(entry)
         if kind in ("decision", "advice"):
             self._ask(index, entry)
         if permits:
             self._permit(index, entry)
-        if kind == "decision" and permits:
+        if is_shadow:
+            self._copy(index, entry)
+        if is_shadow or (kind == "decision" and permits):
             self._tried.draw(what, entry)
-        if kind == "outcome":
+        if kind in ("outcome", "shadow.ended"):
             self._close(what, entry)
         if kind == "erasure":
             self._erase(what, entry)
@@ -165,31 +172,58 @@ class Story:
             application=entry["app"],
             key_id=entry["key_id"],
             content=(entry.get("request") or {}).get("content"),
+            review=entry.get("review_id") or "",
         )
         if entry["outcome"] == "review_required":
             self._keys.use(what, entry["key_id"])
             self.stood_on.hold(index, self._released.hold(what, entry))
 
     def _permit(self, index: int, entry: Mapping[str, Any]) -> None:
-        what, permit = f"entry {index}", entry["permit"]
+        what = f"entry {index}"
         name = entry["id"] if entry["kind"] == "decision" else entry["decision_id"]
         decided = self._numbered(what, name, entry)
-        self._keys.use(what, decided.key_id)
-        if permit["bundle"] != self._changed.active:
-            raise IntegrityError(f"{what} permits under a bundle that was not active")
-        self._blocked.judge(what, permit, decided.tenant)
-        _demand_choice(what, entry, decided.content)
-        left = _left(entry)
-        if left > _LIFE:
-            raise IntegrityError(f"{what} permits for longer than 5 seconds")
+        if entry["permit"].get("cause") == "shadow":
+            raise IntegrityError(f"{what} is an attempt and says that it is a shadow")
+        self._judge(what, entry, decided)
         held = self._released.spend(what, name, entry)
         self.stood_on.permit(index, name, entry, held)
         number = decided.attempts.count
         asker = (decided.tenant, decided.application, decided.key_id)
         self._answered.permitted(what, (name, number), entry, asker)
-        self._budgeted.reserve(what, (name, number), entry, asker)
-        is_late = "expires_at" in permit and left <= timedelta()
-        self.open_permits[name, number] = (permit["deployment"], is_late)
+        self._open(what, (name, number), entry, asker)
+
+    def _copy(self, index: int, entry: Mapping[str, Any]) -> None:
+        what, name = f"entry {index}", entry["decision_id"]
+        decided = self._decided.get(name)
+        if decided is None:
+            raise IntegrityError(f"{what} copies no earlier decision")
+        self._shadowed.permit(what, entry, decided.attempts, decided.review)
+        self._judge(what, entry, decided)
+        self.stood_on.shadow(index, name, entry)
+        asker = (decided.tenant, decided.application, decided.key_id)
+        self._open(what, (name, SHADOW), entry, asker)
+
+    def _judge(self, what: str, entry: Mapping[str, Any], decided: _Decided) -> None:
+        """What every permit is held to."""
+        self._keys.use(what, decided.key_id)
+        if entry["permit"]["bundle"] != self._changed.active:
+            raise IntegrityError(f"{what} permits under a bundle that was not active")
+        self._blocked.judge(what, entry["permit"], decided.tenant)
+        _demand_choice(what, entry, decided.content)
+        if _left(entry) > _LIFE:
+            raise IntegrityError(f"{what} permits for longer than 5 seconds")
+
+    def _open(
+        self,
+        what: str,
+        named: tuple[str, int],
+        entry: Mapping[str, Any],
+        asker: tuple[str, str, str],
+    ) -> None:
+        self._budgeted.reserve(what, named, entry, asker)
+        permit = entry["permit"]
+        is_late = "expires_at" in permit and _left(entry) <= timedelta()
+        self.open_permits[named] = (permit["deployment"], is_late)
 
     def _numbered(self, what: str, name: str, entry: Mapping[str, Any]) -> _Decided:
         """The decision, which this is the next attempt of."""
@@ -207,19 +241,26 @@ class Story:
 
     def _close(self, what: str, entry: Mapping[str, Any]) -> None:
         named, status = (entry["decision_id"], entry["attempt"]), entry["status"]
+        is_shadow = entry["kind"] == "shadow.ended"
         decided = self._decided.get(named[0])
-        if decided is None or not 0 < named[1] <= decided.attempts.count:
+        if decided is None or not (
+            named[1] == SHADOW if is_shadow else 0 < named[1] <= decided.attempts.count
+        ):
             raise IntegrityError(f"{what} is the outcome of nothing that was permitted")
         permitted = self.open_permits.pop(named, None)
         if permitted is None:
             raise IntegrityError(f"{what} is a second outcome of {named[0]}")
         if entry["deployment"] != permitted[0]:
             raise IntegrityError(f"{what} is the outcome of another deployment")
-        decided.attempts.end(what, entry)
+        if is_shadow:
+            self._shadowed.end(what, entry)
+        else:
+            decided.attempts.end(what, entry)
         if permitted[1] and status in SENT:
             raise IntegrityError(f"{what} answers what was permitted too late to be sent")
         self._budgeted.settle(what, named, entry)
-        self._answered.ended(named, entry)
+        if not is_shadow:
+            self._answered.ended(named, entry)
 
 
 def _demand_choice(what: str, entry: Mapping[str, Any], asked: str | None) -> None:

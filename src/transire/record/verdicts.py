@@ -15,6 +15,8 @@ from transire.record.releases import Held, pair_in
 __all__ = ["Stood"]
 
 _FORMS: Final = ("raw", "redacted")
+_REASONS: Final = ("policies", "limits", "errors")
+"""What says no in a row: a rule, something beside the rules, or a rule that could not say."""
 _Pair = tuple[str, str]
 _Queues = Mapping[_Pair, frozenset[str] | None]
 """Pair → queues that must release it; None where it is forbidden."""
@@ -27,13 +29,15 @@ class Stood:
     stands on that of its own moment and on all of its request's before it (I3): each permits the
     pair, and its queues are among those that released. A release stands on the hold's evaluation
     besides: its deployment was permitted there within these queues, and a pair that was held
-    redacted is released redacted.
+    redacted is released redacted. A shadow stands on its own evaluation and on its decision's: no
+    rule forbids the pair there, nothing else closes it, and nobody has to release it.
     """
 
     def __init__(self) -> None:
         self._held: dict[str, dict[Held, int]] = {}
         self._permitted: dict[str, dict[tuple[_Pair, Held | None], int]] = {}
         self._released: dict[str, dict[tuple[_Pair, Held], int]] = {}
+        self._copied: dict[str, dict[_Pair, int]] = {}
         self._decided: dict[str, tuple[str, tuple[str, ...]]] = {}
 
     def hold(self, index: int, held: Held) -> None:
@@ -68,23 +72,48 @@ class Stood:
         if held is not None:
             self._released.setdefault(held.evaluation, {}).setdefault((pair, held), index)
 
+    def shadow(self, index: int, decision: str, entry: Mapping[str, Any]) -> None:
+        """Hear a shadow of a decision whose permits were heard.
+
+        Raises:
+            IntegrityError: it names no evaluation, or is of another bundle than its decision.
+        """
+        what, permit, digest = f"entry {index}", entry["permit"], entry.get("evaluation")
+        own, before = self._decided[decision]
+        if permit["bundle"] != own:
+            raise IntegrityError(f"{what} is of another bundle than what it copies")
+        for name in ("bundle", "quarantine"):
+            if entry.get(name, permit.get(name)) != permit.get(name):
+                raise IntegrityError(f"{what} has another {name} than its permit")
+        for each in dict.fromkeys((before[0], str(digest))):
+            self._copied.setdefault(each, {}).setdefault(pair_in(permit), index)
+
     def check(self, digest: str, data: bytes) -> None:
         """Look whether an evaluation allows what entries did on its strength.
 
         Raises:
             IntegrityError: it does not, or it is none.
         """
-        by_digest = (self._held, self._permitted, self._released)
+        by_digest = (self._held, self._permitted, self._released, self._copied)
         if not any(digest in each for each in by_digest):
             return
-        queues = _read(digest, data)
+        queues, unsaid = _read(digest, data)
         problems = [
+            *self._odd_shadows(digest, queues, unsaid),
             *self._odd_holds(digest, queues),
             *self._odd_permits(digest, queues),
             *self._odd_releases(digest, queues),
         ]
         if problems:
             raise IntegrityError(min(problems)[1])
+
+    def _odd_shadows(
+        self, digest: str, queues: _Queues, unsaid: frozenset[_Pair]
+    ) -> Iterator[tuple[int, str]]:
+        for pair, index in self._copied.get(digest, {}).items():
+            if pair not in unsaid and queues.get(pair) != frozenset():
+                what = f"entry {index} copies to {_said(pair)}"
+                yield index, f"{what}, which an evaluation it stands on does not leave open"
 
     def _odd_holds(self, digest: str, queues: _Queues) -> Iterator[tuple[int, str]]:
         for held, index in self._held.get(digest, {}).items():
@@ -113,8 +142,10 @@ def _said(pair: _Pair) -> str:
     return f"{pair[0]} ({pair[1]})"
 
 
-def _read(digest: str, data: bytes) -> _Queues:
+def _read(digest: str, data: bytes) -> tuple[_Queues, frozenset[_Pair]]:
+    """What each pair takes, and the pairs of which nothing says yes and nothing says no."""
     queues: dict[_Pair, frozenset[str] | None] = {}
+    unsaid: set[_Pair] = set()
     try:
         for row in orjson.loads(data):
             pair = row["deployment"], row["form"]
@@ -122,6 +153,8 @@ def _read(digest: str, data: bytes) -> _Queues:
                 raise ValueError("one pair has two verdicts")
             asked = {each["queue"] for each in row["obligations"] if each["kind"] == "review"}
             queues[pair] = frozenset(asked) if row["effect"] == "permit" else None
+            if row["effect"] == "forbid" and all(row.get(name) == [] for name in _REASONS):
+                unsaid.add(pair)
     except (ValueError, TypeError, KeyError, AttributeError):
         raise IntegrityError(f"evaluation {digest[:16]}… cannot be read") from None
-    return queues
+    return queues, frozenset(unsaid)

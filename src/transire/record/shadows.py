@@ -1,0 +1,78 @@
+"""A shadow's entries: its permit before a byte of the copy leaves, and how it ended.
+
+They are kinds of their own, so that whoever reads attempts and outcomes reads what a request was
+answered with, and nothing else.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+from transire.domain.budget import Budget
+from transire.domain.log import Item
+from transire.domain.outward import Wire
+from transire.domain.permit import Outcome, OutcomeStatus, Permit, Recorded
+from transire.domain.ports import Clock
+from transire.domain.shadow import SHADOW, Shadow, shadow_spend
+from transire.errors import TransireError
+from transire.record.fields import attempt_fields, outcome_fields, permit_fields
+from transire.record.recorder import PERMIT_S, LogRecorder, current, reserved, worst_cost
+
+__all__ = ["LogShadowRecorder"]
+
+
+class LogShadowRecorder:
+    """Implements `domain.shadow.ShadowRecorder` over the recorder of the path."""
+
+    def __init__(self, recorder: LogRecorder, clock: Clock) -> None:
+        self._recorder = recorder
+        self._clock = clock
+
+    async def permit(
+        self, shadow: Shadow, wire: Wire, *, budgets: Mapping[str, Budget]
+    ) -> Recorded[Permit]:
+        """See `domain.shadow.ShadowRecorder`."""
+        case, pair, now = shadow.case, shadow.pair, self._clock.now()
+        _, content_digest = case.body(pair.form)
+        own = shadow_spend(shadow, now, worst_cost(case, pair.form, wire))
+        permit = Permit(
+            decision_id=case.request.id,
+            attempt=SHADOW,
+            cause="shadow",
+            pair=pair,
+            content_digest=content_digest,
+            wire_digest=wire.digest,
+            bundle_digest=case.authorization.bundle_digest,
+            quarantine_version=case.authorization.quarantine_version,
+            expires_at=now + timedelta(seconds=PERMIT_S),
+            spends=(*reserved(case, pair.form, wire, budgets, now), own),
+        )
+        drawn = replace(case, request=replace(case.request, trial=shadow.draw))
+        fields, blobs = attempt_fields(drawn)
+        # Nothing was ranked for it, and it is of its request's own bundle or is not made.
+        del fields["ranking"], fields["request_bundle"]
+        fields |= {
+            "policies": list(shadow.policies),
+            "permit": permit_fields(permit, wire.deployment.provider),
+        }
+        item = Item(
+            kind="shadow.permitted",
+            fields=fields,
+            conditions=current(case),
+            blobs=blobs,
+            spends=permit.spends,
+            since=now,
+        )
+        return await self._recorder.issue(item, permit, self._abandoned)
+
+    def ended(self, permit: Recorded[Permit], outcome: Outcome, **facts: Any) -> None:
+        """See `domain.shadow.ShadowRecorder`."""
+        outcome = replace(outcome, released_bytes=0, repaired=())
+        fields = outcome_fields(permit.value, outcome) | facts
+        self._recorder.end(permit, outcome, kind="shadow.ended", fields=fields)
+
+    def _abandoned(self, end: Recorded[Permit] | TransireError) -> None:
+        """Whoever waited for the permit has gone: nothing was sent, and nothing will be."""
+        if isinstance(end, Recorded):
+            self.ended(end, Outcome(status=OutcomeStatus.CANCELLED, failure="not_sent"))
