@@ -22,6 +22,7 @@ from transire.bootstrap import Installation, open_installation
 from transire.bundle.compile import compile_bundle
 from transire.bundle.source import read_folder
 from transire.errors import BundleError, ConflictError, TransireError
+from transire.heap import settle_heap
 from transire.settings import Settings
 
 __all__ = ["Listening", "serve"]
@@ -71,6 +72,7 @@ async def serve(
     try:
         while not (api.started and admin.started) and not any(t.done() for t in tasks):
             await asyncio.sleep(0.01)
+        settle_heap()
         if started is not None:
             await started(Listening(_url(public), _url(private), installation))
         waiting = asyncio.create_task(stop.wait())

@@ -22,6 +22,7 @@ import orjson
 from transire.clock import SystemClock
 from transire.domain.log import Receipt
 from transire.errors import IntegrityError, LogUnavailable, TransireError
+from transire.heap import settle_heap
 from transire.observe.logging import configure_logging
 from transire.record.log import LogWriter
 from transire.record.merkle import leaf_hash
@@ -116,6 +117,7 @@ class _Desk(asyncio.Protocol):
         else:
             self._is_ready = log.is_ready
             who = {"origin": log.origin, "public_key": log.public_key}
+            settle_heap()
             self._write(message({**who, "ready": self._is_ready, **found}))
 
     def _give_up(self, error: TransireError) -> None:
