@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import uvicorn
 
-from transire.api.connections import ConnectionBounds, bounded
+from transire.api.connections import ConnectionBounds, bounded, upon_hang_up
 
 pytestmark = pytest.mark.enable_socket
 
@@ -24,6 +24,7 @@ class Listener:
 
     port: int
     go: asyncio.Event
+    left: asyncio.Event
 
     async def connect(self, data: bytes = b"") -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
@@ -33,14 +34,21 @@ class Listener:
 
 @asynccontextmanager
 async def listening(**bounds: Any) -> AsyncIterator[Listener]:
-    go = asyncio.Event()
+    go, left = asyncio.Event(), asyncio.Event()
 
-    async def app(_: Any, receive: Any, send: Any) -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        if scope["path"] == "/slowly":
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+            await go.wait()
+            await send({"type": "http.response.body", "body": b"ok"})
+            return
         while (message := await receive()).get("more_body"):
             pass
         if message["type"] == "http.disconnect":
             return
+        forget = upon_hang_up(scope, left.set)
         await go.wait()
+        forget()
         await send({"type": "http.response.start", "status": 200, "headers": []})
         await send({"type": "http.response.body", "body": b"ok"})
 
@@ -52,7 +60,7 @@ async def listening(**bounds: Any) -> AsyncIterator[Listener]:
     while not server.started:
         await asyncio.sleep(0.01)
     try:
-        yield Listener(listener.getsockname()[1], go)
+        yield Listener(listener.getsockname()[1], go, left)
     finally:
         go.set()
         server.should_exit = server.force_exit = True
@@ -131,3 +139,65 @@ async def test_where_everybody_is_being_answered_a_newcomer_is_told_so() -> None
 
     assert refused.startswith(b"HTTP/1.1 503 ") or refused == b""
     assert answer == b"HTTP/1.1 200 OK\r\n"
+
+
+async def test_a_caller_who_hangs_up_is_noticed_while_we_answer() -> None:
+    async with listening() as listener:
+        _, writer = await listener.connect(WHOLE)
+        await asyncio.sleep(0.1)
+        assert not listener.left.is_set()
+        writer.transport.abort()
+
+        async with asyncio.timeout(20):
+            await listener.left.wait()
+
+
+async def test_a_caller_whose_long_body_paused_reading_is_noticed_too() -> None:
+    body = b"x" * 4_000_000
+    head = b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: %d\r\n\r\n" % len(body)
+    async with listening() as listener:
+        _, writer = await listener.connect(head + body)
+        async with asyncio.timeout(20):
+            await writer.drain()
+        await asyncio.sleep(0.2)
+        writer.transport.abort()
+
+        async with asyncio.timeout(20):
+            await listener.left.wait()
+
+
+async def test_a_caller_who_hangs_up_after_the_answer_is_nobodys_business() -> None:
+    async with listening() as listener:
+        listener.go.set()
+        reader, writer = await listener.connect(WHOLE)
+        async with asyncio.timeout(20):
+            await reader.readuntil(b"ok")
+        writer.transport.abort()
+        await asyncio.sleep(0.2)
+
+        assert not listener.left.is_set()
+
+
+async def test_a_head_whose_body_takes_its_time_is_not_held_back() -> None:
+    async with listening() as listener:
+        reader, writer = await listener.connect(b"GET /slowly HTTP/1.1\r\nhost: x\r\n\r\n")
+        async with asyncio.timeout(20):
+            head = await reader.readuntil(b"\r\n\r\n")
+            listener.go.set()
+            rest_of_it = await reader.readuntil(b"ok")
+        writer.close()
+
+    assert head.startswith(b"HTTP/1.1 200 ")
+    assert rest_of_it.endswith(b"ok")
+
+
+async def test_answers_to_requests_sent_at_once_come_in_order_and_whole() -> None:
+    async with listening() as listener:
+        listener.go.set()
+        reader, writer = await listener.connect(WHOLE * 5)
+        async with asyncio.timeout(20):
+            answers = [await reader.readuntil(b"0\r\n\r\n") for _ in range(5)]
+        writer.close()
+
+    assert [a.count(b"HTTP/1.1 200 OK") for a in answers] == [1] * 5
+    assert [a.count(b"ok") for a in answers] == [1] * 5

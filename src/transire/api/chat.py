@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from transire.api.connections import upon_hang_up
 from transire.api.errors import MAX_IGNORED, openai_body, openai_error
 from transire.api.intake import Intake
 from transire.bootstrap import Installation
@@ -238,15 +239,12 @@ async def _unless_gone(request: Request, work: Awaitable[Routed]) -> Routed | No
     assert task is not None  # a request is served by a task
     is_gone = False
 
-    def leave(_: "asyncio.Future[None]") -> None:
+    def leave() -> None:
         nonlocal is_gone
-        is_gone = not is_done
-        if is_gone:
-            task.cancel()
+        is_gone = True
+        task.cancel()
 
-    is_done = False
-    watching = asyncio.ensure_future(_gone(request.receive))
-    watching.add_done_callback(leave)
+    forget = upon_hang_up(request.scope, leave)
     try:
         return await work
     except asyncio.CancelledError:
@@ -255,8 +253,7 @@ async def _unless_gone(request: Request, work: Awaitable[Routed]) -> Routed | No
             return None
         raise
     finally:
-        is_done = True
-        watching.cancel()
+        forget()
 
 
 async def _gone(receive: Receive) -> None:
