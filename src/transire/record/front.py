@@ -114,16 +114,21 @@ class LogFront(ABC):
         job = self.enqueue(item, linger=linger)
         if linger:
             return await job.future
+        job.abandoned = abandoned
+        # A timer and the future itself: a timeout around a shielded wait costs three times as much.
+        expiry = job.loop.call_later(self._commit_timeout_s, self._expire, job)
         try:
-            async with asyncio.timeout(self._commit_timeout_s):
-                return await asyncio.shield(job.future)
-        except TimeoutError:
-            self._drop(job)
-            _when_known(job, abandoned)
-            raise LogUncertain("the log did not commit in time") from None
+            return await job.future
         except asyncio.CancelledError:
-            _when_known(job, abandoned)
+            _tell_if_known(job)
             raise
+        finally:
+            expiry.cancel()
+
+    def _expire(self, job: Job) -> None:
+        if not job.future.done():
+            self._drop(job)
+            job.future.set_exception(LogUncertain("the log did not commit in time"))
 
     async def get(self, key: str) -> str | None:
         """The committed value, from the in-process mirror (one process writes)."""
@@ -210,9 +215,10 @@ class LogFront(ABC):
 def settle(settled: list[tuple[Job, Receipt | TransireError]]) -> None:
     """Tell each job's caller what became of it; runs on the callers' event loop."""
     for job, outcome in settled:
-        if job.future.done():
-            continue  # its caller was cancelled or timed out
-        if isinstance(outcome, TransireError):
+        if job.future.done():  # its caller was cancelled or timed out
+            if job.abandoned is not None:
+                job.loop.call_soon(job.abandoned, outcome)
+        elif isinstance(outcome, TransireError):
             job.future.set_exception(outcome)
             if job.is_lingering:
                 job.future.exception()  # nobody may be waiting for an outcome
@@ -220,18 +226,12 @@ def settle(settled: list[tuple[Job, Receipt | TransireError]]) -> None:
             job.future.set_result(outcome)
 
 
-def _when_known(job: Job, abandoned: Callable[[Receipt | TransireError], None] | None) -> None:
-    """Tell of an entry nobody waits for any more, once it is known what became of it."""
-
-    def tell(future: "asyncio.Future[Receipt]") -> None:
-        if future.cancelled():
-            return
-        error = future.exception()
-        if abandoned is None:
-            return
-        if error is None:
-            abandoned(future.result())
-        elif isinstance(error, TransireError):
-            abandoned(error)
-
-    job.future.add_done_callback(tell)
+def _tell_if_known(job: Job) -> None:
+    """Of a caller who left in the moment in which it became known, and has not heard."""
+    if job.future.cancelled():
+        return
+    error = job.future.exception()
+    if error is None:
+        settle([(job, job.future.result())])
+    elif isinstance(error, TransireError) and not isinstance(error, LogUncertain):
+        settle([(job, error)])

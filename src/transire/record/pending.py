@@ -8,12 +8,13 @@ stays and is *owed*: until it is written, urgent items are refused (ADR 2).
 import asyncio
 import threading
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
 from transire.domain.log import Item, Receipt
 from transire.domain.ports import Clock
-from transire.errors import LogUnavailable
+from transire.errors import LogUnavailable, TransireError
 
 __all__ = ["Job", "Pending"]
 
@@ -34,6 +35,7 @@ class Job:
         due: Monotonic second at which a lingering item makes a commit due by itself.
         is_dropped: The caller was refused; do not write it if that is still possible.
         is_owed: A lingering item that has failed at least once.
+        abandoned: Told instead of a caller who no longer waits.
     """
 
     number: int
@@ -44,6 +46,7 @@ class Job:
     is_lingering: bool
     is_dropped: bool = False
     is_owed: bool = False
+    abandoned: Callable[[Receipt | TransireError], None] | None = None
 
 
 class Pending:
