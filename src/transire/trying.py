@@ -5,6 +5,8 @@ Nobody takes part whose pick waits for a person: then it is ranked as if there w
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
+from typing import Final
 
 from transire.domain.authorization import Authorization, Pair
 from transire.domain.classification import Classification
@@ -12,9 +14,13 @@ from transire.domain.experiment import Trials
 from transire.domain.governed import Governed
 from transire.domain.ranking import Ranking
 from transire.domain.request import RoutingRequest
+from transire.domain.trial import Trial
 from transire.picks import seed_of
 
 __all__ = ["ranked"]
+
+_HEALTH: Final = "health"
+"""The filter that says of a deployment that it fails."""
 
 
 def ranked(
@@ -41,5 +47,19 @@ def ranked(
         if tried.trial is not None:
             ranking = rank(tried)
             if ranking.candidates and not ranking.candidates[0].verdict.queues:
-                return tried, ranking
+                return _seen(tried, tried.trial, ranking), ranking
     return request, rank(request)
+
+
+def _seen(request: RoutingRequest, trial: Trial, ranking: Ranking) -> RoutingRequest:
+    """The request, its trial knowing whether the variant's own deployments are down.
+
+    Otherwise the breaker would speak for them: requests go elsewhere, fare well there, and a
+    variant whose deployment is dead looks as good as control.
+    """
+    own = trial.prefer | trial.only
+    if not own or ranking.candidates[0].pair.deployment in own:
+        return request
+    if not any(pair.deployment in own and by == _HEALTH for pair, by in ranking.filtered):
+        return request
+    return replace(request, trial=replace(trial, is_unwell=True))

@@ -4,10 +4,13 @@ Whatever a test activates, blocks or changes the mode to, failing or not, the ne
 bundle, the mode and the absence of quarantines that the first one met.
 """
 
+import base64
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-__all__ = ["Governable", "Standing"]
+__all__ = ["Governable", "Standing", "file_of", "standing_on"]
 
 _LIFTERS = ("ben", "priya", "omar")
 
@@ -68,3 +71,31 @@ def _be_a_team(world: Governable) -> None:
     if mode()["mode"] == "solo":
         world.act("ben", "POST", "/v1/policies/mode/team")
     assert mode() == {"mode": "team", "solo_asked_by": None}
+
+
+@contextmanager
+def standing_on(world: Governable, files: Mapping[str, bytes]) -> Iterator[Standing]:
+    """What a module's tests stand on: the bundle with these files; taken back afterwards.
+
+    A module overrides the fixture `standing` with it, so that no test of it activates anything.
+    """
+    before = Standing.of(world)
+    encoded = {name: base64.b64encode(data).decode() for name, data in files.items()}
+    proposed = world.act(
+        "ana", "POST", "/v1/policies/bundles", {"files": {**before.files, **encoded}}
+    )
+    assert proposed.status_code in (201, 409), proposed.text  # 409: it is proposed already
+    digest = proposed.json()["digest"]
+    for act in ("approve", "activate"):
+        done = world.act("ben", "POST", f"/v1/policies/bundles/{digest}/{act}")
+        assert done.status_code == 200, done.text
+    try:
+        yield Standing.of(world)
+    finally:
+        before.give_back(world)
+
+
+def file_of(world: Governable, name: str) -> str:
+    """A file of the active bundle."""
+    files = world.act("ana", "GET", "/v1/policies/bundles/active").json()["files"]
+    return base64.b64decode(files[name]).decode()

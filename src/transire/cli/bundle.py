@@ -11,6 +11,7 @@ from transire.authorize.cedar import CedarAuthorizer
 from transire.bundle.compile import compile_bundle
 from transire.bundle.shortdigest import ACTIVE
 from transire.bundle.source import read_folder
+from transire.cli.promptnotes import prompt_notes
 from transire.cli.session import RemoteRouter, acting, emit, named, shown
 from transire.clock import SystemClock
 from transire.errors import NotFoundError
@@ -58,6 +59,8 @@ def check(
     if not report.is_sound:
         raise typer.Exit(3)
     compiled = compile_bundle(files)
+    for note in prompt_notes(files, compiled.bundle):
+        print(f"note: {note}")
     tests = run_tests(compiled, CedarAuthorizer(compiled))
     for line in tests.lines():
         print(line)

@@ -11,7 +11,7 @@ from transire.cli.bundle import side_files
 from transire.cli.report import entries_of
 from transire.cli.session import RemoteRouter, acting, emit, shown
 from transire.domain.bundle import Bundle
-from transire.domain.trial import Experiment
+from transire.domain.trial import Experiment, Guard
 from transire.errors import NotFoundError
 from transire.workbench.experiments.estimate import estimate
 from transire.workbench.experiments.render import report_lines, report_plot
@@ -48,14 +48,11 @@ def show(
         v.name: {"prompt": v.prompt, "prefer": sorted(v.prefer), "only": sorted(v.only)}
         for v in one.variants
     }
-    guard = {
-        "min_samples": one.guard.min_samples,
-        "alpha_ppm": one.guard.alpha_ppm,
-        "margins_permille": dict(one.guard.margins),
-        "slow_ms": one.guard.slow_ms or None,
-        "dear_micro_usd": one.guard.dear_micro_usd or None,
-    }
-    more = {"guard": guard} if one.kind == "canary" else {}
+    more: dict[str, Any] = {}
+    if one.kind == "canary":
+        more["guard"] = _guard(one.guard)
+    if one.kind == "bandit":
+        more["explore_permille"] = one.explore_permille
     emit({**_told(one), "digest": one.digest, "salt": one.salt, "changes": changes, **more})
 
 
@@ -81,6 +78,18 @@ def report(
 
 def _bundle(router: RemoteRouter, side: str) -> Bundle:
     return compile_bundle(side_files(router, side), must_hold_limits=False).bundle
+
+
+def _guard(guard: Guard) -> dict[str, Any]:
+    """In the words of `experiments.yaml`; what is not watched is left out."""
+    told = {f"{metric}_permille": margin for metric, margin in guard.margins.items()}
+    bounds = {"slow_ms": guard.slow_ms, "dear_micro_usd": guard.dear_micro_usd}
+    return {
+        "min_samples": guard.min_samples,
+        "alpha_permille": guard.alpha_ppm // 1_000,
+        **told,
+        **{name: bound for name, bound in bounds.items() if bound},
+    }
 
 
 def _told(experiment: Experiment) -> dict[str, Any]:

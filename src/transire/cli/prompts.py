@@ -1,5 +1,6 @@
 """`transire prompts list|show`: the prompts of a bundle, and who is given them."""
 
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from typing import Annotated, Any
 
@@ -34,17 +35,28 @@ def show(
     ref: Annotated[str, typer.Argument(help="Name and version, such as `support@3`.")],
     side: Side = "policies",
 ) -> None:
-    """One prompt: its text, and what the bundle's detector finds in it."""
+    """One prompt: its text, and what the bundle's detector finds in it, and where."""
     files = side_files(router, side)
     bundle = compile_bundle(files, must_hold_limits=False).bundle
     prompt = bundle.prompts.get(ref)
     if prompt is None:
         held = ", ".join(sorted(bundle.prompts, key=_order)) or "none"
         raise NotFoundError(f"this bundle does not hold that prompt; it holds {held}")
+    emit({**_told(bundle, ref), **_read(files, prompt.text), "text": prompt.text})
+
+
+def _read(files: Mapping[str, bytes], text: str) -> dict[str, Any]:
+    """What is found; a prompt is the bundle's own text, so the words themselves are told."""
     with closing(BundleReader(None, files=files)) as detector:
-        seen = detector.read(prompt.text)
-    found = {name: seen[name] for name in ("classes", "failed", "uncovered")}
-    emit({**_told(bundle, ref), **found, "text": prompt.text})
+        seen = detector.read(text)
+    found = [
+        {
+            **{name: one[name] for name in ("entity", "class")},
+            "text": text[one["start"] : one["end"]],
+        }
+        for one in seen["findings"]
+    ]
+    return {**{name: seen[name] for name in ("classes", "failed", "uncovered")}, "findings": found}
 
 
 def _told(bundle: Bundle, ref: str) -> dict[str, Any]:
@@ -54,20 +66,27 @@ def _told(bundle: Bundle, ref: str) -> dict[str, Any]:
         "role": prompt.role,
         "exclusive": prompt.exclusive,
         "bytes": len(prompt.text.encode()),
-        "given_to": _given_to(bundle, ref),
+        "given_to": [*_bound_to(bundle, ref), *_tried_on(bundle, ref)],
     }
 
 
-def _given_to(bundle: Bundle, ref: str) -> list[str]:
+def _bound_to(bundle: Bundle, ref: str) -> Iterator[str]:
     """`application`, or `application/task` where one task is given it."""
-    told = []
     for name, application in sorted(bundle.catalog.applications.items()):
         binding = application.prompts
         if binding is None:
             continue
-        told += [str(name)] if binding.default == ref else []
-        told += [f"{name}/{task}" for task, given in sorted(binding.tasks.items()) if given == ref]
-    return told
+        if binding.default == ref:
+            yield str(name)
+        yield from (f"{name}/{task}" for task, at in sorted(binding.tasks.items()) if at == ref)
+
+
+def _tried_on(bundle: Bundle, ref: str) -> Iterator[str]:
+    """`application (experiment: variant)` where a variant of an experiment is given it."""
+    for experiment in bundle.experiments:
+        names = [one.name for one in experiment.variants if one.prompt == ref]
+        for name in sorted(filter(experiment.applies_to, bundle.catalog.applications)):
+            yield from (f"{name} ({experiment.id}: {variant})" for variant in names)
 
 
 def _order(ref: str) -> tuple[str, int]:

@@ -107,6 +107,8 @@ class Trial:
         task: As it was judged: a bandit learns by task.
         state: Per variant, (rewarded, attempts) that a bandit's shares came from; else empty.
         prefer, only: The drawn variant's.
+        is_unwell: None of these could be picked, and health is what closed one of them: the first
+            attempt goes where control's would, and says of the variant that it fails.
     """
 
     experiment: str
@@ -121,6 +123,7 @@ class Trial:
     explore_permille: int = 0
     prefer: frozenset[DeploymentId] = frozenset()
     only: frozenset[DeploymentId] = frozenset()
+    is_unwell: bool = False
 
     @property
     def propensity_ppm(self) -> int:
@@ -142,6 +145,8 @@ class Trial:
         if self.state:
             told["state"] = [list(row) for row in self.state]
             told["explore_permille"] = self.explore_permille
+        if self.is_unwell:
+            told["unwell"] = True
         return told
 
 

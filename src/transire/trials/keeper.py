@@ -125,9 +125,9 @@ class TrialKeeper:
         task = trial.task if trial.kind == "bandit" else ""
         counts = self._of(trial.digest, trial.variant, task)
         counts.attempts += 1
-        counts.rewarded += outcome.status is OutcomeStatus.OK
+        counts.rewarded += outcome.status is OutcomeStatus.OK and not trial.is_unwell
         for metric in METRICS:
-            counts.bad[metric] += is_bad(metric, outcome, experiment)
+            counts.bad[metric] += is_bad(metric, trial, outcome, experiment)
         if trial.kind == "canary":
             self._judge(experiment)
 
@@ -216,11 +216,14 @@ class TrialKeeper:
             self._taken_back[key] = False
 
 
-def is_bad(metric: str, outcome: Outcome, experiment: Experiment) -> bool:
-    """Whether a first attempt counts against its variant by one metric."""
+def is_bad(metric: str, trial: Trial, outcome: Outcome, experiment: Experiment) -> bool:
+    """Whether a first attempt counts against its variant by one metric.
+
+    One that went elsewhere because the variant's own deployments are down is an error of theirs.
+    """
     guard = experiment.guard
     if metric == "error":
-        return outcome.status is OutcomeStatus.FAILED
+        return outcome.status is OutcomeStatus.FAILED or trial.is_unwell
     if metric == "contract":
         return outcome.status is OutcomeStatus.CONTRACT_VIOLATED
     if metric == "slow":

@@ -14,13 +14,13 @@ Z_95: Final = 1.96
 """Standard deviations that hold 95 % of a normal distribution."""
 
 
-def wilson(hits: int, count: int, *, z: float = Z_95) -> tuple[float, float]:
+def wilson(hits: float, count: float, *, z: float = Z_95) -> tuple[float, float]:
     """The lower and upper end of the interval, within 0 and 1; both ends where nothing was seen.
 
     It takes what was counted for independent, which several spans of one text are not.
 
     Args:
-        hits: How many of `count` had the property.
+        hits: How many of `count` had the property; either may be a fraction, of an effective count.
         z: Standard deviations; the larger, the surer and the wider.
     """
     if count == 0:

@@ -147,6 +147,24 @@ async def test_a_canary_that_fails_is_taken_back_and_stays_so(lab: Lab, clock: F
     assert set(fresh) == {"control", "terse"}
 
 
+async def test_a_canary_whose_deployment_is_shut_out_by_the_breaker_is_taken_back(
+    lab: Lab,
+) -> None:
+    await lab.open(with_experiments())
+    for _ in range(20):
+        lab.measured.finished(BAD, failure="status_5xx", latency_ms=9)
+    told = [await lab.ask(n) for n in range(80)]
+    terse = [e for e in told if e["experiment"]["variant"] == "terse"]
+    entries: list[dict[str, Any]] = orjson.loads(orjson.dumps(lab.log.entries))
+    [back] = [e for e in entries if e["kind"] == "experiment.rolled_back"]
+
+    assert terse
+    assert all(e["experiment"]["unwell"] is True for e in terse)
+    assert all(BAD != e["chosen"]["deployment"] for e in told)
+    assert not any("unwell" in e["experiment"] for e in told if e not in terse)
+    assert (back["metric"], back["bad"], back["control_bad"]) == ("error", back["attempts"], 0)
+
+
 async def test_what_does_no_harm_stays(lab: Lab) -> None:
     await lab.open(with_experiments())
     for n in range(150):

@@ -12,8 +12,11 @@ from transire.workbench.experiments.render import report_lines, report_plot
 from transire.workbench.experiments.tally import read_experiments
 
 
-def decision(number: int, variant: str, propensity_ppm: int = 500_000) -> dict[str, Any]:
+def decision(
+    number: int, variant: str, propensity_ppm: int = 500_000, **more: Any
+) -> dict[str, Any]:
     draw = {"id": "tone", "digest": "d", "variant": variant, "propensity_ppm": propensity_ppm}
+    draw |= {"point_ppm": number, "unit": "request", **more}
     return {"kind": "decision", "id": f"dec_{number}", "permit": {"attempt": 1}, "experiment": draw}
 
 
@@ -88,6 +91,51 @@ def test_an_estimate_is_the_same_each_time() -> None:
     entries = list(drifting(Random(3), 500))
 
     assert reported(entries) == reported(entries)
+
+
+def test_decisions_of_few_sessions_do_not_count_as_many() -> None:
+    def asked(per_session: int) -> VariantReport:
+        entries = []
+        for number in range(200):
+            session = number // per_session
+            entries.append(decision(number, "control", point_ppm=session, unit="session"))
+            entries.append(outcome(number, "ok" if session % 2 else "failed"))
+        return reported(entries)["control"]
+
+    alone, few = asked(1), asked(50)
+
+    assert (alone.units, few.units) == (200, 4)
+    assert alone.success.value == few.success.value == 0.5
+    for wide, narrow in ((few.success, alone.success), (few.snips, alone.snips)):
+        assert wide.low is not None
+        assert narrow.low is not None
+        assert (wide.low < 0.2, narrow.low > 0.4) == (True, True)
+
+
+def test_four_successes_are_not_certainty_for_everybody() -> None:
+    told = reported([e for n in range(4) for e in (decision(n, "control"), outcome(n))])["control"]
+
+    assert told.snips.value == 1
+    assert told.snips.low is not None
+    assert told.snips.low < 0.6
+
+
+def test_what_went_elsewhere_because_its_deployment_was_down_failed_at_first() -> None:
+    told = reported(
+        [
+            decision(1, "terse", unwell=True),
+            outcome(1),
+            decision(2, "terse"),
+            outcome(2, "failed"),
+            {"kind": "attempt", "decision_id": "dec_2"},
+            outcome(2, "ok", 2),
+            decision(3, "terse"),
+            outcome(3),
+        ]
+    )["terse"]
+
+    assert told.success.value == 1
+    assert told.failed_first.value == pytest.approx(2 / 3)
 
 
 def test_a_roll_back_is_told_in_words_and_in_the_plot() -> None:

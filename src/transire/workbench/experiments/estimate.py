@@ -1,51 +1,43 @@
 """What was seen of each variant, with intervals, and what each would do with everybody. Pure.
 
-Shares get Wilson's interval; means the percentile bootstrap (Efron, Ann. Statist. 7, 1979) from a
-fixed seed. What a variant would do with all the traffic is estimated from what was drawn: by
-inverse propensity (Horvitz and Thompson, JASA 47, 1952), and self-normalised (Swaminathan and
-Joachims, NeurIPS 2015), which varies less where propensities are small. Both are for draws whose
-propensity was recorded when they were made, whatever moved it.
+What a variant would do with all the traffic is estimated from what was drawn: by inverse propensity
+(Horvitz and Thompson, JASA 47, 1952), and self-normalised (Swaminathan and Joachims, NeurIPS 2015),
+which varies less where propensities are small. Both are for draws whose propensity was recorded
+when they were made, whatever moved it.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from random import Random
-from typing import Any, Final
+from typing import Any
 
 from transire.domain.trial import MILLION
+from transire.workbench.experiments.intervals import (
+    Estimate,
+    Row,
+    mean,
+    share,
+    weighted_share,
+    whole,
+)
 from transire.workbench.experiments.tally import Observed, Seen
-from transire.workbench.wilson import wilson
 
-__all__ = ["Estimate", "Report", "VariantReport", "estimate"]
-
-_RESAMPLES: Final = 300
-_MOST: Final = 4_000
-"""Values resampled; of more, every so many-th, which widens the interval and never narrows it."""
-_SEED: Final = 20_261_126
-_TAIL: Final = 0.025
-
-
-@dataclass(frozen=True, slots=True)
-class Estimate:
-    """A value with the ends of its 95 % interval; None where nothing can be said."""
-
-    value: float | None
-    low: float | None
-    high: float | None
-
-    def to_json(self, digits: int = 4) -> dict[str, float | None]:
-        """Rounded, for people and files."""
-        named = (("value", self.value), ("low", self.low), ("high", self.high))
-        return {name: None if one is None else round(one, digits) for name, one in named}
+__all__ = ["Report", "VariantReport", "estimate"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VariantReport:
-    """One variant; `ips` and `snips` are its success with everybody."""
+    """One variant; `ips` and `snips` are its success with everybody.
+
+    Attributes:
+        units: How many sessions, users, keys or requests kept it.
+        failed_first: Share of decisions whose first attempt failed, whatever mended it.
+    """
 
     variant: str
     count: int
+    units: int
     success: Estimate
+    failed_first: Estimate
     violations: Estimate
     latency_ms: Estimate
     cost_micro_usd: Estimate
@@ -58,7 +50,9 @@ class VariantReport:
         return {
             "variant": self.variant,
             "decisions": self.count,
+            "units": self.units,
             "success": self.success.to_json(),
+            "first_attempt_failed": self.failed_first.to_json(),
             "contract_violations": self.violations.to_json(),
             "latency_ms": self.latency_ms.to_json(0),
             "cost_micro_usd": self.cost_micro_usd.to_json(1),
@@ -98,50 +92,26 @@ def _control_first(name: str) -> tuple[bool, str]:
 
 def _variant(name: str, seen: Seen, every: Sequence[Observed]) -> VariantReport:
     observed = seen.arms[name].observed if name in seen.arms else []
-    weighted = [
-        (MILLION / one.propensity_ppm if one.variant == name else 0.0, float(one.succeeded))
-        for one in every
-        if one.propensity_ppm > 0
-    ]
-    costs = [float(o.cost_micro_usd) for o in observed if o.cost_micro_usd is not None]
+    weighted = [(one.unit, _weighed(name, one)) for one in every if one.propensity_ppm > 0]
     return VariantReport(
         variant=name,
         count=len(observed),
-        success=_share(sum(one.succeeded for one in observed), len(observed)),
-        violations=_share(sum(one.violated for one in observed), len(observed)),
-        latency_ms=_mean([float(one.latency_ms) for one in observed]),
-        cost_micro_usd=_mean(costs),
-        ips=_resampled(weighted, _ips),
-        snips=_resampled(weighted, _snips),
+        units=len({one.unit for one in observed}),
+        success=share((one.unit, one.succeeded) for one in observed),
+        failed_first=share((one.unit, one.failed_first) for one in observed),
+        violations=share((one.unit, one.violated) for one in observed),
+        latency_ms=mean((one.unit, float(one.latency_ms)) for one in observed),
+        cost_micro_usd=mean(
+            (one.unit, float(one.cost_micro_usd))
+            for one in observed
+            if one.cost_micro_usd is not None
+        ),
+        ips=whole(weighted),
+        snips=weighted_share(weighted),
         rolled_back=str(seen.rolled_back.get(name, {}).get("metric", "")),
     )
 
 
-def _share(hits: int, count: int) -> Estimate:
-    if not count:
-        return Estimate(None, None, None)
-    return Estimate(hits / count, *wilson(hits, count))
-
-
-def _mean(values: Sequence[float]) -> Estimate:
-    return _resampled([(1.0, value) for value in values], _snips)
-
-
-def _ips(rows: Sequence[tuple[float, float]]) -> float:
-    return sum(weight * reward for weight, reward in rows) / len(rows)
-
-
-def _snips(rows: Sequence[tuple[float, float]]) -> float:
-    whole = sum(weight for weight, _ in rows)
-    return sum(weight * reward for weight, reward in rows) / whole if whole else 0.0
-
-
-def _resampled(rows: Sequence[tuple[float, float]], statistic: Any) -> Estimate:
-    """A statistic of rows with its percentile bootstrap interval."""
-    if not rows or not any(weight for weight, _ in rows):
-        return Estimate(None, None, None)
-    value, random = statistic(rows), Random(_SEED)  # noqa: S311 - a fixed seed, and no secret
-    thinned = rows[:: -(-len(rows) // _MOST)]
-    drawn = sorted(statistic(random.choices(thinned, k=len(thinned))) for _ in range(_RESAMPLES))
-    low, high = drawn[int(_TAIL * _RESAMPLES)], drawn[-1 - int(_TAIL * _RESAMPLES)]
-    return Estimate(value, min(low, value), max(high, value))
+def _weighed(name: str, one: Observed) -> Row:
+    weight = MILLION / one.propensity_ppm if one.variant == name else 0.0
+    return Row(weight, weight * one.succeeded)

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from typing import Final
 from xml.sax.saxutils import escape
 
-from transire.workbench.experiments.estimate import Estimate, Report, VariantReport
+from transire.workbench.experiments.estimate import Report, VariantReport
+from transire.workbench.experiments.intervals import Estimate
 
 __all__ = ["report_lines", "report_plot"]
 
@@ -26,8 +27,10 @@ def report_lines(reports: Sequence[Report]) -> list[str]:
 
 
 def _lines(one: VariantReport) -> list[str]:
+    units = f" of {one.units} units" if one.units < one.count else ""
     told = [
-        f"{one.variant}: {one.count} decisions, success {_percent(one.success)}, "
+        f"{one.variant}: {one.count} decisions{units}, success {_percent(one.success)}",
+        f"  first attempt failed {_percent(one.failed_first)}, "
         f"contract violations {_percent(one.violations)}",
         f"  mean {_number(one.latency_ms)} ms, {_number(one.cost_micro_usd)} micro-USD; "
         f"with everybody (SNIPS) {_percent(one.snips)}",
@@ -96,6 +99,8 @@ def _percent(one: Estimate) -> str:
 
 
 def _number(one: Estimate) -> str:
-    if one.value is None or one.low is None or one.high is None:
+    if one.value is None:
         return "unknown"
+    if one.low is None or one.high is None:
+        return f"{one.value:,.0f}"
     return f"{one.value:,.0f} ({one.low:,.0f} to {one.high:,.0f})"

@@ -20,12 +20,18 @@ class Observed:
     """One decision of a variant.
 
     Attributes:
+        unit: What kept the variant, as the point that it drew, or below zero a number of the
+            decision's own: decisions of one unit are alike, and not independent.
+        failed_first: The first attempt failed, or went elsewhere because the variant's own
+            deployments were down: what a canary's `error` counts.
         cost_micro_usd: None where some attempt's cost is unknown.
     """
 
     variant: str
+    unit: int
     propensity_ppm: int
     succeeded: bool
+    failed_first: bool
     violated: bool
     latency_ms: int
     cost_micro_usd: int | None
@@ -83,8 +89,8 @@ def read_experiments(entries: Iterable[Mapping[str, Any]], named: str = "") -> l
                 held.attempts += 1
             elif kind == "outcome":
                 _add(held, entry)
-    for held in waiting.values():
-        if (one := _concluded(held)) is not None:
+    for number, held in enumerate(waiting.values(), 1):
+        if (one := _concluded(held, number)) is not None:
             _of(seen, str(held.draw["id"]), held.draw).arms[one.variant].observed.append(one)
     return list(seen.values())
 
@@ -106,13 +112,16 @@ def _add(held: _Open, entry: Mapping[str, Any]) -> None:
         held.cost_micro_usd += cost
 
 
-def _concluded(held: _Open) -> Observed | None:
+def _concluded(held: _Open, number: int) -> Observed | None:
     if len(held.statuses) < held.attempts or not _ENDS.issuperset(held.statuses.values()):
         return None
     return Observed(
         variant=str(held.draw["variant"]),
+        # Two requests may draw one point; they are two all the same.
+        unit=-number if held.draw.get("unit") == "request" else int(held.draw["point_ppm"]),
         propensity_ppm=int(held.draw["propensity_ppm"]),
         succeeded=held.statuses[max(held.statuses)] == "ok",
+        failed_first=held.statuses[1] == "failed" or held.draw.get("unwell") is True,
         violated=_VIOLATED in held.statuses.values(),
         latency_ms=held.latency_ms,
         cost_micro_usd=held.cost_micro_usd,
