@@ -370,12 +370,12 @@ KNOWN = {
         "outcome": """decision_id attempt deployment status failure http_status latency_ms
             first_byte_ms first_token_ms tokens_in tokens_out cost_micro_usd charged_micro_usd
             released_bytes finish_reasons repaired received restored placeholders_kept
-            contradicts saved_micro_usd appraisal not_escalated""",
+            contradicts saved_micro_usd appraisal not_escalated left_out""",
         "shadow.permitted": """bundle quarantine evaluated_at detector facts evaluation memo session
             prompt experiment decision_id policies permit""",
         "shadow.ended": """decision_id attempt deployment status failure http_status latency_ms
             first_byte_ms tokens_in tokens_out cost_micro_usd charged_micro_usd released_bytes
-            finish_reasons contradicts appraisal primary""",
+            finish_reasons contradicts appraisal primary left_out""",
         "review.claimed": "review_id tenant by",
         "review.viewed": "review_id tenant by",
         "review.approved": "review_id tenant by queue saw_content",

@@ -2,11 +2,13 @@
 
 import asyncio
 import shutil
+import sqlite3
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+from sqlalchemy import exc
 from tests.integration.logs import item, until
 
 from transire.clock import SystemClock
@@ -93,6 +95,24 @@ async def test_an_entry_that_breaks_its_batch_is_refused_and_the_others_are_writ
         assert (await outcome).index == 0
         assert log.is_ready
         assert (await log.append(item(2))).index == 1
+
+
+async def test_a_lingering_entry_that_the_database_refuses_is_tried_no_more(place: Path) -> None:
+    """A constraint is about the entry; taken for the disk's trouble, it would block decisions."""
+    async with opened(place) as log:
+        write = log._store.write
+
+        def choosy(draft: Draft, note: str) -> None:
+            if any(b'"poison"' in data for _, data, _ in draft.leaves):
+                raise exc.IntegrityError("INSERT", {}, sqlite3.IntegrityError("a constraint"))
+            write(draft, note)
+
+        log._store.write = choosy  # type: ignore[method-assign] # a database that minds this entry
+        with pytest.raises(LogUnavailable, match="this entry"):
+            await log.append(Item(kind="test", fields={"word": "poison"}), linger=True)
+
+        assert log.is_ready
+        assert (await log.append(item(1))).index == 0
 
 
 async def test_an_old_backup_is_refused(place: Path, tmp_path: Path) -> None:

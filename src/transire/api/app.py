@@ -153,6 +153,7 @@ def build_admin(installation: Installation) -> FastAPI:
     @admin.get("/metrics")
     async def metrics() -> PlainTextResponse:
         installation.metrics.log_queue_depth.set(installation.log.depth)
+        installation.metrics.unwritten_entries.set(installation.recorder.unwritten)
         installation.metrics.in_flight.set(installation.admission.in_flight)
         return PlainTextResponse(installation.metrics.render())
 
@@ -187,7 +188,8 @@ def _health(app: FastAPI, it: Installation) -> None:
         locked = it.missing_credentials()
         problems = [] if it.log.is_ready else ["log"]
         behind = it.projection.behind
-        is_degraded = missing or locked or behind is not None
+        unwritten = it.recorder.unwritten
+        is_degraded = missing or locked or behind is not None or unwritten
         body = {
             "status": "unready" if problems else "degraded" if is_degraded else "ok",
             "problems": problems,
@@ -198,6 +200,7 @@ def _health(app: FastAPI, it: Installation) -> None:
             "missing_credentials": locked,
             "quarantine_version": governed.quarantine.version,
             "index_complete_to": behind,
+            "unwritten_entries": unwritten,
         }
         return JSONResponse(body, 503 if problems else 200)
 

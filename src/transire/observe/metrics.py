@@ -52,8 +52,8 @@ _classify_s: ContextVar[float] = ContextVar("classify_s", default=0.0)
 class Metrics:
     """Implements `domain.ports.Observer` and `domain.cache.CacheObserver`.
 
-    The gauges (`cache_bytes`, `in_flight`, `held_reviews`, `log_queue_depth`) are set by whoever
-    knows them.
+    The gauges (`cache_bytes`, `in_flight`, `held_reviews`, `log_queue_depth`, `unwritten_entries`)
+    are set by whoever knows them.
     """
 
     def __init__(self) -> None:
@@ -85,6 +85,7 @@ class Metrics:
         self._escalations = self._counter(names.ESCALATIONS)
         self._steered = self._counter(names.STEERED_ESCALATIONS)
         self.log_queue_depth = self._gauge(names.LOG_QUEUE_DEPTH)
+        self.unwritten_entries = self._gauge(names.UNWRITTEN_ENTRIES)
         self.held_reviews = self._gauge(names.HELD_REVIEWS)
         self.in_flight = self._gauge(names.IN_FLIGHT)
 

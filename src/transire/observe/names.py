@@ -189,6 +189,11 @@ LOG_QUEUE_DEPTH: Final = Metric(
     kind="gauge",
     help="Entries waiting for the log's next commit.",
 )
+UNWRITTEN_ENTRIES: Final = Metric(
+    name="transire_unwritten_entries",
+    kind="gauge",
+    help="Outcomes since the start that the log could not take as they were; each has a stand-in.",
+)
 HELD_REVIEWS: Final = Metric(
     name="transire_held_reviews",
     kind="gauge",
@@ -224,6 +229,7 @@ METRICS: Final = (
     ESCALATIONS,
     STEERED_ESCALATIONS,
     LOG_QUEUE_DEPTH,
+    UNWRITTEN_ENTRIES,
     HELD_REVIEWS,
     IN_FLIGHT,
 )

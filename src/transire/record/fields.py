@@ -6,10 +6,11 @@ the verdicts and the facts, is side data that the entry names by digest.
 """
 
 import hashlib
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from functools import lru_cache
-from typing import Any
+from typing import Any, Final
 
 import orjson
 
@@ -23,6 +24,7 @@ from transire.errors import PolicyDenied
 
 __all__ = [
     "attempt_fields",
+    "bare_outcome",
     "decision_fields",
     "evaluation_rows",
     "outcome_fields",
@@ -31,6 +33,10 @@ __all__ = [
     "refusal_fields",
     "request_fields",
 ]
+
+_MAX_INTEGER: Final = 2**53
+"""Integers of an entry are below it (audit/FORMAT.md)."""
+_NAME: Final = re.compile(r"[a-z0-9_]{0,64}", re.ASCII)
 
 
 def request_fields(request: RoutingRequest) -> dict[str, JsonValue]:
@@ -202,6 +208,33 @@ def outcome_fields(permit: Permit, outcome: Outcome) -> dict[str, JsonValue]:
         **charged,
         **outcome.facts,
     }
+
+
+def bare_outcome(
+    fields: Mapping[str, JsonValue],
+) -> tuple[int | None, dict[str, JsonValue]]:
+    """What stands in for an outcome that the log could not take: its charge, and its fields.
+
+    How it ended, plain names and numbers stay. Lists and objects, of which one was too much, are
+    left out, and the entry says which (`left_out`): no permit goes without an outcome for them.
+    """
+    kept = {name: fields[name] for name in ("decision_id", "attempt", "deployment", "status")}
+    for name, value in fields.items():
+        if name not in kept and (value is None or _is_plain(value)):
+            kept[name] = value
+    left_out = sorted(fields.keys() - kept.keys())
+    charged = kept.get("charged_micro_usd")
+    if "charged_micro_usd" in left_out:
+        kept["charged_micro_usd"] = None
+    told: dict[str, JsonValue] = {"failure": "", "finish_reasons": [], "left_out": left_out}
+    return charged if isinstance(charged, int) else None, {**told, **kept}
+
+
+def _is_plain(value: JsonValue) -> bool:
+    """A number that an entry takes, or a name of ours (a class of failures)."""
+    if isinstance(value, str):
+        return _NAME.fullmatch(value) is not None
+    return type(value) is int and abs(value) < _MAX_INTEGER
 
 
 def _known(name: str, value: int | None) -> dict[str, JsonValue]:

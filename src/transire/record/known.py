@@ -26,7 +26,7 @@ _REVIEWED: Final = frozenset({"review_id", "tenant", "by"})
 _ENDED: Final = frozenset(
     {"decision_id", "attempt", "deployment", "status", "failure", "http_status", "latency_ms"}
     | {"first_byte_ms", "tokens_in", "tokens_out", "cost_micro_usd", "charged_micro_usd"}
-    | {"released_bytes", "finish_reasons", "contradicts"}
+    | {"released_bytes", "finish_reasons", "contradicts", "left_out"}
 )
 
 _FIELDS: Final[Mapping[str, frozenset[str]]] = {

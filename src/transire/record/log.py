@@ -17,7 +17,9 @@ from typing import Final
 from sqlalchemy.exc import (
     DataError,
     DBAPIError,
+    IntegrityError,
     InterfaceError,
+    NotSupportedError,
     ProgrammingError,
 )
 
@@ -41,8 +43,14 @@ _Result = Written | TransireError
 
 _MAX_BATCH: Final = 512
 """Entries per commit; 100 give 95 % of what batching can (measured)."""
-_OF_ONE_ITEM: Final = (DataError, InterfaceError, ProgrammingError)
-"""What the database says about a value, not about itself."""
+_OF_ONE_ITEM: Final = (
+    DataError,
+    IntegrityError,
+    InterfaceError,
+    NotSupportedError,
+    ProgrammingError,
+)
+"""What the database says about a value, not about itself: trying again would be for ever."""
 
 
 class LogWriter(LogFront):

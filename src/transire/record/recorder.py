@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Final
 
 from transire.bundle.acts import ACTIVE_KEY
@@ -28,12 +29,14 @@ from transire.errors import (
     ConflictError,
     IntegrityError,
     LogUnavailable,
+    LogUncertain,
     StaleError,
     TransireError,
 )
 from transire.identity.keys import REVOKED, revoked_key
 from transire.record.fields import (
     attempt_fields,
+    bare_outcome,
     decision_fields,
     outcome_fields,
     pair_fields,
@@ -50,13 +53,18 @@ _MAX_ISSUED: Final = 100_000
 
 
 class LogRecorder:
-    """Implements `domain.ports.Recorder` over the log."""
+    """Implements `domain.ports.Recorder` over the log.
+
+    Attributes:
+        unwritten: Entries nobody waits for (outcomes) that the log could not take as they were.
+    """
 
     def __init__(self, log: LogFront, clock: Clock) -> None:
         self._log = log
         self._clock = clock
         self._issued: dict[str, Recorded[Permit]] = {}
         self._waiting: set[asyncio.Future[Receipt]] = set()
+        self.unwritten = 0
 
     async def permit(
         self,
@@ -242,13 +250,19 @@ class LogRecorder:
     ) -> asyncio.Future[Receipt] | None:
         """Queue the entry that closes a permit, and settle what it had reserved."""
         self._issued.pop(permit.receipt.entry_id, None)
-        charged = outcome.charged_micro_usd
-        # Where nobody knows what it cost, the reservation stays: no guess opens a budget.
-        spends = () if charged is None else tuple(s.settled(charged) for s in permit.value.spends)
-        return self._later(Item(kind=kind, fields=fields, spends=spends))
+        charge = outcome.charged_micro_usd
+        return self._later(
+            _ending(permit.value, kind, charge, fields),
+            lambda: _ending(permit.value, kind, *bare_outcome(fields)),
+        )
 
-    def _later(self, item: Item) -> asyncio.Future[Receipt] | None:
+    def _later(
+        self, item: Item, instead: Callable[[], Item] | None = None
+    ) -> asyncio.Future[Receipt] | None:
         """Write without waiting.
+
+        Args:
+            instead: Makes what is written, once, where the log cannot take this item as it is.
 
         The writer keeps what it has accepted; only a closing log, or one that has had a failing
         disk for ten thousand of these, refuses. For a permit without an outcome, the sweep of the
@@ -257,13 +271,23 @@ class LogRecorder:
         with suppress(LogUnavailable):
             future = self._log.enqueue(item, linger=True).future
             self._waiting.add(future)
-            future.add_done_callback(self._waiting.discard)
+            future.add_done_callback(partial(self._written, instead))
             return future
         return None
 
+    def _written(self, instead: Callable[[], Item] | None, ended: asyncio.Future[Receipt]) -> None:
+        self._waiting.discard(ended)
+        error = None if ended.cancelled() else ended.exception()
+        # Uncertain is what a closing log has not heard of: the next start looks.
+        if error is None or isinstance(error, LogUncertain):
+            return
+        self.unwritten += 1
+        if instead is not None:
+            self._later(instead())
+
     async def flush(self) -> None:
         """Wait until every outcome queued so far is durable."""
-        if self._waiting:
+        while self._waiting:
             await asyncio.gather(*self._waiting, return_exceptions=True)
 
     def vouch(self, permit: Recorded[Permit]) -> None:
@@ -283,6 +307,14 @@ class LogRecorder:
             now = self._clock.now()
             self._issued = {k: r for k, r in self._issued.items() if r.value.expires_at > now}
         self._issued[recorded.receipt.entry_id] = recorded
+
+
+def _ending(
+    permit: Permit, kind: str, charged: int | None, fields: Mapping[str, JsonValue]
+) -> Item:
+    # Where nobody knows what it cost, the reservation stays: no guess opens a budget.
+    spends = () if charged is None else tuple(s.settled(charged) for s in permit.spends)
+    return Item(kind=kind, fields=fields, spends=spends)
 
 
 def _escalated(choice: Choice) -> dict[str, JsonValue]:

@@ -9,6 +9,10 @@ waits is not answered until another one, on the same files, has said which entri
 those resolve, lingering ones are sent again, the others are refused. Meanwhile nothing is taken,
 and no permit is vouched for (`is_current`).
 
+An item that ends every writer it is given to would end them for ever. After three, whatever they
+all had is given to the next ones alone, one after the other, and nothing else is taken meanwhile;
+the one that a writer ends over then is refused, and its sender writes what stands in for it.
+
 A router that is killed leaves a writer that writes what it was given and goes; its directory is
 free then, and the next start sweeps permits without outcome as after any crash.
 """
@@ -49,6 +53,8 @@ _Settled = tuple[Job, Receipt | TransireError]
 class RemoteLog(LogFront):
     """Implements `domain.log.DecisionLog`; used by one event loop. Made by `open_remote_log`.
 
+    INVARIANT: while one item is `_alone` with the writer, no other is given to it.
+
     Args:
         entropy: Returns n random bytes.
         spawn: Starts a writer; its argument is told when the line to it has ended.
@@ -72,6 +78,7 @@ class RemoteLog(LogFront):
         self._origin = self._public_key = ""
         self._size = 0
         self._waiting = Unanswered(options.queue_size)
+        self._alone: Sent | None = None
         self._out: list[bytes] = []
         self._told_ready = self._is_closing = False
         self._restarting: asyncio.Task[None] | None = None
@@ -79,7 +86,8 @@ class RemoteLog(LogFront):
     @property
     def is_ready(self) -> bool:
         """See `LogFront`; false as well while a writer is being started."""
-        return self._told_ready and self._is_heard and not self._is_closing
+        is_taking = self._is_heard and self._alone is None and not self._is_closing
+        return self._told_ready and is_taking
 
     @property
     def is_current(self) -> bool:
@@ -128,8 +136,10 @@ class RemoteLog(LogFront):
         except TypeError:
             settle([(job, IntegrityError(f"a `{item.kind}` entry cannot be encoded"))])
             return job
-        self._waiting.add(Sent(job, entry_id, data))
-        self._send(data)
+        sent = Sent(job, entry_id, data)
+        self._waiting.add(sent)
+        if self._alone is None:
+            self._give(sent)
         return job
 
     async def open(self) -> None:
@@ -170,6 +180,19 @@ class RemoteLog(LogFront):
         if job.number in self._waiting:
             self._send(message({"drop": job.number}))
 
+    def _give(self, sent: Sent) -> None:
+        """To the writer that there is; where there is none, the next one gets what still waits."""
+        if self._is_heard:
+            sent.writers += 1
+            self._send(sent.data)
+
+    def _give_what_waits(self) -> None:
+        """To a writer that has nothing yet: everything, or the first suspect alone."""
+        suspect = next((sent for sent in self._waiting if sent.is_suspect), None)
+        self._alone = suspect
+        for sent in self._waiting if suspect is None else (suspect,):
+            self._give(sent)
+
     def _send(self, data: bytes) -> None:
         """Hand over at the end of this round of the loop, everything of it in one write."""
         if not self._is_heard:
@@ -201,6 +224,8 @@ class RemoteLog(LogFront):
             job = self._waiting.end(number)
             if job is not None:
                 settled.append((job, error_of(error)))
+        if self._alone is not None and self._alone.job.number not in self._waiting:
+            self._give_what_waits()
         settle(settled)
 
     async def _start(self, since: int | None) -> None:
@@ -225,15 +250,18 @@ class RemoteLog(LogFront):
         settled: list[_Settled] = []
         for sent in self._waiting:
             found = greeting.written.get(sent.entry_id)
-            if found is None and sent.job.is_lingering:
-                self._send(sent.data)
+            if found is None and sent.job.is_lingering and not sent.is_fatal:
                 continue
             self._waiting.end(sent.job.number)
-            if found is None:
-                settled.append((sent.job, LogUnavailable("the log's writer ended before this")))
-            else:
+            if found is not None:
                 told = self._receipt(sent.entry_id, *found, note=greeting.note, size=self._size)
                 settled.append((sent.job, told))
+            elif sent.job.is_lingering:
+                operational_log().error("log.entry_fatal", kind=sent.job.item.kind)
+                settled.append((sent.job, LogUnavailable("this entry ends every writer")))
+            else:
+                settled.append((sent.job, LogUnavailable("the log's writer ended before this")))
+        self._give_what_waits()
         settle(settled)
         line.listen(self._heard)
 

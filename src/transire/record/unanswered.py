@@ -11,20 +11,35 @@ __all__ = ["Sent", "Unanswered"]
 
 _MAX_LINGERING: Final = 10_000
 """Outcomes that may wait, as in `pending`: decisions are refused long before."""
+_MAX_WRITERS: Final = 3
+"""Writers that an item is given to together with others. One may end by chance, and three may be
+killed; what ends a fourth, alone with it, is the item."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Sent:
     """An item on its way, with what it takes to know it again and to send it again.
 
     Attributes:
         entry_id: The id its entry has, if it is written.
         data: The item as a frame.
+        writers: How many writers it was given to; all but the last have ended without an answer.
     """
 
     job: Job
     entry_id: str
     data: bytes
+    writers: int = 0
+
+    @property
+    def is_suspect(self) -> bool:
+        """So many writers have ended over it that the next one gets it alone."""
+        return self.writers >= _MAX_WRITERS
+
+    @property
+    def is_fatal(self) -> bool:
+        """A writer that was given nothing else has ended over it as well."""
+        return self.writers > _MAX_WRITERS
 
 
 class Unanswered:

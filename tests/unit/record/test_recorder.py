@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import orjson
@@ -19,7 +20,7 @@ from transire.domain.authorization import Form
 from transire.domain.budget import Budget, Period, Scope
 from transire.domain.decision import Choice, Hold
 from transire.domain.ids import DeploymentId, ReviewId, TenantId
-from transire.domain.log import Change, Condition
+from transire.domain.log import Change, Condition, Item
 from transire.domain.outward import Wire
 from transire.domain.permit import Outcome, OutcomeStatus, Permit, Recorded
 from transire.domain.ports import Release
@@ -490,3 +491,66 @@ async def test_an_outcome_gives_back_what_was_surely_not_spent(
 
     assert desk.last["charged_micro_usd"] == charged
     assert desk.log.state["budget/daily/day"] == f"2026-11-25 {left}"
+
+
+class Picky(MemoryLog):
+    """A log that cannot take an outcome with this field, as one that is too large."""
+
+    def enqueue(self, item: Item, *, linger: bool = False) -> Any:
+        if "received" in item.fields:
+            future = asyncio.get_running_loop().create_future()
+            future.set_exception(LogUnavailable("this entry could not be written"))
+            return SimpleNamespace(future=future)
+        return super().enqueue(item, linger=linger)
+
+
+async def test_an_outcome_that_the_log_cannot_take_has_a_stand_in_with_its_numbers(
+    clock: FakeClock,
+) -> None:
+    desk = Desk(clock)
+    log: Any = Picky({ACTIVE_KEY: "0" * 64, VERSION_KEY: "0"})
+    desk.log, desk.recorder = log, LogRecorder(log, clock)
+    recorded = await desk.permit(budgets=[BUDGET], wire=PRICED)
+    facts: Any = {"received": {"classes": ["x" * 70_000]}, "saved_micro_usd": 2**60}
+    outcome = Outcome(
+        status=OutcomeStatus.OK,
+        failure="schema",
+        latency_ms=5,
+        tokens_out=4,
+        cost_micro_usd=6,
+        finish_reasons=("stop",),
+        facts=facts,
+    )
+    assert desk.recorder.outcome(recorded, outcome) is not None
+    await desk.recorder.flush()
+    [_, entry] = desk.log.entries
+
+    assert desk.recorder.unwritten == 1
+    assert entry["left_out"] == ["finish_reasons", "received", "saved_micro_usd"]
+    assert (entry["status"], entry["decision_id"], entry["attempt"]) == (
+        "ok",
+        desk.case.request.id,
+        1,
+    )
+    assert (entry["latency_ms"], entry["tokens_out"], entry["charged_micro_usd"]) == (5, 4, 6)
+    assert (entry["failure"], entry["finish_reasons"]) == ("schema", [])
+    [settled] = desk.log.items[-1].spends
+    assert settled == recorded.value.spends[0].settled(6)
+
+
+async def test_a_stand_in_that_is_refused_too_is_the_last(desk: Desk) -> None:
+    recorded = await desk.permit()
+    told = []
+
+    def refusing(item: Item, *, linger: bool = False) -> Any:
+        told.append(item)
+        future = asyncio.get_running_loop().create_future()
+        future.set_exception(LogUnavailable("no"))
+        return SimpleNamespace(future=future)
+
+    desk.log.enqueue = refusing  # type: ignore[method-assign] # takes nothing at all
+    desk.recorder.outcome(recorded, Outcome(status=OutcomeStatus.OK))
+    await desk.recorder.flush()
+
+    assert [("left_out" in item.fields) for item in told] == [False, True]
+    assert desk.recorder.unwritten == 2

@@ -113,6 +113,11 @@ class Stage:
 
         return spawn()
 
+    async def following(self, count: int) -> StandIn:
+        """The newest writer, once there have been so many."""
+        await until(lambda: len(self.lines) == count and self.log.is_current)
+        return self.lines[-1]
+
     async def start(self) -> StandIn:
         await self.log._start(since=None)
         return self.lines[-1]
@@ -362,3 +367,56 @@ async def test_an_error_about_an_item_is_its_callers_alone(clock: FakeClock) -> 
     with pytest.raises(IntegrityError, match="this one"):
         await bad.future
     assert isinstance(await good.future, Receipt)
+
+
+async def test_what_ends_every_writer_is_found_alone_and_refused_and_the_others_are_written(
+    clock: FakeClock,
+) -> None:
+    """Three writers end over a batch; the fourth takes one of it alone, the fifth ends over it."""
+    later = speaking(greeting(size=1))
+    stage = Stage(clock, *(speaking(greeting()) for _ in range(4)), later)
+    line = await stage.start()
+    good, fatal, other = (stage.log.enqueue(item(n), linger=True) for n in range(3))
+    for given in range(2, 5):
+        await rounds()
+        assert len(line.received) == 3
+        line.die()
+        line = await stage.following(given)
+    late = stage.log.enqueue(item(3), linger=True)
+    await rounds()
+    assert [f.number for f in line.received] == [good.number]
+    assert not stage.log.is_ready
+    with pytest.raises(LogUnavailable):
+        stage.log.enqueue(item(4))
+    line.tell(commits=[commit((good, 0), size=1)])
+    await rounds()
+    assert [f.number for f in line.received] == [good.number, fatal.number]
+    line.die()
+    line = await stage.following(5)
+    await rounds()
+
+    with pytest.raises(LogUnavailable, match="ends every writer"):
+        await fatal.future
+    assert [f.number for f in line.received] == [other.number]
+    line.tell(commits=[commit((other, 1), size=2)])
+    await rounds()
+    assert [f.number for f in line.received] == [other.number, late.number]
+    line.tell(commits=[commit((late, 2), size=3)])
+    assert stage.log.is_ready
+    assert [(await job.future).index for job in (good, other, late)] == [0, 1, 2]
+
+
+async def test_what_a_lone_item_had_written_before_its_writer_ended_is_not_refused(
+    clock: FakeClock,
+) -> None:
+    stage = Stage(clock, *(speaking(greeting()) for _ in range(4)))
+    line = await stage.start()
+    job = stage.log.enqueue(Item(kind="test", fields={"id": "out_1"}), linger=True)
+    for given in range(2, 5):
+        line.die()
+        line = await stage.following(given)
+    stage._scripts.append(speaking(greeting(size=1, written={"out_1": (0, b"h" * 32)})))
+    line.die()
+
+    assert (await job.future).index == 0
+    await until(lambda: stage.log.is_ready)

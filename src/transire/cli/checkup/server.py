@@ -85,6 +85,8 @@ def check_router(root: str) -> Iterator[Check]:
         gaps = [*told["uncovered_classes"], *told["missing_credentials"]]
         if told.get("index_complete_to") is not None:
             gaps.append(f"search columns of entries from {told['index_complete_to']} on")
+        if unwritten := told.get("unwritten_entries"):
+            gaps.append(f"parts of {unwritten} outcomes, which the log could not take")
         yield warn("router", found, f"it serves without {', '.join(gaps)}")
     else:
         yield ok("router", found)
