@@ -2,9 +2,12 @@
 
 What a model says is classified like what it was asked: content, refusal, reasoning and the
 arguments of tool calls, of every choice, and before placeholders are restored, so that a caller's
-own redacted values are not counted against him. Policy judges the classes (`receive`); where it
-forbids and lets values be replaced (`receive_redacted`), they are, the rest is classified again and
-put to policy again: a remedy is evaluated, never assumed.
+own redacted values are not counted against him. Log probabilities may only spell that text once
+more (`spelling`); the names of called tools are offered ones, or the contract is broken.
+
+Policy judges the classes (`receive`); where it forbids and lets values be replaced
+(`receive_redacted`), they are, the rest is classified again and put to policy again: a remedy is
+evaluated, never assumed.
 
 INVARIANT (I4): only an answer whose classes, as it stands, policy permits goes on. What is left
 unread, or cannot be replaced without breaking its JSON, is judged as it stands.
@@ -26,6 +29,7 @@ from transire.domain.ids import DataClass
 from transire.domain.ports import Clock
 from transire.domain.receiving import Receive, Received, Reception
 from transire.domain.request import Body, JsonValue, Part, PartKind
+from transire.validate.spelling import only_judged
 
 __all__ = ["AnswerInspector"]
 
@@ -58,6 +62,14 @@ class _Inspection:
     clock: Clock
 
     async def received(self, answer: Completion) -> Received:
+        answer, left_out = only_judged(answer)
+        received = await self._received(answer)
+        if left_out and received.answer is not None:
+            said = {**received.facts["received"], "left_out": list(left_out)}  # type: ignore[dict-item] # `_concluded` made it
+            received = replace(received, facts={"received": said})
+        return received
+
+    async def _received(self, answer: Completion) -> Received:
         parts = tuple(_parts(answer, is_json=_wants_json(self.case.request.body)))
         seen = await self._guarded(answer, await self._classified(parts))
         judged = self._judged(seen, is_redacted=False)
