@@ -384,6 +384,7 @@ async def _wire(
         router=Router(
             governed=steering.current,
             trials=trials,
+            health=health,
             recorder=recorder,
             reviews=reviews,
             pursuit=Pursuit(

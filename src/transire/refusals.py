@@ -5,6 +5,7 @@ deployment that was not asked: which ones exist, and which were forbidden, is fo
 allows `explain`. What was tried is the caller's own business, as the deployment that answers is.
 """
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from typing import Final
@@ -15,6 +16,7 @@ from transire.domain.bundle import Bundle
 from transire.domain.decision import Case
 from transire.domain.governed import Governed
 from transire.domain.ids import DataClass, PolicyId
+from transire.domain.outward import Health
 from transire.domain.permit import Tried
 from transire.domain.ports import Violation
 from transire.domain.receiving import Received
@@ -152,11 +154,12 @@ def _how(attempt: Tried) -> str:
 
 
 def refuse_empty(
-    case: Case, governed: Governed, unbuildable: RequestError | None = None
+    case: Case, governed: Governed, health: Health, unbuildable: RequestError | None = None
 ) -> TransireError:
     """The error for a case without a candidate.
 
     Args:
+        health: Knows when what is out of order may be asked again.
         unbuildable: Why a pick could not be sent what the request holds; it was then left out.
     """
     permitted = case.authorization.permitted
@@ -177,10 +180,7 @@ def refuse_empty(
         )
     filters = Counter(name for _, name in case.ranking.filtered)
     if filters["health"] or filters["quota"]:
-        return DeploymentsUnavailable(
-            "every permitted deployment is out of order or over its quota; try again shortly",
-            facts={"filters": sorted(filters)},
-        )
+        return _out_of_order(case, governed, health, sorted(filters))
     if filters["budget"]:
         return BudgetExceeded(
             "the most this request could cost at any permitted deployment, whose price must be "
@@ -194,6 +194,20 @@ def refuse_empty(
         return unbuildable
     words, param = _unmet(filters.most_common(1)[0][0], case, governed.bundle)
     return RequestError(words, param=param, facts={"filters": sorted(filters)})
+
+
+def _out_of_order(
+    case: Case, governed: Governed, health: Health, filters: list[str]
+) -> DeploymentsUnavailable:
+    known = governed.bundle.catalog.deployments
+    waiting = (pair for pair, name in case.ranking.filtered if name in ("health", "quota"))
+    back_in_s = health.back_in_s([known[p.deployment] for p in waiting if p.deployment in known])
+    seconds = max(1, math.ceil(back_in_s or 0.0))
+    return DeploymentsUnavailable(
+        "every permitted deployment is out of order or over its quota; the first may be back in "
+        f"{seconds} s",
+        facts={"filters": filters, "retry_after_s": seconds},
+    )
 
 
 def _credentials(case: Case) -> list[str]:

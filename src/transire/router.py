@@ -20,6 +20,7 @@ from transire.domain.classification import Classification, Redaction
 from transire.domain.decision import Case, Choice, Hold
 from transire.domain.experiment import Trials
 from transire.domain.governed import Governed
+from transire.domain.outward import Health
 from transire.domain.permit import Tried
 from transire.domain.ports import (
     Clock,
@@ -79,6 +80,7 @@ class Router:
     validator: Validator
     sessions: Sessions
     trials: Trials
+    health: Health
     observer: Observer
     clock: Clock
 
@@ -252,7 +254,7 @@ class Router:
         self, case: Case, governed: Governed, release: Release | None, account: Account
     ) -> Choice | Hold:
         if not case.ranking.candidates:
-            raise refuse_empty(case, governed, account.unbuildable)
+            raise refuse_empty(case, governed, self.health, account.unbuildable)
         best = case.ranking.candidates[0]
         if not best.verdict.queues:
             return Choice(candidate=best)

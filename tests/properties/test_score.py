@@ -41,6 +41,7 @@ observed = st.builds(
     us_per_token=st.integers(0, 100_000),
     first_base_us=st.none() | st.integers(-LONGEST_MS, 1_000 * LONGEST_MS),
     is_outlier=st.booleans(),
+    is_paced=st.booleans(),
     tail_ms=st.integers(0, 4 * LONGEST_MS),
     success_permille=st.integers(0, 1000),
     weight_permille=st.integers(0, 1000),
@@ -55,6 +56,7 @@ hostile = st.builds(
     us_per_token=WILD,
     first_base_us=st.none() | WILD,
     is_outlier=st.booleans(),
+    is_paced=st.booleans(),
     tail_ms=WILD,
     success_permille=WILD,
     weight_permille=WILD,
@@ -387,12 +389,14 @@ def test_costs_are_the_prices_own_and_the_worst_case_the_budgets_own(
 
 
 @given(questions, contenders(), preferences)
-def test_no_outlier_stands_before_a_sound_one_of_its_form(
+def test_no_outlier_and_nothing_out_of_turn_stands_before_a_sound_one_of_its_form(
     question: Question, given_: list[Contender], preference: Preference
 ) -> None:
     ranking = rank(question, given_, preference, "")
 
-    kinds = [(c.pair.form.value, c.terms.is_outlier) for c in ranking.candidates]
+    kinds = [
+        (c.pair.form.value, c.terms.is_outlier or c.terms.is_paced) for c in ranking.candidates
+    ]
     assert [form for form, _ in kinds] == sorted(form for form, _ in kinds)
     for form in Form:
         standing = [outlier for one, outlier in kinds if one == form.value]

@@ -1,6 +1,6 @@
 """The path over fakes that implement its ports faithfully; no patches."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -363,6 +363,9 @@ class FakeHealth:
     def forgo(self, deployment: Deployment, holder: int, tokens: int) -> None:
         self.claims.remove(deployment.id)
 
+    def back_in_s(self, deployments: Iterable[Deployment]) -> float | None:
+        return 7.2 if list(deployments) else None
+
     def started(self, deployment: DeploymentId) -> None:
         self.begun.append(deployment)
 
@@ -477,6 +480,7 @@ class Path:
         sessions = SessionMemory(self.clock)
         self.router = Router(
             governed=self.governed,
+            health=self.health,
             recorder=self.recorder,
             reviews=self.reviews,
             pursuit=Pursuit(

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from tests.conftest import FakeClock
-from tests.unit.paths import COMPILED, Path, request
+from tests.unit.paths import COMPILED, FakeHealth, Path, request
 
 from transire.domain.authorization import Authorization, Effect, Facts, Form, Pair, Verdict
 from transire.domain.classification import Classification, Finding, Signals
@@ -119,7 +119,7 @@ def dropped(name: str, **changes: Any) -> Case:
 
 
 def refused(case: Case) -> TransireError:
-    return refuse_empty(case, Path(clock=FakeClock()).governed())
+    return refuse_empty(case, Path(clock=FakeClock()).governed(), FakeHealth())
 
 
 def test_a_floor_is_told_with_who_set_it_and_the_best_there_is() -> None:
@@ -170,7 +170,9 @@ def denied_with(findings: tuple[Finding, ...], body: Body) -> TransireError:
     seen = replace(case.classification, findings=findings)
     closed = authorization(forbidden("eu", _FORBID))
     bundle = replace(Path(clock=FakeClock()).governed(), bundle=_BUNDLE)
-    return refuse_empty(replace(case, classification=seen, authorization=closed), bundle)
+    return refuse_empty(
+        replace(case, classification=seen, authorization=closed), bundle, FakeHealth()
+    )
 
 
 def test_a_credential_is_named_by_its_message_never_by_what_is_deeper() -> None:

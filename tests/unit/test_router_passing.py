@@ -7,6 +7,7 @@ import pytest
 from tests.conftest import FakeClock
 from tests.unit.paths import FakeScorer, Path, request
 
+from transire.api.errors import error_headers
 from transire.domain.authorization import Obligation
 from transire.domain.ids import DeploymentId
 from transire.domain.ranking import Ranking
@@ -98,6 +99,8 @@ async def test_where_others_took_the_last_places_a_retry_is_advised(path: Path) 
         await path.router.route(request())
 
     assert refused.value.should_retry
+    assert refused.value.facts["retry_after_s"] == 8, "seven seconds and a bit"
+    assert error_headers(refused.value)["retry-after"] == "8"
     assert path.events == []
 
 

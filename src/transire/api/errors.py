@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from starlette.responses import JSONResponse, Response
 
-from transire.errors import ThrottledError, TransireError, UpstreamError
+from transire.errors import DeploymentsUnavailable, ThrottledError, TransireError, UpstreamError
 
 __all__ = [
     "MAX_IGNORED",
@@ -69,6 +69,8 @@ def error_headers(error: TransireError) -> dict[str, str]:
         headers["x-transire-attempts"] = str(len(attempts))
     if isinstance(error, ThrottledError):
         headers["retry-after"] = str(max(1, round(error.retry_after_s)))
+    elif isinstance(error, DeploymentsUnavailable) and "retry_after_s" in error.facts:
+        headers["retry-after"] = str(error.facts["retry_after_s"])
     if not error.should_retry or isinstance(error, UpstreamError):
         headers["x-should-retry"] = "false"
     return headers

@@ -1,6 +1,6 @@
 """What stands between an attempt and a deployment: the bytes, the exchange, and its health."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -33,6 +33,9 @@ class Health(Protocol):
 
     def forgo(self, deployment: Deployment, holder: int, tokens: int) -> None:
         """Give a claim back: the attempt was not recorded, and nothing was sent."""
+
+    def back_in_s(self, deployments: Iterable[Deployment]) -> float | None:
+        """Seconds until one of them may be asked again, as far as is known; None of none."""
 
     def started(self, deployment: DeploymentId) -> None:
         """One attempt, claimed and recorded, is on the wire."""

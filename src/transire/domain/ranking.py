@@ -32,6 +32,7 @@ class Terms(NamedTuple):
             stream was seen. Part of the latency.
         us_per_token: Observed microseconds per token of an answer; part of the latency.
         is_outlier: It fails far more often than its fleet does: ranked behind all others.
+        is_paced: It refused for being asked too often, and its turn has not come: likewise.
     """
 
     cost_micro_usd: int | None
@@ -44,6 +45,7 @@ class Terms(NamedTuple):
     first_token_ms: int | None = None
     us_per_token: int = 0
     is_outlier: bool = False
+    is_paced: bool = False
 
 
 _USUAL: Final = Terms._field_defaults

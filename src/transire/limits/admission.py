@@ -26,7 +26,7 @@ MAX_PRINCIPALS: Final = 100_000
 
 HIGHEST_PRIORITY: Final = 9
 
-RESERVED_PERMILLE: Final = 500
+RESERVED_PERMILLE: Final = 250
 """Share of all places that the lowest priority may not use; each step up frees a ninth of it."""
 
 UNAUTHENTICATED: Final = "unauthenticated"
@@ -231,7 +231,7 @@ def _network(address: str) -> str:
 
 
 def places_for(priority: int, places: int) -> int:
-    """How many places in all this priority may fill: all for 9, half for 0, at least one."""
+    """How many places in all this priority may fill: 9 all, 0 three quarters, at least one."""
     bounded = min(max(priority, 0), HIGHEST_PRIORITY)
     withheld = places * RESERVED_PERMILLE * (HIGHEST_PRIORITY - bounded)
     return max(1, places - withheld // (1000 * HIGHEST_PRIORITY))

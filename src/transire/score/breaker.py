@@ -28,6 +28,7 @@ __all__ = [
     "forgo",
     "give_back",
     "reserve",
+    "wait_s",
 ]
 
 FAILURES_TO_OPEN: Final = 5
@@ -74,6 +75,15 @@ def allows(breaker: Breaker, now: float, holder: int | None = None) -> bool:
     if now < breaker.open_until:
         return False
     return breaker.probe is None or now >= breaker.probe_until or breaker.probe == holder
+
+
+def wait_s(breaker: Breaker, now: float) -> float:
+    """Seconds until it lets an attempt through; of a probe on its way, one opening at least."""
+    if breaker.open_until is None:
+        return 0.0
+    if now < breaker.open_until:
+        return breaker.open_until - now
+    return 0.0 if allows(breaker, now) else FIRST_BACKOFF_S
 
 
 def reserve(breaker: Breaker, now: float, holder: int) -> Breaker:

@@ -155,6 +155,7 @@ def estimator(question: Question) -> Callable[[Deployment, Observed], Terms]:
                 first,
                 per_token,
                 observed.is_outlier,
+                observed.is_paced,
             ),
         )
 

@@ -26,6 +26,7 @@ from transire.score.breaker import (
     give_back,
     reserve,
 )
+from transire.score.breaker import wait_s as breaker_wait_s
 from transire.score.latency import (
     ANSWER_RIDGE_TOKENS,
     PROMPT_RIDGE_TOKENS,
@@ -37,7 +38,9 @@ from transire.score.latency import (
 )
 from transire.score.line import MOST_TOKENS
 from transire.score.outlier import Standing, after_answer, after_fault, is_resting
+from transire.score.pace import Pace, after_asking, after_refusal, is_paced
 from transire.score.quota import Window, counted, used
+from transire.score.quota import wait_s as minute_wait_s
 
 __all__ = ["DEFAULT_RETRY_AFTER_S", "LONGEST_RETRY_AFTER_S", "FleetHealth", "counts_against"]
 
@@ -83,6 +86,7 @@ class _Watch:
     averages: Averages = field(default_factory=Averages)
     breaker: Breaker = field(default_factory=Breaker)
     standing: Standing = field(default_factory=Standing)
+    pace: Pace = field(default_factory=Pace)
     in_flight: int = 0
     quota_until: float = 0.0
     quota_group: str | None = None
@@ -122,11 +126,17 @@ class FleetHealth:
             now = self._clock.monotonic()
             self._count(deployment.quota_group, now, requests=-1, tokens=-tokens)
 
+    def back_in_s(self, deployments: Iterable[Deployment]) -> float | None:
+        """See `domain.outward.Health`."""
+        now = self._clock.monotonic()
+        return min((self._wait_s(deployment, now) for deployment in deployments), default=None)
+
     def started(self, deployment: DeploymentId) -> None:
         """See `domain.outward.Health`."""
-        watch = self._watch(deployment)
+        watch, now = self._watch(deployment), self._clock.monotonic()
         watch.in_flight += 1
-        watch.breaker = begin(watch.breaker, self._clock.monotonic())
+        watch.breaker = begin(watch.breaker, now)
+        watch.pace = after_asking(watch.pace, now)
 
     def finished(
         self,
@@ -149,6 +159,7 @@ class FleetHealth:
         if failure == _QUOTA or (failure and retry_after_s is not None):
             watch.quota_until = max(watch.quota_until, now + _bounded_rest(retry_after_s))
             self._rest_until = max(self._rest_until, watch.quota_until)
+            watch.pace = after_refusal(watch.pace, now)
         is_fault = counts_against(failure)
         if failure and not is_fault:
             if watch.in_flight == 0:
@@ -192,8 +203,9 @@ class FleetHealth:
         if watch.seen is not None and 0 <= now - watch.seen_at < SEEN_S:
             return watch.seen
         observed = _observe(watch, now, holder)
-        # Who may probe and when a rest is over are questions of the moment: not remembered.
+        # Who may probe and whose turn it is are questions of the moment: not remembered.
         is_calm = watch.breaker.open_until is None and observed.is_in_quota
+        is_calm = is_calm and not watch.pace.rate_per_s
         watch.seen, watch.seen_at = (observed if is_calm else None), now
         return observed
 
@@ -206,6 +218,15 @@ class FleetHealth:
     def monotonic(self) -> float:
         """This moment on the clock that `seen` reads."""
         return self._clock.monotonic()
+
+    def _wait_s(self, deployment: Deployment, now: float) -> float:
+        watch, waits = self._watched.get(deployment.id), [0.0]
+        if watch is not None:
+            waits += [breaker_wait_s(watch.breaker, now), watch.quota_until - now]
+        window = self._windows.get(deployment.quota_group)
+        if window is not None and not self.has_room(deployment, now, 0):
+            waits.append(minute_wait_s(window, now))
+        return max(waits)
 
     def _judge(self, watch: _Watch, now: float) -> None:
         """Let a deployment rest that fails far more often than the others do."""
@@ -259,6 +280,7 @@ def _observe(watch: _Watch, now: float, holder: int | None) -> Observed:
         is_healthy=allows(watch.breaker, now, holder),
         is_in_quota=now >= watch.quota_until,
         is_outlier=is_resting(watch.standing, now),
+        is_paced=is_paced(watch.pace, now),
     )
 
 

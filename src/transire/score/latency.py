@@ -96,6 +96,7 @@ class Observed:
         is_healthy: The breaker lets an attempt through.
         is_in_quota: No Retry-After of its own is running.
         is_outlier: It fails far more often than its fleet does, and is resting from that.
+        is_paced: It refused for being asked too often, and its next turn has not come.
     """
 
     base_us: int = 0
@@ -110,6 +111,7 @@ class Observed:
     is_healthy: bool = True
     is_in_quota: bool = True
     is_outlier: bool = False
+    is_paced: bool = False
 
 
 def learn(

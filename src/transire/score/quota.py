@@ -12,7 +12,7 @@ import math
 from dataclasses import dataclass, replace
 from typing import Final
 
-__all__ = ["MINUTE_S", "Window", "counted", "used"]
+__all__ = ["MINUTE_S", "Window", "counted", "used", "wait_s"]
 
 MINUTE_S: Final = 60.0
 
@@ -49,6 +49,11 @@ def used(window: Window, now: float) -> tuple[int, int]:
         current.requests + math.ceil(current.requests_before * left),
         current.tokens + math.ceil(current.tokens_before * left),
     )
+
+
+def wait_s(window: Window, now: float) -> float:
+    """Seconds until the running minute is over: until then a place may fall free at any time."""
+    return max(0.0, _rolled(window, now).since + MINUTE_S - now)
 
 
 def _rolled(window: Window, now: float) -> Window:

@@ -4,8 +4,8 @@ Order of thought: capability → context → state → health → quota → budg
 max latency → quality floor, each a hard filter; then raw before redacted per deployment; then the
 cheapest expected to meet the task's latency target; among near-ties in cost, what answered the
 session's last turn, or else power of two choices; then the fastest of the rest, as fallbacks; then
-outliers, likewise. Each filter looks at one candidate alone, so tightening a bound only ever
-removes candidates.
+outliers and what is out of its turn, likewise. Each filter looks at one candidate alone, so
+tightening a bound only ever removes candidates.
 
 Where a predictor expects something of each candidate, those of which it expects too little for the
 task stand behind the others that are in time, the best of them first (ADR 23).
@@ -175,19 +175,20 @@ def order(
     Reasons: `none`, `only_one`, `cheapest_meeting_target`, `session` (the near-tie that answered
     the last turn), `p2c` (two near-ties compared), `predicted_quality` (too little is expected of
     the cheapest in time), `best_predicted` (of everybody in time), `fastest` (nobody is expected to
-    meet the target), `experiment` (its variant prefers it). Outliers stand behind the others of
-    their form. Every raw pair stands before every redacted one (ADR 3): going redacted is an
-    ordinary fallback, never a saving.
+    meet the target), `experiment` (its variant prefers it). Outliers, and what is asked out of its
+    turn, stand behind the others of their form. Every raw pair stands before every redacted one
+    (ADR 3): going redacted is an ordinary fallback, never a saving.
     """
     preferred, redacted = _raw_first(survivors)
     if not preferred:
         return (), "none"
-    sound = [c for c in preferred if not c.terms.is_outlier]
+    sound = [c for c in preferred if not (c.terms.is_outlier or c.terms.is_paced)]
     ordered, reason = _ordered(sound or preferred, preference)
     if len(survivors) == 1:
         reason = "only_one"
     if sound and len(sound) < len(preferred):
-        ordered += _ordered([c for c in preferred if c.terms.is_outlier], preference)[0]
+        behind = [c for c in preferred if c.terms.is_outlier or c.terms.is_paced]
+        ordered += _ordered(behind, preference)[0]
     if preference.preferred:
         first = ordered[0]
         ordered.sort(key=lambda c: c.verdict.pair.deployment not in preference.preferred)

@@ -12,7 +12,6 @@ from transire.domain.classification import Classification
 from transire.domain.ids import DeploymentId
 from transire.domain.ranking import Ranking
 from transire.domain.request import Body, Principal, RoutingRequest
-from transire.domain.trial import Trial
 from transire.score.estimate import Question, ask
 from transire.score.health import FleetHealth
 from transire.score.quality.share import DearerShare
@@ -20,7 +19,7 @@ from transire.score.rank import Contender, Preference, order, rank
 
 __all__ = ["ALGORITHM", "DEFAULT_TARGET_MS", "BundleScorer", "preference_of"]
 
-ALGORITHM: Final = "cheapest-meeting-target/5"
+ALGORITHM: Final = "cheapest-meeting-target/6"
 """Grows with every change that could rank recorded inputs differently (I8)."""
 
 _MOVED: Final = ("predicted_quality", "best_predicted")
@@ -142,23 +141,6 @@ class BundleScorer:
             for deployment in self._health.resting(now)
             if deployment in self._deployments
         )
-
-
-def _tried(
-    trial: Trial,
-    question: Question,
-    contenders: list[Contender],
-    preference: Preference,
-    digest: str,
-) -> Ranking:
-    """Ranked as a variant wants it: among those it keeps to, unless none survives the filters."""
-    preference = replace(preference, preferred=trial.prefer)
-    if trial.only:
-        kept = [c for c in contenders if c.deployment.id in trial.only]
-        ranking = rank(question, kept, preference, digest)
-        if ranking.candidates:
-            return ranking
-    return rank(question, contenders, preference, digest)
 
 
 def preference_of(

@@ -90,7 +90,7 @@ def test_refused_request_takes_no_tokens(clock: FakeClock) -> None:
 def test_low_priority_is_shed_first(clock: FakeClock) -> None:
     made = admission(clock, in_flight=10)
     with ExitStack() as stack:
-        for _ in range(5):
+        for _ in range(8):
             stack.enter_context(made.enter("key", priority=9))
 
         with pytest.raises(ThrottledError), made.enter("key", priority=0):
@@ -101,7 +101,7 @@ def test_low_priority_is_shed_first(clock: FakeClock) -> None:
 
 
 @pytest.mark.parametrize(
-    ("priority", "expected"), [(9, 90), (0, 45), (5, 70), (-4, 45), (100, 90), (8, 85)]
+    ("priority", "expected"), [(9, 90), (0, 68), (5, 80), (-4, 68), (100, 90), (8, 88)]
 )
 def test_places_grow_with_priority(priority: int, expected: int) -> None:
     assert places_for(priority, 90) == expected
@@ -112,8 +112,8 @@ def test_a_request_that_lowers_its_priority_is_shed_as_one_of_that_priority(
 ) -> None:
     made = admission(clock, in_flight=10)
     places = ExitStack()
-    for number in range(6):
-        places.enter_context(made.enter(f"key-{number}"))
+    for number in range(9):
+        places.enter_context(made.enter(f"key-{number}", priority=9))
     with places:
         made.reconsider("key-5", 5)
         with pytest.raises(ThrottledError, match="in flight"):

@@ -72,8 +72,8 @@ def test_the_highest_priority_hardly_notices_twice_the_load(
 def test_at_two_thirds_of_the_capacity_only_the_lowest_is_ever_shed(clock: FakeClock) -> None:
     lost = shares(*shed(0.66, clock)[:2])
 
-    assert lost[1:] == pytest.approx([0.0, 0.0, 0.0], abs=0.1)
-    assert lost[3] == 0.0
+    assert lost[0] <= 0.15
+    assert lost[1:] == [0.0, 0.0, 0.0]
 
 
 @pytest.mark.parametrize("times", [1.5, 3.0, 10.0])
