@@ -8,7 +8,7 @@ words and trigger words asks none of them.
 
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Generic, Protocol, TypeVar
 
 from transire.classify.traits import LONG_CHARS, SIGNS, Traits, word_bytes
@@ -39,8 +39,11 @@ class Gate:
     signs: str = ""
     shouts: bool = False
     check: Callable[[Traits], bool] = _always
+    _ascii_words: frozenset[bytes] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
+        ascii_words = frozenset(word.encode() for word in self.words if word.isascii())
+        object.__setattr__(self, "_ascii_words", ascii_words)
         assert self.longest == 0 or self.longest >= LONG_CHARS
         assert set(self.signs) <= set(SIGNS)
 
@@ -51,9 +54,14 @@ class Gate:
             and traits.longest >= self.longest
             and (traits.shouts or not self.shouts)
             and (not self.signs or any(sign in traits.text for sign in self.signs))
-            and (not self.words or not self.words.isdisjoint(traits.words))
+            and (not self.words or self._has_word(traits))
             and self.check(traits)
         )
+
+    def _has_word(self, traits: Traits) -> bool:
+        if traits.text.isascii():  # its pieces are its words
+            return not self._ascii_words.isdisjoint(traits.pieces)
+        return not self.words.isdisjoint(traits.words)
 
 
 class Gated(Protocol):
@@ -112,9 +120,8 @@ class Panel(Generic[G]):
             due += self._shouting
         for sign in set(traits.signs):
             due += self._by_sign.get(sign, ())
-        if not self._words.isdisjoint(traits.pieces):
-            for word in self._words.intersection(traits.pieces):
-                due += self._by_word[word]
+        for word in self._words & traits.pieces:
+            due += self._by_word[word]
         return [self.members[at] for at in sorted(set(due))] if due else ()
 
 

@@ -10,7 +10,7 @@ from typing import Final
 
 from transire.classify.gate import Gate
 from transire.classify.recognizer import Hit, Recognizer
-from transire.classify.traits import Traits
+from transire.classify.traits import Traits, traits_of
 from transire.domain.guarding import (
     INDIRECT_INJECTION,
     PROMPT_INJECTION,
@@ -43,13 +43,18 @@ def guard_recognizers(entities: frozenset[str]) -> tuple[Recognizer, ...]:
 
 
 def _recognizer(guard: InputGuard) -> Recognizer:
+    entity = PREFIX + guard.name
+
     def find(text: str, seconds: float) -> Iterator[Hit]:
-        for start, end in guard.spans(text, seconds):
-            yield Hit(start, end, PREFIX + guard.name, _CERTAIN_PCT, by=guard.name)
+        return told(traits_of(text), seconds)
+
+    def told(traits: Traits, seconds: float) -> Iterator[Hit]:
+        for start, end in guard.spans(traits.text, seconds, traits):
+            yield Hit(start, end, entity, _CERTAIN_PCT, by=guard.name)
 
     gate: Callable[[Traits], bool] = Gate(words=guard.words) if guard.words else _is_foreign
-    return Recognizer(PREFIX + guard.name, gate, find)
+    return Recognizer(entity, gate, find, told)
 
 
 def _is_foreign(traits: Traits) -> bool:
-    return not traits.text.isascii()
+    return traits.has_other_script

@@ -61,11 +61,13 @@ class Recognizer:
     Attributes:
         gate: A necessary condition on the text's traits; a `Gate` is asked only where it can hold.
         find: Yields hits; takes (text, seconds left) and lets `TimeoutError` out.
+        told: The same, told what the gate knows; None where that is no help.
     """
 
     entity: str
     gate: Callable[[Traits], bool]
     find: Callable[[str, float], Iterator[Hit]]
+    told: Callable[[Traits, float], Iterator[Hit]] | None = None
 
 
 def pattern_recognizer(

@@ -154,7 +154,7 @@ def _read(
     for recognizer in panel.due(traits):
         try:
             if recognizer.gate(traits):
-                _collect(hits, recognizer, traits.text, deadline, monotonic)
+                _collect(hits, recognizer, traits, deadline, monotonic)
         except Exception:  # noqa: BLE001 - a time-out or a bug is a failed class, never silence
             failed.add(recognizer.entity)
     # The shortest line of a folded blob is a long token, too.
@@ -183,14 +183,15 @@ def _revealed(view: View, found: Iterable[Hit], known: Iterable[Hit]) -> list[Hi
 def _collect(
     hits: list[Hit],
     recognizer: Recognizer,
-    text: str,
+    traits: Traits,
     deadline: float,
     monotonic: Callable[[], float],
 ) -> None:
     left = deadline - monotonic()
     if left <= 0:
         raise TimeoutError
-    for hit in recognizer.find(text, left):
+    told = recognizer.told
+    for hit in recognizer.find(traits.text, left) if told is None else told(traits, left):
         if len(hits) >= MAX_HITS:
             raise OverflowError
         hits.append(hit)

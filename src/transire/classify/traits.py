@@ -17,6 +17,11 @@ LONG_CHARS: Final = 14
 
 _WORD: Final = re.compile(r"[^\W\d_]+")
 _DIGIT: Final = re.compile(r"\d")
+_OTHER_SCRIPT: Final = re.compile(
+    "[\u0370-\u1dff\u1f00-\u1fff\u2c00-\u2c5f\u2c80-\u2dff\u2e80-\ua4ff\ua640-\ud7ff"
+    "\uf900-\uffdc\U00010000-\U0001cfff\U00020000-\U0003ffff]"
+)
+"""From Greek on, without Latin letters, punctuation, symbols and emoji (Unicode's blocks)."""
 _CAPITALS: Final = re.compile(rb"[A-Z]{3}")
 _INNER: Final = re.compile(rb"[A-Z0-9]")
 _APART: Final = re.compile(r"(?:.[._,;|*/-]){7}")
@@ -59,8 +64,8 @@ class Traits:
 
     Attributes:
         lower: The text in lower case; same length only for most texts, so never for offsets.
-        pieces: Lower-case runs of ASCII letters, as bytes, in order: every ASCII word is among
-            them, beside what is left of words with other letters.
+        pieces: Lower-case runs of ASCII letters, as bytes: every ASCII word is among them, beside
+            what is left of words with other letters.
         digits: How many digits it holds.
         has_foreign_digits: Some of them are not ASCII.
         longest: Characters of the longest token, a run of ASCII without a blank; 0 where that is
@@ -75,6 +80,7 @@ class Traits:
 
     __slots__ = (
         "_dense",
+        "_has_other_script",
         "_words",
         "digits",
         "has_foreign_digits",
@@ -94,9 +100,10 @@ class Traits:
         self.lower = lower = text.lower()
         self._words: frozenset[str] | None = None
         self._dense: bytes | None = None
+        self._has_other_script: bool | None = False if is_ascii else None
         raw = text.encode() if is_ascii else text.encode("ascii", "replace")
         small = lower.encode() if is_ascii else lower.encode("ascii", "replace")
-        self.pieces = word_bytes(small)
+        self.pieces = frozenset(word_bytes(small))
         told = raw.translate(None, _PLAIN)
         self.signs = told.translate(None, _NO_SIGNS)
         self.digits = len(told) - len(told.translate(None, _DIGITS))
@@ -125,6 +132,13 @@ class Traits:
             raw = self.text.encode("ascii", "replace")
             self._dense = raw.translate(_DENSE, _SEPARATING)
         return self.has_foreign_digits or shape in self._dense
+
+    @property
+    def has_other_script(self) -> bool:
+        """It holds a letter of a script other than Latin; found out when first asked for."""
+        if self._has_other_script is None:
+            self._has_other_script = _OTHER_SCRIPT.search(self.text) is not None
+        return self._has_other_script
 
     @property
     def words(self) -> frozenset[str]:

@@ -25,6 +25,7 @@ __all__ = [
     "Guarded",
     "InputGuard",
     "OutputGuard",
+    "Spelled",
 ]
 
 Guard = NewType("Guard", str)
@@ -69,6 +70,18 @@ class Guarded:
 NOTHING_GUARDED: Final = Guarded()
 
 
+class Spelled(Protocol):
+    """What a scan knows of a text before anything is looked for in it."""
+
+    @property
+    def lower(self) -> str:
+        """The text in lower case."""
+
+    @property
+    def pieces(self) -> frozenset[bytes]:
+        """The runs of ASCII letters in that."""
+
+
 class InputGuard(Protocol):
     """Looks for one thing in one reading of one text, in time that grows with its length alone.
 
@@ -82,10 +95,15 @@ class InputGuard(Protocol):
 
     @property
     def words(self) -> frozenset[str]:
-        """Lower-case words, one of which every span needs; empty: some letter beyond ASCII."""
+        """Lower-case words, one of which every span needs; empty: a letter of another script."""
 
-    def spans(self, text: str, seconds: float) -> Iterator[tuple[int, int]]:
+    def spans(
+        self, text: str, seconds: float, spelled: Spelled | None = None
+    ) -> Iterator[tuple[int, int]]:
         """Half-open character ranges of what raises it, the first few; never their text.
+
+        Args:
+            spelled: What is known of the text; makes it quicker, and nothing else.
 
         Raises:
             TimeoutError: it was not done within `seconds`; the guard has failed.

@@ -201,7 +201,7 @@ _OTHERS: Final = (
          r"|ex\w{0,8}))\b",
          r"\b(?:um(?:zu)?bringen|um\b|töten|ermorden|erstechen|erschießen|vergiften|abstechen)"),
         r"\b(?:roman|figur|spiel|prozess)\b",
-        ("bring", "töten", "ermorden", "erstechen", "erschießen", "vergiften", "abstechen", " um"),
+        ("bring", "töten", "ermorden", "erstechen", "erschießen", "vergiften", "abstechen", "um"),
     ),
     Phrase(
         r"\b(?:wie (?:baue?|bastle|mache|stelle) ich|anleitung (?:zum|für))\b",
@@ -232,11 +232,6 @@ _OTHERS_SCRIPTS: Final = (
     Phrase(r"我(?:要|想)(?:杀了|杀死|殺了)"),
 )  # fmt: skip
 
-_SELF_WORDS: Final = frozenset(
-    "i im ive life isn myself suicide suicidal no better how way ways method quickest easiest painless "
-    "painlessly best least ich je quiero voy pienso planeo deseo he quero vou penso planejo voglio "
-    "vorrei sto ik chcę zamierzam myślę".split()
-)
 _OTHER_WORDS: Final = frozenset(
     "i we shooting massacre kill murder stab strangle poison shoot bomb bombs massacre behead torture hurt attack blow "
     "beat explosive explosives ied molotov nerve sarin vx napalm grenade grenades weapon weapons "
@@ -248,10 +243,9 @@ _OTHER_WORDS: Final = frozenset(
 
 def harm_guards() -> tuple[PhraseGuard, ...]:
     """Of oneself, then of others; each for Latin scripts, then for the rest."""
-    none = frozenset[str]()
     return (
-        PhraseGuard(_SELF_HARM, _SELF_WORDS, _SELF),
-        PhraseGuard(_SELF_HARM, none, _SELF_SCRIPTS),
-        PhraseGuard(_VIOLENCE, _OTHER_WORDS, _OTHERS),
-        PhraseGuard(_VIOLENCE, none, _OTHERS_SCRIPTS),
+        PhraseGuard.latin(_SELF_HARM, _SELF),
+        PhraseGuard.of_other_scripts(_SELF_HARM, _SELF_SCRIPTS),
+        PhraseGuard.latin(_VIOLENCE, _OTHERS),
+        PhraseGuard.of_other_scripts(_VIOLENCE, _OTHERS_SCRIPTS),
     )

@@ -107,7 +107,8 @@ _ENGLISH: Final = (
          r"\b(?:instructions?|prompts?|everything|all (?:of )?(?:the |its |your )?(?:data|files|"
          r"emails?|messages|records)|password|credentials?|secrets?|api keys?|tokens?|"
          r"https?://|[\w.]{1,40}@|conversation|chat history|this candidate|tool)"),
-        hints=(" must ", " should ", " please ", " are ", " has to"),
+        hints=("ignore", "disregard", "forward", "send", "mail", "exfiltrate", "delete", "transfer",
+               "reveal", "execute", "call the", "recommend only", "rank", "approve"),
     ),
     Phrase(
         r"\b(?:do not|don['’]?t|never|without)\b",
@@ -253,32 +254,10 @@ _SCRIPTS: Final = (
     ),
 )  # fmt: skip
 
-_WORDS: Final = frozenset(
-    "ignore ignoring disregard disregarding forget forgetting override overriding bypass bypassing "
-    "overlook neglect dismiss discard abandon follow following obey obeying adhere comply listen "
-    "reveal repeat print output leak display disclose recite dump expose echo show tell give what "
-    "copy sys system prompt instructions instruction directives directive instructed required "
-    "your begin start end revised updated new "
-    "now point onward onwards ai llm assistant assistants agent agents chatbot model "
-    "informing inform alert alerting notify notifying user telling mention mentioning warn "
-    "send forward exfiltrate upload post transmit "
-    "ignoriere ignorieren ignoriert vergiss vergesst vergessen missachte missachten umgehe umgehen "
-    "übergehe übergehen überschreibe überschreiben befolge befolgen beachte beachten zeig zeige "
-    "verrat verrate nenn nenne gib wiederhol wiederhole druck drucke schreib schreibe "
-    "ignorez ignorer oublie oubliez oublier néglige négligez négliger outrepasse outrepassez "
-    "contourne contournez contourner abstraction compte suis suivez respecte respectez "
-    "ignora ignorar ignoren ignorad olvida olvidar olvide olviden olvides olvidate omite omitir "
-    "descarta desobedece omiso sigas obedezcas caso esqueça esquece esquecer desconsidere "
-    "desconsidera desconsiderar desrespeite siga obedeça ignorare ignorate ignori dimentica "
-    "dimenticare dimenticate dimentichi trascura disattendi seguire obbedire rispettare "
-    "negeer negeren vergeet vergeten omzeil volg ignoruj ignorujcie zignoruj zignorujcie "
-    "zignorować zapomnij pomiń stosuj przestrzegaj görmezden unut yok dikkate".split()
-)
-
 
 def injection_guards() -> tuple[PhraseGuard, ...]:
     """One for Latin scripts, one for the others."""
     return (
-        PhraseGuard(PROMPT_INJECTION, _WORDS, (*_ENGLISH, *_WORLD)),
-        PhraseGuard(PROMPT_INJECTION, frozenset(), _SCRIPTS),
+        PhraseGuard.latin(PROMPT_INJECTION, (*_ENGLISH, *_WORLD)),
+        PhraseGuard.of_other_scripts(PROMPT_INJECTION, _SCRIPTS),
     )

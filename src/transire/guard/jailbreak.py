@@ -24,7 +24,7 @@ _PHRASES: Final = (
         r"\bdo anything now\b|\bDAN (?:mode|jailbreak|\d{1,2}\.\d)\b|\b(?:as|being|are(?: now)?|be) DAN\b"
         r"(?=[ ,.!\"']|$)(?! [A-Z])|\balways intelligent and machiavellian\b|\bjailbreak mode\b|"
         r"\bopposite mode\b|\bevil (?:confidant|mode|bot|twin mode)\b",
-        hints=("do anything now", " dan", "machiavellian", "jailbreak mode", "opposite mode",
+        hints=("do anything now", "dan", "machiavellian", "jailbreak mode", "opposite mode",
                "evil "),
     ),
     Phrase(
@@ -65,7 +65,7 @@ _PHRASES: Final = (
         r"\b(?:(?:start|begin) (?:your|the|every) (?:answer|reply|response|message|output)s? (?:with|"
         r"by saying))\b",
         (r"\b(?:sure|absolutely|of course|certainly|yes)\b[^.!?\n]{0,20}?(?:here|i can|i will|let)",),
-        hints=("with", "by saying"),
+        hints=("start your", "start the", "start every", "begin your", "begin the", "begin every"),
     ),
     Phrase(
         r"\bdeveloper mode\b",
@@ -129,19 +129,10 @@ _SCRIPTS: Final = (
     ),
 )  # fmt: skip
 
-_WORDS: Final = frozenset(
-    "anything dan machiavellian jailbreak opposite evil you act acting pretend respond answer "
-    "roleplay role play imagine behave simulate be stay become impersonate bypass ignore disregard disable turn "
-    "switch remove circumvent drop deactivate evade suspend lift start begin developer "
-    "du tu verhalte agiere antworte spiel spiele stell vous fais agis comporte joue réponds "
-    "eres actúa finge compórtate responde imagina você aja finja comporte responda sei agisci "
-    "fingi comportati rispondi immagina je doe gedraag antwoord stel".split()
-)
-
 
 def jailbreak_guards() -> tuple[PhraseGuard, ...]:
     """One for Latin scripts, one for the others."""
     return (
-        PhraseGuard(_NAME, _WORDS, _PHRASES),
-        PhraseGuard(_NAME, frozenset(), _SCRIPTS),
+        PhraseGuard.latin(_NAME, _PHRASES),
+        PhraseGuard.of_other_scripts(_NAME, _SCRIPTS),
     )
