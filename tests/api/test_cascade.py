@@ -61,7 +61,7 @@ def test_a_refusal_is_superseded_by_a_better_deployments_answer(world: World) ->
     assert ends[1]["appraisal"] == {"verdicts": ["refusal"]}
     assert "sorry" not in json.dumps(entries)
     assert told["replayable"] is told["agrees"] is True, told
-    assert [(a["cause"], a["agrees"]) for a in told["attempts"]] == [("escalation", True)]
+    assert [(a["cause"], a["pick_agrees"]) for a in told["attempts"]] == [("escalation", True)]
     _verified(world)
 
 

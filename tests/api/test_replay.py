@@ -65,7 +65,7 @@ def test_a_fallback_after_a_quarantine_says_what_narrowed_it_and_replays(world: 
     assert "eu-economy" not in attempt["ranking"]["candidates"]["deployment"]
     assert told["replayable"] is told["agrees"] is True, told
     assert [
-        (a["attempt"], a["cause"], a["agrees"], a["policy_agrees"], a["permit_agrees"])
+        (a["attempt"], a["cause"], a["agrees"], a["policy_agrees"], a["pick_agrees"])
         for a in told["attempts"]
     ] == [(2, "fallback", True, True, True)]
     assert told["attempts"][0]["quarantine"] == attempt["quarantine"]

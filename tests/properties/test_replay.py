@@ -26,7 +26,7 @@ from transire.authorize.cedar import CedarAuthorizer
 from transire.bundle.acts import ACTIVE_KEY
 from transire.bundle.compiled import CompiledBundle
 from transire.bundle.quarantine import VERSION_KEY
-from transire.domain.bundle import Quarantine
+from transire.domain.bundle import Quarantine, RoutingRules
 from transire.domain.classification import Classification, Redaction
 from transire.domain.governed import Governed
 from transire.domain.ids import BundleDigest, DataClass, DeploymentId, ProviderId
@@ -149,6 +149,9 @@ class Kept:
 
     async def authorizer(self, digest: str) -> CedarAuthorizer:
         return CedarAuthorizer(next(c for c in self._history.compiled if c.digest == digest))
+
+    async def routing(self, digest: str) -> RoutingRules:
+        return next(c for c in self._history.compiled if c.digest == digest).bundle.routing
 
     async def facts(self, entry: Mapping[str, Any]) -> dict[str, Any]:
         found: dict[str, Any] = orjson.loads(self._history.log.blobs[entry["facts"]])

@@ -6,10 +6,11 @@ import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
+from transire.api.archive import LogArchive
 from transire.api.errors import MAX_IGNORED, openai_error
 from transire.api.intake import Intake, guarded
 from transire.api.reasons import because, filtered_rows
-from transire.api.replay import LogArchive, replay
+from transire.api.replay import replay
 from transire.authorize.cedar import CedarAuthorizer
 from transire.bootstrap import Installation
 from transire.bundle.compiled import CompiledBundle

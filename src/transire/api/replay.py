@@ -2,110 +2,30 @@
 
 A later attempt is permitted in the request's own set narrowed by the evaluation of each attempt up
 to it (I3). Each of these evaluations is assembled again from the facts, the bundle and the
-quarantine that its entry names, and the ranking is ordered again from its terms. What an entry does
-not hold is "not replayable", never a guess.
+quarantine that its entry names, the ranking is ordered again from its terms, and the pick is made
+again from the ranking and what became of the attempts before. What an entry does not hold is "not
+replayable", never a guess.
 """
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any
 
-import orjson
-
-from transire.authorize.cedar import CedarAuthorizer
-from transire.bootstrap import Installation
-from transire.bundle.compiled import CompiledBundle
-from transire.bundle.lifecycle import load_bundle
-from transire.bundle.quarantine import quarantine_at
+from transire.api.archive import Archive
 from transire.domain.authorization import Authorization, Facts, Form, Pair
-from transire.domain.bundle import Quarantine
 from transire.domain.ids import (
     ApplicationId,
-    BundleDigest,
     DeploymentId,
     Jurisdiction,
-    PolicyId,
     TenantId,
 )
+from transire.domain.ranking import Candidate
 from transire.domain.request import Assertions
-from transire.errors import NotFoundError
-from transire.record.erasing import is_kept
+from transire.forward.replay import Asked, pick_agrees
 from transire.score.replay import agrees, is_whole, ranking_from_record
 from transire.trials.replay import draw_agrees
 
-__all__ = ["Archive", "LogArchive", "replay"]
-
-
-class Archive(Protocol):
-    """What entries name by digest or version."""
-
-    async def authorizer(self, digest: str) -> CedarAuthorizer:
-        """Of a bundle.
-
-        Raises:
-            NotFoundError, IntegrityError, BundleError: it is not there, or does not compile.
-        """
-
-    async def facts(self, entry: Mapping[str, Any]) -> dict[str, Any]:
-        """The facts an entry names; empty for a request nobody got to read.
-
-        Raises:
-            NotFoundError: they are named and not there.
-        """
-
-    async def keeps(self, entry: Mapping[str, Any]) -> bool:
-        """Whether nothing that an entry disclosed was erased."""
-
-    async def quarantine(self, version: int) -> Quarantine:
-        """What was blocked at a version.
-
-        Raises:
-            NotFoundError: there was no such version.
-        """
-
-
-class LogArchive:
-    """The archive that a running installation's log is; bundles are compiled once per replay."""
-
-    def __init__(self, installation: Installation) -> None:
-        self._installation = installation
-        self._authorizers: dict[str, CedarAuthorizer] = {}
-
-    async def authorizer(self, digest: str) -> CedarAuthorizer:
-        """See `Archive`."""
-        if digest not in self._authorizers:
-            self._authorizers[digest] = CedarAuthorizer(await self.compiled(digest))
-        return self._authorizers[digest]
-
-    async def compiled(self, digest: str) -> CompiledBundle:
-        """A bundle by digest, as `authorizer`."""
-        steering = self._installation.steering
-        if steering.compiled is not None and steering.compiled.digest == digest:
-            return steering.compiled
-        return await load_bundle(
-            self._installation.log, BundleDigest(digest), must_hold_limits=False
-        )
-
-    async def facts(self, entry: Mapping[str, Any]) -> dict[str, Any]:
-        """See `Archive`."""
-        if not entry.get("facts"):
-            return {}
-        blob = await self._installation.log.blob(entry["facts"])
-        if blob is None:
-            raise NotFoundError("the log does not hold this decision's facts")
-        found: dict[str, Any] = orjson.loads(blob)
-        return found
-
-    async def keeps(self, entry: Mapping[str, Any]) -> bool:
-        """See `Archive`."""
-        return await is_kept(self._installation.log, entry)
-
-    async def quarantine(self, version: int) -> Quarantine:
-        """See `Archive`."""
-        current = self._installation.governed.quarantine
-        if version == current.version:
-            return current
-        return await quarantine_at(self._installation.log, version)
+__all__ = ["replay"]
 
 
 async def replay(entries: Sequence[Mapping[str, Any]], archive: Archive) -> dict[str, Any]:
@@ -120,6 +40,7 @@ async def replay(entries: Sequence[Mapping[str, Any]], archive: Archive) -> dict
     head, told = entries[0], list[dict[str, Any]]()
     attempts = [entry for entry in entries if entry["kind"] == "attempt"]
     stood: Authorization | None = None
+    asked: list[Asked] = []
     for entry in (head, *attempts):
         is_there = _is_replayable(head, entry) and await archive.keeps(entry)
         if not is_there or (told and stood is None):
@@ -128,8 +49,16 @@ async def replay(entries: Sequence[Mapping[str, Any]], archive: Archive) -> dict
             continue
         now = await _authorization(head, entry, archive)
         stood = now if stood is None else stood.narrowed_by(now)
-        policies = await _cached(head, entry, now, archive)
-        compared = _compared(entry, now, stood, policies)
+        ranked = _ranked(entry, stood)
+        compared = _compared(entry, now, stood, ranked)
+        if (cached := await _cached(head, entry, now, archive)) is not None:
+            compared["cache_agrees"] = cached
+        if compared.get("permit_agrees"):
+            asked.append(Asked(entry=entry, candidates=ranked, outcome=_end_of(entry, entries)))
+        if (picked := await _picked(head, entry, ranked, asked, archive)) is not None:
+            compared["pick_agrees"] = picked
+        compared = {"agrees": all(compared.values()), **compared}
+        compared["evaluation"] = now.evaluation_digest
         told.append({**_named(entry), "replayable": True, **compared})
     whole = {"replayable": all(one["replayable"] for one in told)}
     if told[0]["replayable"]:
@@ -180,48 +109,79 @@ async def _authorization(
     )
 
 
+def _ranked(entry: Mapping[str, Any], stood: Authorization) -> list[Candidate]:
+    """The ranking ordered again, each candidate with what policy asks of it."""
+    ranked = ranking_from_record(entry["ranking"]).candidates
+    verdicts = {verdict.pair: verdict for verdict in stood.permitted}
+    return [c._replace(verdict=verdicts.get(c.pair, c.verdict)) for c in ranked]
+
+
 def _compared(
-    entry: Mapping[str, Any],
-    now: Authorization,
-    stood: Authorization,
-    policies: Sequence[PolicyId] | None,
+    entry: Mapping[str, Any], now: Authorization, stood: Authorization, ranked: list[Candidate]
 ) -> dict[str, Any]:
     """Record and replay side by side.
 
     Args:
         now: What this entry's own facts lead to.
         stood: The request's set, narrowed up to here.
-        policies: Of a cache hit, the rules that permit it now; None of anything else.
+        ranked: What that was ordered as.
     """
-    ranking = entry["ranking"]
-    permitted = {verdict.pair for verdict in stood.permitted}
-    ranked = {candidate.pair for candidate in ranking_from_record(ranking).candidates}
+    permitted, pairs = {v.pair for v in stood.permitted}, {c.pair for c in ranked}
     compared = {
         "policy_agrees": now.evaluation_digest == entry["evaluation"],
-        "ranking_agrees": agrees(ranking) and ranked <= permitted,
+        "ranking_agrees": agrees(entry["ranking"]) and pairs <= permitted,
     }
     if "experiment" in entry:
         compared["experiment_agrees"] = draw_agrees(entry["experiment"])
     if "permit" in entry:
-        compared["permit_agrees"] = _pair(entry["permit"]) in ranked & permitted
-    if policies is not None:
-        compared["cache_agrees"] = list(policies) == entry["permit"]["cached"]["policies"] != []
-    return {"agrees": all(compared.values()), **compared, "evaluation": now.evaluation_digest}
+        compared["permit_agrees"] = _pair(entry["permit"]) in pairs & permitted
+    return compared
+
+
+def _end_of(
+    entry: Mapping[str, Any], entries: Sequence[Mapping[str, Any]]
+) -> Mapping[str, Any] | None:
+    """How an attempt ended, where that is known."""
+    number = entry["permit"]["attempt"]
+    ends = (e for e in entries if e["kind"] == "outcome" and e["attempt"] == number)
+    return next((end for end in ends if end["status"] != "unknown"), None)
+
+
+async def _picked(
+    head: Mapping[str, Any],
+    entry: Mapping[str, Any],
+    ranked: Sequence[Candidate],
+    asked: Sequence[Asked],
+    archive: Archive,
+) -> bool | None:
+    """Whether what was chosen follows; None where nothing was, or the entries do not say enough."""
+    if entry.get("outcome") == "review_required":
+        best = ranked[0] if ranked else None
+        return (
+            best is not None and best.pair == _pair(entry["chosen"]) and bool(best.verdict.queues)
+        )
+    if "permit" not in entry or len(asked) != entry["permit"]["attempt"]:
+        return None  # an attempt that is not permitted has been told of
+    routing = await archive.routing(head["bundle"])
+    return pick_agrees(
+        asked, routing, head["signals"]["task"], head["limits"].get("max_cost_micro_usd")
+    )
 
 
 async def _cached(
     head: Mapping[str, Any], entry: Mapping[str, Any], now: Authorization, archive: Archive
-) -> Sequence[PolicyId] | None:
-    """What the rules of `cache` say to a hit, of the facts its entry names."""
+) -> bool | None:
+    """Whether the rules of `cache` say the same of a hit; None of anything else."""
     permit = entry.get("permit") or {}
     if permit.get("cached") is None:
         return None
-    return (await archive.authorizer(entry["bundle"])).cache(
+    policies = (await archive.authorizer(entry["bundle"])).cache(
         ApplicationId(head["app"]),
         now.facts[Form.RAW],
         DeploymentId(permit["deployment"]),
         now=datetime.fromisoformat(entry["evaluated_at"]),
     )
+    return bool(policies) and list(policies) == permit["cached"]["policies"]
 
 
 def _pair(permit: Mapping[str, Any]) -> Pair:
