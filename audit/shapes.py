@@ -174,7 +174,7 @@ def _check_profile(what: str, value: object, depth: int = 1) -> None:
 
 # --- the types of fields: FORMAT.md, "Types" ------------------------------------------------------
 
-LEAVES = {"text": str, "number": int, "object": dict}
+LEAVES = {"text": str, "number": int, "object": dict, "flag": bool, "amount": int}
 
 ROW = {"budget!": "text", "key!": "text", "period!": "text"}
 ROW |= {"micro_usd!": "number", "limit_micro_usd!": "number"}
@@ -207,6 +207,11 @@ was"""
 
 PAIR = {"deployment!": "text", "form": "text"}
 PAIRS = {"deployment!": ["text"], "form": ["text"], "cut": "number"}
+PAIRS |= {"quality_permille": ["number"], "latency_ms": ["number"]}
+PAIRS |= {"worst_cost_micro_usd": ["amount"]}
+ESCALATION: dict[str, Any] = {"verdicts!": ["text"], "max_cost_micro_usd": "number"}
+ESCALATION |= dict.fromkeys(("over!", "above!", "within_ms!"), "number")
+APPRAISAL = {"verdicts!": ["text"], "failed": "flag", "confidence": "number", "score": "number"}
 DRAW = {"id!": "text", "digest!": "text", "variant!": "text", "variants!": ["text"]}
 DRAW |= {"point_ppm!": "number", "propensity_ppm!": "number", "shares_ppm!": ["number"]}
 
@@ -220,6 +225,10 @@ RULED: dict[str, Any] = {
     "ranking": {"candidates!": PAIRS},
     "review": "object",
     "quarantine": "number",
+    "released_bytes": "number",
+    "escalation": ESCALATION,
+    "appraisal": APPRAISAL,
+    "not_escalated": "text",
 }
 
 ASKED = dict.fromkeys(("tenant!", "app!", "key_id!", "outcome!"), "text")
@@ -292,6 +301,7 @@ def misfit(entry: dict[str, Any]) -> str | None:
             found = _misfit(entry, BY_OUTCOME.get(entry["outcome"], {}))
             if not found and entry["outcome"] == "review_required":
                 found = None if entry["review"]["queues"] else "review"
+        found = found or _misjudged(entry)
     permit = entry.get("permit")
     if not found and permit:
         # In a permit null is a value, and no field may have it.
@@ -303,6 +313,23 @@ def misfit(entry: dict[str, Any]) -> str | None:
             odd = odd or len(cached) != len(CACHED) or not 0 <= cached["ttl_s"] <= MAX_TTL_S
         found = "permit" if null or odd else None
     return found
+
+
+def _misjudged(entry: dict[str, Any]) -> str | None:
+    """An escalation or appraisal of the right types, whose numbers or verdicts can be none."""
+    for name, numbers, most in (
+        ("escalation", ("over", "above", "within_ms", "max_cost_micro_usd"), None),
+        ("appraisal", ("confidence", "score"), 1_000),
+    ):
+        told = entry.get(name)
+        if told is None:
+            continue
+        given = [told[each] for each in numbers if told.get(each) is not None]
+        is_odd = any(each < 0 or (most is not None and each > most) for each in given)
+        is_odd = is_odd or len(set(told["verdicts"])) < len(told["verdicts"])
+        if is_odd or (name == "escalation" and not told["verdicts"]):
+            return name
+    return None
 
 
 def _misfit(fields: dict[str, Any], shapes: dict[str, Any]) -> str | None:
@@ -323,7 +350,10 @@ def _fits(value: Any, shape: Any) -> bool:
         return isinstance(value, dict) and _misfit(value, shape) is None
     if shape == "moment":
         return isinstance(value, str) and moment(value) is not None
-    return isinstance(value, LEAVES[shape]) and not isinstance(value, bool)
+    if shape == "amount" and value is None:
+        return True
+    is_flag = isinstance(value, bool)
+    return isinstance(value, LEAVES[shape]) and is_flag == (shape == "flag")
 
 
 def moment(text: str) -> dt.datetime | None:

@@ -353,14 +353,22 @@ def _told_late(**changes: Any) -> Callable[[Story], None]:
     return change
 
 
+ESCALATION = {"verdicts": ["refusal"], "over": 1, "above": 600, "within_ms": 20_000}
+
+
 def _escalated(first: str = "superseded", second: str = "ok", **changes: Any) -> Any:
     """The second attempt escalates over the first one's answer, which was kept meanwhile."""
 
     def change(story: Story) -> None:
         _told_late(status=first, released_bytes=0)(story)
         story["attempt"]["permit"]["cause"] = "escalation"
-        story["attempt"]["escalation"] = {"verdicts": ["refusal"], "over": 1}
+        story["attempt"]["escalation"] = dict(ESCALATION)
         story["answered"]["status"] = second
+        story["late"]["appraisal"] = {"verdicts": ["refusal"]}
+        if first == "ok":
+            story["late"]["not_escalated"] = "failed"
+        if second == "superseded":
+            story["answered"]["appraisal"] = {"verdicts": ["evaluator"], "score": 200}
         story["late"].update(changes)
 
     return change
@@ -405,11 +413,11 @@ LIES: dict[str, tuple[str, Callable[[Story], None]]] = {
         "attempt",
         _both(_escalated(), lambda story: story["attempt"].pop("escalation")),
     ),
-    "an escalation that hides that it is one": ("attempt", _with("attempt", escalation={})),
+    "an escalation that hides that it is one": ("attempt", _with("attempt", escalation=ESCALATION)),
     "a first attempt that escalates": (
         "released",
         _both(
-            _with("released", escalation={}),
+            _with("released", escalation=ESCALATION),
             lambda story: story["released"]["permit"].update(cause="escalation"),
         ),
     ),
@@ -418,7 +426,7 @@ LIES: dict[str, tuple[str, Callable[[Story], None]]] = {
         "attempt",
         _both(
             _with("failed", status="ok"),
-            _with("attempt", escalation={}),
+            _with("attempt", escalation=ESCALATION),
             lambda story: story["attempt"]["permit"].update(cause="escalation"),
         ),
     ),
@@ -896,6 +904,7 @@ KNOWN = (
     ),
     *("asked_by", "application", "ranking", "salt", "state"),
     *("experiment", "policies", "released_bytes"),
+    *("escalation", "appraisal", "not_escalated"),
 )
 
 
@@ -931,7 +940,10 @@ def _accepts(hear: Callable[[int, dict[str, Any]], None], told: list[dict[str, A
 def test_both_say_the_same_of_any_value_in_any_field_and_neither_breaks(
     data: st.DataObject,
 ) -> None:
-    demand_agreement(honest(), data)
+    story = honest()
+    if data.draw(st.booleans()):
+        _escalated()(story)
+    demand_agreement(story, data)
 
 
 def demand_agreement(story: Story, data: st.DataObject) -> None:

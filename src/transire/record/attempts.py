@@ -1,7 +1,8 @@
 """What may follow an attempt, and how one may end that others followed. Pure.
 
 The rules are in audit/FORMAT.md, "Rules across entries": after a failure a request may go on; an
-answer that is kept for a better one may end in any way that leaves one answer at most.
+answer that is kept for a better one may end in any way that leaves one answer at most. What an
+escalation says of itself is `escalated`.
 """
 
 from collections.abc import Mapping
@@ -9,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from transire.errors import IntegrityError
+from transire.record.escalated import Escalated
 
 __all__ = ["SENT", "Attempts"]
 
@@ -34,6 +36,7 @@ class Attempts:
     count: int = 0
     _last_plain: int = 1
     _ended: dict[int, str] = field(default_factory=dict)
+    _escalated: Escalated = field(default_factory=Escalated)
 
     @property
     def is_answered(self) -> bool:
@@ -44,10 +47,12 @@ class Attempts:
         """Hear the next permit.
 
         Raises:
-            IntegrityError: the request had ended, or a decision is its own escalation.
+            IntegrityError: the request had ended, a decision is its own escalation, or an
+                escalation contradicts what was before it.
         """
         is_escalation = entry["permit"].get("cause") == "escalation"
-        if is_escalation != ("escalation" in entry) or (is_escalation and not self.count):
+        is_told = entry.get("escalation") is not None
+        if is_escalation != is_told or (is_escalation and not self.count):
             raise IntegrityError(f"{what} is an escalation of nothing, or hides that it is one")
         allowed = _FOLLOWED | {"superseded"} if is_escalation else _FOLLOWED
         if not allowed.issuperset(self._ended.values()):
@@ -55,6 +60,7 @@ class Attempts:
         self.count += 1
         if not is_escalation:
             self._last_plain = self.count
+        self._escalated.permit(what, self.count, entry)
 
     def end(self, what: str, entry: Mapping[str, Any]) -> None:
         """Hear the outcome of one that is permitted and open.
@@ -73,4 +79,5 @@ class Attempts:
             raise IntegrityError(f"{what} is superseded by nothing, or was released")
         if status == "ok" and "ok" in self._ended.values():
             raise IntegrityError(f"{what} answers a request twice")
+        self._escalated.end(what, entry)
         self._ended[attempt] = status

@@ -125,9 +125,33 @@ def _is_ranking(value: object) -> bool:
     if not isinstance(value, dict) or not isinstance(value.get("candidates"), dict):
         return False
     ranked = value["candidates"]
-    return _are_texts(ranked.get("deployment")) and _holds(
-        ranked, {"form": _are_texts, "cut": _is_number}
-    )
+    return _are_texts(ranked.get("deployment")) and _holds(ranked, _RANKED)
+
+
+def _are_amounts(value: object) -> bool:
+    return isinstance(value, list) and all(each is None or _is_number(each) for each in value)
+
+
+def _is_escalation(value: object) -> bool:
+    """Its numbers are not negative, and no verdict is named twice."""
+    if not isinstance(value, dict) or not _are_verdicts(value.get("verdicts")):
+        return False
+    bound = value.get("max_cost_micro_usd")
+    numbers = [value.get(name) for name in ("over", "above", "within_ms")]
+    numbers += [] if bound is None else [bound]
+    return bool(value["verdicts"]) and all(type(n) is int and n >= 0 for n in numbers)
+
+
+def _is_appraisal(value: object) -> bool:
+    if not isinstance(value, dict) or not _are_verdicts(value.get("verdicts")):
+        return False
+    shares = [value[name] for name in ("confidence", "score") if value.get(name) is not None]
+    is_told = value.get("failed") is None or isinstance(value["failed"], bool)
+    return is_told and all(_is_number(share) and 0 <= share <= 1_000 for share in shares)
+
+
+def _are_verdicts(value: object) -> bool:
+    return _are_texts(value) and isinstance(value, list) and len(set(value)) == len(value)
 
 
 def _is_kept(value: object) -> bool:
@@ -177,6 +201,13 @@ _CACHED: Final[Mapping[str, Judge]] = {
     "ttl_s": _is_number,
     "policies": _are_texts,
 }
+_RANKED: Final[Mapping[str, Judge]] = {
+    "form": _are_texts,
+    "cut": _is_number,
+    "quality_permille": _are_numbers,
+    "latency_ms": _are_numbers,
+    "worst_cost_micro_usd": _are_amounts,
+}
 _DRAW: Final[Mapping[str, Judge]] = {
     **dict.fromkeys(("id", "digest", "variant"), _is_text),
     **dict.fromkeys(("point_ppm", "propensity_ppm"), _is_number),
@@ -217,6 +248,10 @@ _FIELDS: Final[Mapping[str, Judge]] = {
     "chosen": _is_pair,
     "ranking": _is_ranking,
     "review": _is_object,
+    "released_bytes": _is_number,
+    "escalation": _is_escalation,
+    "appraisal": _is_appraisal,
+    "not_escalated": _is_text,
 }
 _ASKED: Final[Mapping[str, Judge]] = dict.fromkeys(("tenant", "app", "key_id", "outcome"), _is_text)
 _BLOCKING: Final[Mapping[str, Judge]] = {
