@@ -3,6 +3,7 @@
 # make demo     run the main job on a fresh machine (ARGS="--once --port 8080 --json --data DIR")
 # make test     exactly what CI runs
 # make explore  the property tests with new examples, and more of them (minutes)
+# make schemas  schemas/ anew, from the code (a test compares)
 # make bench    honest ratios on this machine (ARGS=… as `transire bench` takes them)
 SHELL := /bin/bash
 PY ?= python3
@@ -10,7 +11,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
-.PHONY: help install demo test explore bench check fast format clean
+.PHONY: help install demo test explore schemas bench check fast format clean
 
 install: $(VENV)/.installed
 
@@ -32,6 +33,9 @@ test: install check
 
 explore: install
 	@HYPOTHESIS_PROFILE=explore $(BIN)/python -m pytest -n 2 tests/properties $(ARGS)
+
+schemas: install
+	@UPDATE_SCHEMAS=1 $(BIN)/python -m pytest -q tests/unit/bundle/test_publish.py $(ARGS)
 
 check: install
 	@$(BIN)/ruff format --check src tests audit

@@ -417,6 +417,7 @@ async def _wire(
             (admission.drain_counts, doorkeeper.drain_counts),
             admission.tally,
             replica=settings.log.replica,
+            tenant_of=lambda key_id: None if (key := keys.get(key_id)) is None else key.tenant,
         ),
         health=health,
         steering=steering,

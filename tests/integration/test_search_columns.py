@@ -81,13 +81,13 @@ def alter(data: Path, *statements: str) -> None:
 
 HIDING = {
     "its rows are deleted": ["DELETE FROM entry_ix WHERE decision_id='{id}'"],
-    "its tenant is changed": ["UPDATE entry_ix SET tenant='other' WHERE decision_id='{id}'"],
+    "its tenant is changed": ["UPDATE entry_ix SET owner='other' WHERE decision_id='{id}'"],
     "its id is changed": ["UPDATE entry_ix SET decision_id='dec_x' WHERE decision_id='{id}'"],
     "much is said to be read": ["UPDATE progress SET size=size+1000000"],
     "less is said to be read": ["DELETE FROM entry_ix WHERE idx>0", "UPDATE progress SET size=1"],
     "nothing is said to be read": ["DELETE FROM progress"],
     "everything is deleted": ["DELETE FROM entry_ix"],
-    "a value is of another kind": ["UPDATE entry_ix SET tenant=x'00' WHERE decision_id='{id}'"],
+    "a value is of another kind": ["UPDATE entry_ix SET owner=x'00' WHERE decision_id='{id}'"],
     "a table is gone": ["DROP TABLE entry_ix"],
     "an index leaves it out": [
         "DROP INDEX entry_decision",
@@ -141,7 +141,7 @@ async def test_another_tenants_entries_are_not_listed_on_the_files_word(data: Pa
     async with opened(data) as (log, projection):
         await decide(log, tenant="other")
         assert await listed(projection) == []
-        alter(data, "UPDATE entry_ix SET tenant='acme'")
+        alter(data, "UPDATE entry_ix SET owner='acme'")
 
         assert await listed(projection) == []
 
@@ -303,3 +303,47 @@ async def test_what_is_thrown_away_is_said(data: Path, capsys: pytest.CaptureFix
         assert projection.behind is None
     told = capsys.readouterr()
     assert "index.discarded" in told.out + told.err
+
+
+async def seen_by(projection: Projection, tenant: str) -> list[str]:
+    """Kinds of what an auditor of this tenant is shown, oldest first."""
+    page = await projection.tail(before=None, limit=100, tenant=tenant, kind=None)
+    return [entry["kind"] for _, entry in reversed(page.entries)]
+
+
+async def test_an_auditor_is_shown_the_tenants_own_and_what_governs_everybody(data: Path) -> None:
+    rest: list[tuple[str, dict[str, JsonValue]]] = [
+        ("policy.activated", {}),
+        ("experiment.rolled_back", {}),
+        ("quarantine.imposed", {"subject": "provider", "subject_id": "atlantic"}),
+        ("quarantine.lifted", {"subject": "tenant", "subject_id": "globex"}),
+        ("access.invited", {"person": "rita", "tenant": "acme"}),
+        ("access.invited", {"person": "otto"}),
+        ("throttled", {"key_id": "k", "tenant": "globex"}),
+        ("throttled", {"key_id": "nobody"}),
+    ]
+    async with opened(data) as (log, projection):
+        await decide(log)
+        await decide(log, tenant="globex")
+        for kind, fields in rest:
+            await log.append(Item(kind=kind, fields=fields))
+        of_acme, of_globex = await seen_by(projection, "acme"), await seen_by(projection, "globex")
+        everybody = await projection.tail(before=None, limit=100, tenant=None, kind=None)
+
+    common = ["policy.activated", "experiment.rolled_back", "quarantine.imposed"]
+    assert of_acme == ["decision", "outcome", *common, "access.invited"]
+    assert of_globex == ["decision", "outcome", *common, "quarantine.lifted", "throttled"]
+    assert len(everybody.entries) == 12
+
+
+async def test_an_outcome_is_not_shown_to_another_tenant_whatever_the_file_says(
+    data: Path,
+) -> None:
+    async with opened(data) as (log, projection):
+        await decide(log, tenant="globex")
+        assert await seen_by(projection, "acme") == []
+        alter(data, "UPDATE entry_ix SET owner='acme' WHERE kind='outcome'")
+        projection._file.is_sound = lambda: True  # type: ignore[method-assign] # as if sealed anew
+
+        assert await seen_by(projection, "acme") == []
+        assert await seen_by(projection, "globex") == ["decision", "outcome"]

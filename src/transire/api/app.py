@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias, cast
 
 from fastapi import APIRouter, Depends, FastAPI
 from fastapi.exceptions import RequestValidationError
@@ -30,7 +30,7 @@ from transire.bootstrap import Installation
 from transire.errors import NotFoundError, RequestError, TooLargeError, TransireError
 from transire.unforeseen import as_refusal
 
-__all__ = ["FrontDoor", "build_admin", "build_app"]
+__all__ = ["FrontDoor", "build_admin", "build_app", "described"]
 
 Endpoint: TypeAlias = Callable[[Request], Awaitable[Response]]
 
@@ -207,9 +207,18 @@ def _health(app: FastAPI, it: Installation) -> None:
     @app.get("/openapi.json", tags=["health"])
     async def openapi() -> dict[str, Any]:
         """This API, OpenAPI 3.1."""
-        document = app.openapi()
-        document["paths"] = {**hot_paths(), **document["paths"]}
-        return document
+        return _described(app)
+
+
+def described() -> dict[str, Any]:
+    """This API as `/openapi.json` tells it, without an installation (`schemas/openapi.json`)."""
+    # Routes are built over an installation and look at it when a request comes.
+    return _described(_build_rest(cast("Installation", None)))
+
+
+def _described(app: FastAPI) -> dict[str, Any]:
+    document = app.openapi()
+    return {**document, "paths": {**hot_paths(), **document["paths"]}}
 
 
 def _shaped(request: Request, error: TransireError) -> Response:

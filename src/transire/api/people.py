@@ -56,7 +56,7 @@ def add_people(router: APIRouter, it: Installation) -> None:
         principal = person_of(it, request)
         if principal.person != person:
             it.acts.require(principal, "revoke_credential", {"type": "User", "id": person})
-        await it.people.revoke(person, by=str(principal.person))
+        await it.people.revoke(it.governed.bundle.catalog, person, by=str(principal.person))
         return {"person": person, "state": "revoked"}
 
     @router.get("/v1/people", tags=["people"])

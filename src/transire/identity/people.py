@@ -18,7 +18,7 @@ from transire.domain.deployment import Catalog
 from transire.domain.ids import KeyId, PersonId
 from transire.domain.log import Change, Condition, DecisionLog, Item
 from transire.domain.ports import Clock, Keyed
-from transire.domain.request import Principal
+from transire.domain.request import JsonValue, Principal
 from transire.errors import AccessError, AuthenticationError, ConflictError, NotFoundError
 from transire.identity.credentials import Credential, matches, mint, parse
 
@@ -74,7 +74,7 @@ class People:
         await self._log.append(
             Item(
                 kind="access.invited",
-                fields={"person": person, "by": by, "expires_at": expires},
+                fields={"person": person, "by": by, "expires_at": expires, **_of(catalog, person)},
                 conditions=(Condition(key=f"person/{person}", equals=None),),
                 changes=(*void, Change(key=f"invite/{token.id}", value=value)),
             )
@@ -105,7 +105,11 @@ class People:
         await self._log.append(
             Item(
                 kind="access.credential_set",
-                fields={"person": person, "credential_id": credential.id},
+                fields={
+                    "person": person,
+                    "credential_id": credential.id,
+                    **_of(catalog, person),
+                },
                 # Nobody is invited who has a credential, and no token ever replaces one.
                 conditions=(
                     Condition(key=f"invite/{token.id}", equals=stored),
@@ -121,7 +125,7 @@ class People:
         )
         return person, credential.text()
 
-    async def revoke(self, person: str, *, by: str) -> None:
+    async def revoke(self, catalog: Catalog, person: str, *, by: str) -> None:
         """Void a person's credential at once; one person is enough.
 
         Whoever revokes one that somebody else has revoked already confirms it: the first of the
@@ -133,7 +137,7 @@ class People:
         await self._log.append(
             Item(
                 kind="access.credential_revoked",
-                fields={"person": person, "by": by},
+                fields={"person": person, "by": by, **_of(catalog, person)},
                 conditions=(Condition(key=f"person/{person}", equals=stored),),
                 changes=(
                     Change(key=f"person/{person}", value=None),
@@ -220,6 +224,12 @@ class People:
         if stored is None:
             return []
         return [Change(key=f"credential/{json.loads(stored)['credential_id']}", value=None)]
+
+
+def _of(catalog: Catalog, person: str) -> dict[str, JsonValue]:
+    """Whose auditors see it: the person's tenant's; nobody's, once they left the catalog."""
+    known = catalog.people.get(PersonId(person))
+    return {} if known is None else {"tenant": known.tenant}
 
 
 def owner_of(first_credential: Path) -> str:

@@ -37,6 +37,7 @@ class Summaries:
         drains: Where counts come from.
         tally: Where those go back to that could not be tried.
         replica: Names this process's serial number.
+        tenant_of: Whose a key is; None where nobody knows.
     """
 
     def __init__(
@@ -46,11 +47,13 @@ class Summaries:
         tally: Tally,
         *,
         replica: str,
+        tenant_of: Callable[[str], str | None],
     ) -> None:
         self._log = log
         self._drains = drains
         self._tally = tally
         self._key = f"{_SERIAL}{replica}"
+        self._tenant_of = tenant_of
         self._open: _Open | None = None
 
     async def write(self) -> None:
@@ -74,9 +77,15 @@ class Summaries:
             return
         key, code, many = self._open.count
         serial = int(self._open.serial or 0) + 1
+        tenant = self._tenant_of(key)
         item = Item(
             kind="throttled",
-            fields={"key_id": key, "limit": code, "count": many},
+            fields={
+                "key_id": key,
+                "limit": code,
+                "count": many,
+                **({} if tenant is None else {"tenant": tenant}),
+            },
             conditions=(Condition(key=self._key, equals=self._open.serial),),
             changes=(Change(key=self._key, value=str(serial)),),
         )

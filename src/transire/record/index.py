@@ -19,6 +19,7 @@ import orjson
 
 from transire.errors import IntegrityError
 from transire.record.merkle import leaf_hash
+from transire.record.ownership import owner_of
 from transire.record.seal import StateSeal
 
 __all__ = ["INDEX_FILE", "IndexFile"]
@@ -28,10 +29,10 @@ _SIDES: Final = ("", "-wal", "-shm")
 _DDL: Final = """
 CREATE TABLE IF NOT EXISTS entry_ix (
     idx INTEGER PRIMARY KEY, kind TEXT NOT NULL, ts TEXT NOT NULL, decision_id TEXT,
-    tenant TEXT, app TEXT, deployment TEXT, outcome TEXT, replica TEXT, boot TEXT,
+    owner TEXT, app TEXT, deployment TEXT, outcome TEXT, replica TEXT, boot TEXT,
     attempt INTEGER, review_id TEXT);
 CREATE INDEX IF NOT EXISTS entry_decision ON entry_ix (decision_id);
-CREATE INDEX IF NOT EXISTS entry_tenant ON entry_ix (tenant, kind, idx);
+CREATE INDEX IF NOT EXISTS entry_owner ON entry_ix (owner, kind, idx);
 CREATE TABLE IF NOT EXISTS open_permit (
     decision_id TEXT, attempt INTEGER, replica TEXT, boot TEXT, idx INTEGER NOT NULL,
     PRIMARY KEY (decision_id, attempt));
@@ -39,6 +40,8 @@ CREATE TABLE IF NOT EXISTS progress (size INTEGER NOT NULL, last BLOB NOT NULL, 
 """
 _SCHEMA: Final = "SELECT type, name, tbl_name, sql FROM sqlite_schema ORDER BY name"
 _ROWS: Final = ("entry_ix", "open_permit")
+_DECISION, _OWNER = 3, 4
+"""Places in a row of `entry_ix`."""
 _CLOSING: Final = ("outcome", "shadow.ended")
 _Row = tuple[int | str | None, ...]
 
@@ -177,6 +180,12 @@ class IndexFile:
             raise IntegrityError(
                 f"entry {index} of the log cannot be read; run audit/verify.py"
             ) from None
+        if columns[_OWNER] is None and columns[_DECISION] is not None:
+            columns = (
+                *columns[:_OWNER],
+                self._owner_of(columns[_DECISION]),
+                *columns[_OWNER + 1 :],
+            )
         self._insert("entry_ix", columns)
         if permit is not None:
             self._insert("open_permit", permit)
@@ -185,6 +194,12 @@ class IndexFile:
             for row in self._db.execute(f"SELECT * {where}", closed).fetchall():
                 self._sum = self._moved(self._sum, "open_permit", row, None)
             self._db.execute(f"DELETE {where}", closed)
+
+    def _owner_of(self, decision_id: object) -> str | None:
+        """Of a decision that was read before; what names another is nobody's."""
+        sql = "SELECT owner FROM entry_ix WHERE decision_id=? ORDER BY idx LIMIT 1"
+        row = self._db.execute(sql, (decision_id,)).fetchone()
+        return None if row is None else row[0]
 
     def _insert(self, table: str, row: _Row) -> None:
         marks = ",".join("?" * len(row))
@@ -209,7 +224,7 @@ def _columns(
         kind,
         str(entry["ts"]),
         decision,
-        _text(entry.get("tenant")),
+        owner_of(entry),
         _text(entry.get("app")),
         _text(permit.get("deployment") or entry.get("deployment")),
         _text(entry.get("outcome") or entry.get("status")),

@@ -42,9 +42,9 @@ _FIELDS: Final[Mapping[str, frozenset[str]]] = {
     "quarantine.lifted": _BLOCKED | {"asked_by"},
     "access.key_created": _OWNED | {"scopes", "expires_at"},
     "access.key_revoked": _OWNED | {"by"},
-    "access.invited": frozenset({"person", "by", "expires_at"}),
-    "access.credential_set": frozenset({"person", "credential_id"}),
-    "access.credential_revoked": frozenset({"person", "by"}),
+    "access.invited": frozenset({"person", "tenant", "by", "expires_at"}),
+    "access.credential_set": frozenset({"person", "tenant", "credential_id"}),
+    "access.credential_revoked": frozenset({"person", "tenant", "by"}),
     "decision": _DECIDED | {"permit", "review"},
     "advice": _DECIDED,
     "attempt": _JUDGED
@@ -69,7 +69,7 @@ _FIELDS: Final[Mapping[str, frozenset[str]]] = {
         {"decision_id", "tenant", "app", "source", "score_permille", "success", "reason"}
         | {"comment", "comment_chars"}
     ),
-    "throttled": frozenset({"key_id", "limit", "count"}),
+    "throttled": frozenset({"key_id", "tenant", "limit", "count"}),
     "export": frozenset({"by", "tenant", "count"}),
     "erasure": frozenset({"by", "tenant", "decisions", "erased"}),
 }

@@ -22,6 +22,7 @@ from transire.record.entries import OpenPermit, belongs, entries_near, still_ope
 from transire.record.front import LogFront
 from transire.record.index import IndexFile
 from transire.record.merkle import leaf_hash
+from transire.record.ownership import EVERYBODY, owner_of
 from transire.record.seal import StateSeal
 from transire.record.sql import Reader
 
@@ -84,7 +85,7 @@ class Projection:
         complete_to, size = await self._catch_up(self._patience)
         sql = "SELECT idx FROM entry_ix WHERE decision_id=? ORDER BY idx LIMIT 1000"
         found = await self._select(
-            sql, (decision_id,), lambda entry: belongs(entry, decision_id), self._patience
+            sql, (decision_id,), lambda _, entry: belongs(entry, decision_id), self._patience
         )
         if complete_to == size and _is_whole(found, decision_id):
             return Page(found, complete_to)
@@ -98,16 +99,25 @@ class Projection:
     async def tail(
         self, *, before: int | None, limit: int, tenant: str | None, kind: str | None
     ) -> Page:
-        """The newest entries first, keyset-paged by index."""
+        """The newest entries first, keyset-paged by index.
+
+        Args:
+            tenant: Only what its auditors are shown (`ownership`).
+        """
         clauses, values = ["1=1"], list[Any]()
-        for clause, value in (("idx<?", before), ("tenant=?", tenant), ("kind=?", kind)):
+        for clause, value in (("idx<?", before), ("kind=?", kind)):
             if value is not None:
                 clauses.append(clause)
                 values.append(value)
+        if tenant is not None:
+            clauses.append("owner IN (?, ?)")
+            values += (tenant, EVERYBODY)
         where = " AND ".join(clauses)
 
-        def is_asked(entry: Mapping[str, Any]) -> bool:
-            return tenant in (None, entry.get("tenant")) and kind in (None, entry["kind"])
+        def is_asked(reader: Reader, entry: Mapping[str, Any]) -> bool:
+            if kind not in (None, entry["kind"]):
+                return False
+            return tenant is None or self._owner(reader, entry) in (tenant, EVERYBODY)
 
         complete_to, _ = await self._catch_up()
         sql = f"SELECT idx FROM entry_ix WHERE {where} ORDER BY idx DESC LIMIT ?"  # noqa: S608 - clauses are constants
@@ -138,7 +148,7 @@ class Projection:
         self,
         sql: str,
         values: Sequence[Any],
-        is_asked: Callable[[Mapping[str, Any]], bool],
+        is_asked: Callable[[Reader, Mapping[str, Any]], bool],
         patience: int | None = None,
     ) -> _Entries:
         """The log's entries where a query's indexes point; rows that point elsewhere are wrong."""
@@ -147,7 +157,7 @@ class Projection:
             indexes = [row[0] for row in self._file.select(sql, values)]
             leaves = (row for i in indexes for row in reader.leaves(i, i + 1))
             found = [(index, orjson.loads(leaf)) for index, leaf in leaves]
-            if len(found) == len(indexes) and all(is_asked(entry) for _, entry in found):
+            if len(found) == len(indexes) and all(is_asked(reader, e) for _, e in found):
                 return found
             self._discard("rows do not match their entries")
             return None
@@ -158,6 +168,18 @@ class Projection:
                 return found
             await self._catch_up(patience)
         raise IntegrityError("the search columns do not match the log; run audit/verify.py")
+
+    def _owner(self, reader: Reader, entry: Mapping[str, Any]) -> str | None:
+        """Whose an entry is, by the log's word alone: its own, or its decision's."""
+        owner, decision_id = owner_of(entry), entry.get("decision_id")
+        if owner is not None or decision_id is None:
+            return owner
+        sql = "SELECT idx FROM entry_ix WHERE decision_id=? ORDER BY idx LIMIT 1"
+        for index in self._file.select(sql, (decision_id,)):
+            for _, leaf in reader.leaves(index[0], index[0] + 1):
+                head = orjson.loads(leaf)
+                return owner_of(head) if head["id"] == decision_id else None
+        return None
 
     async def _catch_up(self, patience: int | None = None) -> tuple[int, int]:
         """Read on, to the log's end or `patience` entries further; returns as `_step`."""

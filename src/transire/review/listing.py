@@ -3,11 +3,13 @@
 Open reviews are found by their openings, which are bounded. Closed ones are all there ever were:
 they are read from the database in steps, newest first, and parsed off the event loop, until a page
 is full. A page is continued by the id of its last review (keyset), so reviews that are opened or
-closed meanwhile neither repeat nor hide others.
+closed meanwhile neither repeat nor hide others. What a reader may not see is neither counted nor
+named: a page is full of what is shown, and `next` is the last one shown.
 """
 
 import asyncio
-from collections.abc import Iterable
+import itertools
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -65,38 +67,58 @@ class Page:
     next: str | None
 
 
-async def read_page(log: DecisionLog, wanted: Wanted, now: datetime) -> Page:
+async def read_page(
+    log: DecisionLog,
+    wanted: Wanted,
+    now: datetime,
+    may_see: Callable[[Review], bool] = lambda _: True,
+) -> Page:
     """One page.
+
+    Args:
+        may_see: Asked about each review that is wanted, off the event loop, until a page is full.
 
     Raises:
         LogUnavailable: the database cannot be read.
     """
     is_open = wanted.states <= OPEN_STATES
-    found = await (_open if is_open else _closed)(log, wanted, now)
+    found = await (_open if is_open else _closed)(log, wanted, now, may_see)
     reviews = tuple(found[: wanted.limit])
     return Page(reviews, reviews[-1].id if len(found) > wanted.limit else None)
 
 
-async def _open(log: DecisionLog, wanted: Wanted, now: datetime) -> list[Review]:
+async def _open(
+    log: DecisionLog, wanted: Wanted, now: datetime, may_see: Callable[[Review], bool]
+) -> list[Review]:
     openings = read_openings(await log.scan(OPEN_PREFIX))
     after = wanted.after or ""
     ids = [o.review_id for o in openings if o.tenant == wanted.tenant and o.review_id > after]
     texts = [await log.get(f"{_PREFIX}{review_id}") for review_id in ids]
-    return await asyncio.to_thread(_matching, texts, wanted, now)
+    return await asyncio.to_thread(_matching, texts, wanted, now, may_see, wanted.limit + 1)
 
 
-async def _closed(log: DecisionLog, wanted: Wanted, now: datetime) -> list[Review]:
+async def _closed(
+    log: DecisionLog, wanted: Wanted, now: datetime, may_see: Callable[[Review], bool]
+) -> list[Review]:
     found: list[Review] = []
     before = None if wanted.after is None else f"{_PREFIX}{wanted.after}"
     while len(found) <= wanted.limit:
         rows = await log.newest(_PREFIX, before=before, limit=_STEP)
-        found += await asyncio.to_thread(_matching, [text for _, text in rows], wanted, now)
+        texts, missing = [text for _, text in rows], wanted.limit + 1 - len(found)
+        found += await asyncio.to_thread(_matching, texts, wanted, now, may_see, missing)
         if len(rows) < _STEP:
             break
         before = rows[-1][0]
     return found
 
 
-def _matching(texts: Iterable[str | None], wanted: Wanted, now: datetime) -> list[Review]:
+def _matching(
+    texts: Iterable[str | None],
+    wanted: Wanted,
+    now: datetime,
+    may_see: Callable[[Review], bool],
+    most: int,
+) -> list[Review]:
     reviews = (Review.from_json(text) for text in texts if text is not None)
-    return [review for review in reviews if wanted.matches(review, now)]
+    seen = (review for review in reviews if wanted.matches(review, now) and may_see(review))
+    return list(itertools.islice(seen, most))

@@ -156,9 +156,11 @@ class ReviewQueue:
             raise NotFoundError("no such review")
         return review
 
-    async def list(self, wanted: Wanted) -> Page:
-        """A page of a tenant's reviews: open ones oldest first, closed ones newest first."""
-        return await read_page(self._log, wanted, self._clock.now())
+    async def list(
+        self, wanted: Wanted, may_see: Callable[[Review], bool] = lambda _: True
+    ) -> Page:
+        """A page of a tenant's reviews that a reader may see; see `listing`."""
+        return await read_page(self._log, wanted, self._clock.now(), may_see)
 
     async def open_count(self) -> int:
         """How many reviews are open, of all tenants."""

@@ -1,5 +1,6 @@
-"""`schemas/` equals what the code makes; `UPDATE_SCHEMAS=1` writes the files anew."""
+"""`schemas/` equals what the code makes; `make schemas` writes the files anew."""
 
+import json
 import os
 from collections.abc import Mapping
 
@@ -9,6 +10,7 @@ import pytest
 from tests.conftest import REPOSITORY
 from tests.unit.bundle.bundles import pack_files
 
+from transire.api.app import described
 from transire.bundle.compile import compile_bundle
 from transire.bundle.publish import json_schemas, render_schema
 from transire.bundle.yamlread import read_yaml
@@ -22,6 +24,7 @@ def published() -> Mapping[str, bytes]:
         **json_schemas(),
         "policy-test.schema.json": render_schema(SuiteDocument, "tests/*_test.yaml"),
         "transire.cedarschema": compile_bundle(pack_files()).schema_text.encode(),
+        "openapi.json": json.dumps(described(), indent=1, sort_keys=True).encode() + b"\n",
     }
 
 

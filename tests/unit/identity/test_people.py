@@ -40,6 +40,7 @@ async def test_an_invited_person_sets_a_credential_and_is_recognised_by_it(offic
     assert principal.application is None
     assert office.log.kinds == ["access.invited", "access.credential_set"]
     assert (office.log.entries[0]["person"], office.log.entries[0]["by"]) == ("rita", "omar")
+    assert {entry["tenant"] for entry in office.log.entries} == {"acme"}
 
 
 async def test_no_secret_stands_in_the_log_or_its_state(office: Office) -> None:
@@ -157,7 +158,7 @@ async def test_a_revoked_credential_is_void_at_once_and_the_entry_says_by_whom(
     office: Office,
 ) -> None:
     text = await office.credential("rita")
-    await office.people.revoke("rita", by="ben")
+    await office.people.revoke(office.catalog, "rita", by="ben")
 
     assert knows(office, text) is None
     entry = office.log.entries[-1]
@@ -171,7 +172,7 @@ async def test_a_revoked_credential_is_void_at_once_and_the_entry_says_by_whom(
 
 async def test_an_old_credential_stays_void_beside_a_new_one(office: Office) -> None:
     old = await office.credential("rita")
-    await office.people.revoke("rita", by="ben")
+    await office.people.revoke(office.catalog, "rita", by="ben")
     new = await office.credential("rita")
 
     assert (knows(office, old), knows(office, new)) == (None, "rita")
@@ -179,7 +180,7 @@ async def test_an_old_credential_stays_void_beside_a_new_one(office: Office) -> 
 
 async def test_whoever_revoked_somebody_cannot_invite_them(office: Office) -> None:
     await office.credential("rita")
-    await office.people.revoke("rita", by="omar")
+    await office.people.revoke(office.catalog, "rita", by="omar")
 
     with pytest.raises(AccessError, match="another person"):
         await office.people.invite(office.catalog, "rita", by="omar")
@@ -190,34 +191,34 @@ async def test_another_person_who_confirms_the_revocation_frees_the_first_to_inv
     office: Office,
 ) -> None:
     await office.credential("rita")
-    await office.people.revoke("rita", by="omar")
-    await office.people.revoke("rita", by="ben")
+    await office.people.revoke(office.catalog, "rita", by="omar")
+    await office.people.revoke(office.catalog, "rita", by="ben")
 
     assert await office.credential("rita", by="omar")
 
 
 async def test_nobody_confirms_their_own_revocation(office: Office) -> None:
     await office.credential("rita")
-    await office.people.revoke("rita", by="omar")
+    await office.people.revoke(office.catalog, "rita", by="omar")
 
     with pytest.raises(NotFoundError):
-        await office.people.revoke("rita", by="omar")
+        await office.people.revoke(office.catalog, "rita", by="omar")
     with pytest.raises(NotFoundError):
-        await office.people.revoke("ben", by="omar")
+        await office.people.revoke(office.catalog, "ben", by="omar")
 
 
 async def test_who_gave_up_their_own_credential_may_be_invited_by_whoever_invites(
     office: Office,
 ) -> None:
     await office.credential("omar", by="genesis")
-    await office.people.revoke("omar", by="omar")
+    await office.people.revoke(office.catalog, "omar", by="omar")
 
     assert await office.credential("omar", by="omar")
 
 
 async def test_a_new_credential_forgets_who_revoked_the_last_one(office: Office) -> None:
     await office.credential("rita")
-    await office.people.revoke("rita", by="omar")
+    await office.people.revoke(office.catalog, "rita", by="omar")
     await office.credential("rita", by="ben")
 
     assert "revoked/rita" not in office.log.state
@@ -226,7 +227,7 @@ async def test_a_new_credential_forgets_who_revoked_the_last_one(office: Office)
 async def test_one_person_alone_may_revoke_and_invite(office: Office) -> None:
     office.solo = True
     await office.credential("rita")
-    await office.people.revoke("rita", by="omar")
+    await office.people.revoke(office.catalog, "rita", by="omar")
 
     assert await office.credential("rita", by="omar")
 
@@ -234,12 +235,12 @@ async def test_one_person_alone_may_revoke_and_invite(office: Office) -> None:
 async def test_a_revocation_that_lost_a_race_is_refused(office: Office) -> None:
     await office.credential("rita")
     seen = dict(office.log.state)
-    await office.people.revoke("rita", by="ben")
+    await office.people.revoke(office.catalog, "rita", by="ben")
     await office.credential("rita")
     office.people._peek = seen.get
 
     with pytest.raises(ConflictError):
-        await office.people.revoke("rita", by="omar")
+        await office.people.revoke(office.catalog, "rita", by="omar")
 
 
 @pytest.mark.parametrize("spoil", ["secret", "prefix", "id", "form"])

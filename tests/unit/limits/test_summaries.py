@@ -47,8 +47,11 @@ class FlakyLog(MemoryLog):
         return counts
 
 
+OWNERS = {"a": "acme"}
+
+
 def summaries(log: MemoryLog, tally: Tally) -> Summaries:
-    return Summaries(log, (tally.drain,), tally, replica="r1")
+    return Summaries(log, (tally.drain,), tally, replica="r1", tenant_of=OWNERS.get)
 
 
 async def written(of: Summaries) -> bool:
@@ -65,10 +68,8 @@ async def test_counts_are_written_by_key_and_limit() -> None:
     tally.add("b", "concurrency")
     await summaries(log, tally).write()
 
-    assert sorted((e["key_id"], e["limit"], e["count"]) for e in log.entries) == [
-        ("a", "rate", 3),
-        ("b", "concurrency", 1),
-    ]
+    told = [(e["key_id"], e["limit"], e["count"], e.get("tenant")) for e in log.entries]
+    assert sorted(told, key=str) == [("a", "rate", 3, "acme"), ("b", "concurrency", 1, None)]
 
 
 @given(

@@ -13,7 +13,7 @@ from tests.fakes import MemoryLog
 from tests.unit.review.reviews import NOW, review
 
 from transire.api.reviews import State
-from transire.review.listing import FILTERS, Wanted, read_page
+from transire.review.listing import FILTERS, Page, Wanted, read_page
 from transire.review.openings import opening
 from transire.review.states import STATES, Review
 
@@ -110,6 +110,35 @@ def test_pages_hold_every_wanted_review_once_and_never_more_than_was_asked(
     assert all(len(page) == limit for page in found[:-1])
     assert sorted(name for page in found for name in page) == [
         r.id for r in reviews if r.tenant == "acme" and r.state(NOW) in wanted.states
+    ]
+
+
+@given(rows, st.sampled_from(sorted(FILTERS)), st.integers(1, 7), st.sets(st.integers(0, 23)))
+def test_what_a_reader_may_not_see_is_neither_listed_nor_named_nor_makes_a_page_short(
+    many: list[tuple[str, str]], state: str, limit: int, hidden: set[int]
+) -> None:
+    reviews = [made(n, each, tenant=tenant) for n, (each, tenant) in enumerate(many)]
+    unseen = {made(n, "pending").id for n in hidden}
+    wanted, log = Wanted(tenant="acme", state=state, limit=limit), kept(*reviews)
+
+    async def pages() -> list[Page]:
+        found, asked = list[Page](), wanted
+        while True:
+            found.append(await read_page(log, asked, NOW, lambda r: r.id not in unseen))
+            if found[-1].next is None:
+                return found
+            asked = replace(asked, after=found[-1].next)
+
+    found = asyncio.run(pages())
+    names = [[r.id for r in page.reviews] for page in found]
+
+    assert all(len(page) == limit for page in names[:-1])
+    assert all(page.next == page.reviews[-1].id for page in found[:-1])
+    assert len(names) == 1 or names[-1]
+    assert sorted(name for page in names for name in page) == [
+        r.id
+        for r in reviews
+        if r.tenant == "acme" and r.state(NOW) in wanted.states and r.id not in unseen
     ]
 
 
