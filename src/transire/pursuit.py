@@ -255,8 +255,3 @@ class Pursuit:
             case, request=request, authorization=narrowed, ranking=ranking, reclassified=newer
         )
         return account.case
-
-
-def _broken(failed: UpstreamError | ContractViolated) -> UpstreamError | None:
-    """What the attempts' history holds of a failure: None where the answer broke its contract."""
-    return failed if isinstance(failed, UpstreamError) else None
