@@ -57,6 +57,8 @@ from transire.router import Router
 
 COMPILED = compile_bundle(pack_files())
 NOW = datetime(2026, 11, 25, 9, 0, tzinfo=UTC)
+UNTIL = NOW + timedelta(days=1)
+"""When a review ends that a test has released."""
 TERMS = Terms(
     cost_micro_usd=1,
     worst_cost_micro_usd=1,

@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from tests.unit.paths import FakeValidator
+from tests.unit.paths import UNTIL, FakeValidator
 from tests.unit.record.cases import case as recorded_case
 from tests.unit.score.fleets import authorization_of, bundle_of, deployment, request_of, verdict
 
@@ -44,6 +44,7 @@ def release(*queues: str, of: str = "ab", is_redacted: bool = False) -> Release:
         deployments=frozenset(map(DeploymentId, of)),
         queues=frozenset(queues),
         is_redacted=is_redacted,
+        until=UNTIL,
     )
 
 

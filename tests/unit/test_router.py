@@ -14,6 +14,7 @@ from tests.unit.paths import (
     CHUNK,
     COMPILED,
     LAST,
+    UNTIL,
     FakeDetector,
     FakeExchange,
     FakeForwarder,
@@ -287,6 +288,7 @@ RELEASE = Release(
     assertions=Assertions(),
     deployments=frozenset({DeploymentId("eu-medical")}),
     queues=frozenset({"clinical-claims"}),
+    until=UNTIL,
 )
 
 
@@ -345,6 +347,7 @@ async def test_an_answer_is_repaired_as_far_as_the_bundle_lets_it_at_these_stake
         assertions=Assertions(stakes=Stakes(stakes)),
         deployments=frozenset(path.bundle.catalog.deployments),
         queues=frozenset({"high-stakes"}),
+        until=UNTIL,
     )
     asked = request(review_id=ReviewId("rev_1"))
     routed = await path.router.route(replace(asked, body=replace(asked.body, has_contract=True)))
@@ -412,6 +415,7 @@ async def test_what_a_person_released_is_never_noted(path: Path) -> None:
         assertions=Assertions(),
         deployments=frozenset({DeploymentId("eu-medical")}),
         queues=frozenset({"clinical-claims"}),
+        until=UNTIL,
     )
     with pytest.raises(ContractViolated):
         await path.router.route(request("sales", review_id=ReviewId("rev_1")))
@@ -759,6 +763,7 @@ def test_an_approval_of_the_redacted_form_frees_no_raw_one(
         deployments=frozenset({DeploymentId("a")}),
         queues=frozenset(),
         is_redacted=is_redacted,
+        until=UNTIL,
     )
 
     assert [c.pair.form for c in free(candidates, release)] == freed

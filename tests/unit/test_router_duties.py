@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from tests.conftest import FakeClock
 from tests.unit.authorize.worlds import finding
-from tests.unit.paths import ANSWER, CHUNK, LAST, FakeExchange, FakeForwarder, Path, request
+from tests.unit.paths import ANSWER, CHUNK, LAST, UNTIL, FakeExchange, FakeForwarder, Path, request
 
 from transire.domain.authorization import Effect, Obligation
 from transire.domain.ids import DataClass, DeploymentId, Jurisdiction, ReviewId
@@ -32,6 +32,7 @@ RELEASE = Release(
     assertions=Assertions(),
     deployments=frozenset({MEDICAL}),
     queues=frozenset({"clinical-claims"}),
+    until=UNTIL,
 )
 
 

@@ -209,13 +209,22 @@ def _literals(rule: Rule, entity_ids: frozenset[tuple[str, str]]) -> list[str]:
 
 
 def lint(rules: list[Rule]) -> list[str]:
-    """Warnings: permits, and `unless` clauses of forbids, that read what a caller may assert.
+    """Warnings: what a rule does, and its author rarely means.
 
-    Dual evaluation keeps such a rule from widening anything; it is still rarely what its author
-    means, because an assertion can then only take the grant away.
+    Permits, and `unless` clauses of forbids, that read what a caller may assert: dual evaluation
+    keeps such a rule from widening anything, but an assertion can then only take the grant away.
+
+    Rules of every action: whose answers are read, or may be given again, is told by the rules that
+    name those actions (`receive`, `cache`); one that names none holds for them, and asks for
+    nothing. A forbid meant for answers would then wait for another rule to have them read.
     """
     warnings = []
     for rule in rules:
+        if not actions_of(rule.node):
+            warnings.append(
+                f"{rule.where}: `{rule.id}` names no action: it holds for all of them, "
+                "and has no answer read for it; name the actions it is about"
+            )
         widening = [
             clause
             for clause in rule.node.clauses

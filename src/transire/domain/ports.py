@@ -117,7 +117,7 @@ class Release:
         deployments: The approved candidates; the pick must be one of them.
         queues: The queues that released it.
         is_redacted: The redacted form was held and looked at; the raw one was not.
-        until: The review's end, before which the decision's entry must be written; None is never.
+        until: The review's end, before which the decision's entry must be written.
     """
 
     review_id: ReviewId
@@ -127,7 +127,7 @@ class Release:
     deployments: frozenset[DeploymentId]
     queues: frozenset[str]
     is_redacted: bool = False
-    until: datetime | None = None
+    until: datetime
 
 
 class Reviews(Protocol):

@@ -11,6 +11,7 @@ import orjson
 import pytest
 from tests.conftest import FakeClock
 from tests.fakes import MemoryLog
+from tests.unit.paths import UNTIL
 from tests.unit.record.cases import CANARY, CHOICE, DIGEST, EVALUATION, TERMS, WIRE, case
 from tests.unit.score.fleets import deployment, price, verdict
 
@@ -81,6 +82,7 @@ RELEASE = Release(
     assertions=Assertions(),
     deployments=frozenset({DeploymentId("a")}),
     queues=frozenset({"q"}),
+    until=UNTIL,
 )
 
 

@@ -51,3 +51,15 @@ def test_a_warning_refuses_nothing() -> None:
 
     assert report.is_sound
     assert "widens on context.purpose" in report.warnings[0]
+
+
+def test_a_rule_of_every_action_is_named_for_it_has_no_answer_read() -> None:
+    rule = '@id("bare") @reason("r") forbid (principal, action, resource)\n'
+    rule += 'when { context has dataClasses && context.dataClasses.contains(DataClass::"PHI") };\n'
+    named = rule.replace("bare", "named").replace("action,", 'action == Action::"receive",')
+
+    report = check_files(small_files(rules=RULES + rule + named), now=NOW)
+
+    assert report.is_sound
+    assert [w.partition("`")[2].partition("`")[0] for w in report.warnings] == ["bare"]
+    assert "has no answer read for it" in report.warnings[0]
