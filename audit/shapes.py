@@ -417,7 +417,7 @@ KNOWN = {
             comment_chars""",
         "cache.purged": "by tenant app count",
         "export": "by tenant count",
-        "erasure": "by tenant decisions erased",
+        "erasure": "by tenant decisions entries erased",
         "experiment.rolled_back": """experiment digest variant metric bad attempts control_bad
             control_attempts margin_permille alpha_ppm""",
     }.items()

@@ -150,3 +150,37 @@ def test_the_command_line_erases(world: World, tmp_path: Path) -> None:
     assert (done["decisions"], done["erased"]) == (sorted((decision, other)), 2)
     assert code == 1
     assert "nothing personal is kept" in said
+
+
+def test_why_something_was_blocked_is_erased_by_its_entry_and_who_blocked_it_stays(
+    world: World,
+) -> None:
+    reason = "CANARY-e7q Mr Quimby complained"
+    body = {"kind": "provider", "id": "atlantic", "reason": reason}
+    assert world.act("omar", "POST", "/v1/policies/quarantine", body).status_code == 200
+    query = "/v1/audit/entries?kind=quarantine.imposed&limit=1"
+    imposed = world.act("aud", "GET", query).json()["entries"][0]
+    assert reason not in json.dumps(imposed)
+    assert reason in _disclosed(world)
+    blocked = world.act("omar", "GET", "/v1/policies/quarantine").json()["quarantined"]
+    assert reason in {item["reason"] for item in blocked}
+
+    erased = {"entries": [imposed["id"]], "reason": "asked for"}
+    assert world.act("omar", "POST", "/v1/audit/erasures", erased).status_code == 403
+    done = world.act("priya", "POST", "/v1/audit/erasures", erased).json()
+    again = world.act("priya", "POST", "/v1/audit/erasures", erased)
+
+    assert (done["entries"], done["decisions"], done["erased"]) == ([imposed["id"]], [], 1)
+    assert again.status_code == 409
+    assert reason not in _disclosed(world)
+    assert (imposed["by"], imposed["subject_id"]) == ("omar", "atlantic")
+    assert all(said.startswith("ok") and "not judge" not in said for said in _verified(world.data))
+
+
+def test_an_erasure_names_something_that_is_there(world: World) -> None:
+    for body, status in (
+        ({"reason": "x"}, 400),
+        ({"entries": ["ent_" + "0" * 26], "reason": "x"}, 404),
+        ({"entries": ["dec_" + "0" * 26], "reason": "x"}, 400),
+    ):
+        assert world.act("priya", "POST", "/v1/audit/erasures", body).status_code == status

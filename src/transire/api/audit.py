@@ -16,10 +16,16 @@ __all__ = ["ErasureBody", "add_audit", "add_decisions", "add_erasures"]
 
 
 class ErasureBody(StrictBody):
-    """Decisions whose personal fields go, and why; the reason is itself such a field."""
+    """What loses its personal fields, and why; the reason is itself such a field.
+
+    At least one decision, or entry of its own (a quarantine's).
+    """
 
     decisions: list[Annotated[str, Field(pattern="^dec_[0-9A-Za-z]{26}$")]] = Field(
-        min_length=1, max_length=100
+        [], max_length=100
+    )
+    entries: list[Annotated[str, Field(pattern="^ent_[0-9A-Za-z]{26}$")]] = Field(
+        [], max_length=100
     )
     reason: str = Field(min_length=1, max_length=500, pattern=r"\S")
 
@@ -67,14 +73,22 @@ def add_erasures(router: APIRouter, it: Installation) -> None:
 
     @router.post("/v1/audit/erasures", tags=["audit"])
     async def erasures(body: ErasureBody, request: Request) -> dict[str, Any]:
-        """Delete what people wrote about these decisions; entries and their proofs stay."""
+        """Delete what people wrote there; entries and their proofs stay."""
         principal = person_of(it, request)
+        if not body.decisions and not body.entries:
+            raise RequestError("name at least one decision or entry", param="decisions")
         by = it.acts.require(principal, "erase", {"type": "AuditLog", "id": principal.tenant})
         done = await erase(
-            it.log, body.decisions, tenant=principal.tenant, by=by, reason=body.reason
+            it.log,
+            body.decisions,
+            body.entries,
+            tenant=principal.tenant,
+            by=by,
+            reason=body.reason,
         )
         return {
             "decisions": sorted(set(body.decisions)),
+            "entries": sorted(set(body.entries)),
             "erased": done.fields,
             "index": done.index,
         }

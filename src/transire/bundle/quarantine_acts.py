@@ -143,8 +143,6 @@ async def _write(
         "version": version,
         "bundle_digest": act.active.digest,
     }
-    if entry == "quarantine.imposed":
-        fields["reason"] = item.reason
     if entry == "quarantine.lifted" and item.lift_asked_by is not None:
         fields["asked_by"] = item.lift_asked_by
     await log.append(
@@ -156,5 +154,7 @@ async def _write(
                 Condition(key=QUARANTINE_KEY, equals=state.text),
             ),
             changes=changes_to(version, items),
+            # Free text may name anybody, and no rule needs it: it can be erased.
+            disclosures={"reason": item.reason} if entry == "quarantine.imposed" else {},
         )
     )

@@ -71,11 +71,19 @@ def show(
 @acting
 def erase(
     router: RemoteRouter,
-    decisions: Annotated[list[str], typer.Argument(help="Decision ids, `dec_…`.")],
+    names: Annotated[
+        list[str],
+        typer.Argument(help="Ids of decisions, `dec_…`, or of quarantines' entries, `ent_…`."),
+    ],
     reason: Annotated[str, typer.Option(help="Why; kept like what it erases.")],
 ) -> None:
-    """Delete what reviewers wrote about decisions; takes a privacy officer, and a server."""
-    emit(router.call("POST", "/v1/audit/erasures", {"decisions": decisions, "reason": reason}))
+    """Delete what people wrote in the log; takes a privacy officer, and a server."""
+    asked = {
+        "decisions": [name for name in names if not name.startswith("ent_")],
+        "entries": [name for name in names if name.startswith("ent_")],
+        "reason": reason,
+    }
+    emit(router.call("POST", "/v1/audit/erasures", asked))
 
 
 @app.command()

@@ -20,7 +20,15 @@ from transire.record.merkle import CompactRange, leaf_hash
 from transire.record.note import VerifierKey, open_note
 from transire.record.sql import Reader
 
-__all__ = ["LogEntries", "OpenPermit", "belongs", "entries_near", "entries_of_review", "still_open"]
+__all__ = [
+    "LogEntries",
+    "OpenPermit",
+    "belongs",
+    "entries_near",
+    "entries_of_review",
+    "entry_near",
+    "still_open",
+]
 
 _STEP: Final = 2_000
 _NEAR: Final = 100_000
@@ -99,6 +107,17 @@ def entries_near(reader: Reader, decision_id: str) -> list[tuple[int, Mapping[st
     found = reader.leaves_with(decision_id.encode(), start, min(size, start + _NEAR))
     entries = ((index, orjson.loads(leaf)) for index, leaf in found)
     return [(index, entry) for index, entry in entries if belongs(entry, decision_id)]
+
+
+def entry_near(reader: Reader, entry_id: str) -> Mapping[str, Any] | None:
+    """The entry of this id, looked for as `entries_near` looks for a decision's."""
+    size = reader.size()
+    start = 0 if size <= _NEAR else _first_since(reader, size, ulid_ms(entry_id))
+    if start is None:
+        return None
+    found = reader.leaves_with(entry_id.encode(), start, min(size, start + _NEAR))
+    entries = (orjson.loads(leaf) for _, leaf in found)
+    return next((entry for entry in entries if entry["id"] == entry_id), None)
 
 
 def entries_of_review(reader: Reader, review_id: str) -> list[Mapping[str, Any]]:

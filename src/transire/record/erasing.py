@@ -1,8 +1,8 @@
 """Erasing what decisions say of people: disclosures go, entries and proofs stay (RFC 9901 §4.2).
 
-What is personal about a decision stands beside the tree, salted, and only its digest inside it: the
-comments of those who reviewed it. Deleting the rows and saying so is one transaction of the log's
-writer: nothing is ever missing without an `erasure` entry that names it.
+What people wrote stands beside the tree, salted, and only its digest inside it: the comments of
+those who reviewed a decision, the reason of a quarantine. Deleting the rows and saying so is one
+transaction of the log's writer: nothing is ever missing without an `erasure` that names it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,8 +11,9 @@ from typing import Any
 
 from transire.domain.log import Item
 from transire.errors import ConflictError, NotFoundError
-from transire.record.entries import entries_near, entries_of_review
+from transire.record.entries import entries_near, entries_of_review, entry_near
 from transire.record.front import LogFront
+from transire.record.ownership import EVERYBODY, owner_of
 from transire.record.sql import Reader
 
 __all__ = ["Erased", "erase", "is_kept"]
@@ -32,24 +33,36 @@ class Erased:
 
 
 async def erase(
-    log: LogFront, decisions: Sequence[str], *, tenant: str, by: str, reason: str
+    log: LogFront,
+    decisions: Sequence[str],
+    entries: Sequence[str],
+    *,
+    tenant: str,
+    by: str,
+    reason: str,
 ) -> Erased:
-    """Delete every disclosure about these decisions, of this tenant, and say so in one entry.
+    """Delete every disclosure about these decisions and of these entries; say so in one entry.
 
     Args:
+        entries: Ids of entries of their own, of this tenant or everybody's (`ownership`).
         reason: Itself a disclosure, because it may name the very person.
 
     Raises:
-        NotFoundError: the tenant has no such decision; nothing was erased.
+        NotFoundError: the tenant has no such decision or entry; nothing was erased.
         ConflictError: nothing personal is kept about any of them.
     """
-    digests = await log.read(lambda reader: _digests(reader, decisions, tenant))
+    digests = await log.read(
+        lambda reader: reader.disclosed(
+            _about(reader, decisions, tenant) | _of_own(reader, entries, tenant)
+        )
+    )
     if not digests:
-        raise ConflictError("nothing personal is kept about these decisions, or not any more")
+        raise ConflictError("nothing personal is kept about these, or not any more")
+    named = {"decisions": sorted(set(decisions)), "entries": sorted(set(entries))}
     receipt = await log.append(
         Item(
             kind="erasure",
-            fields={"by": by, "tenant": tenant, "decisions": sorted(set(decisions))},
+            fields={"by": by, "tenant": tenant, **{k: ids for k, ids in named.items() if ids}},
             disclosures={"reason": reason},
             erases=digests,
         )
@@ -65,8 +78,8 @@ async def is_kept(log: LogFront, entry: Mapping[str, Any]) -> bool:
     return named == await log.read(lambda reader: reader.disclosed(named))
 
 
-def _digests(reader: Reader, decisions: Sequence[str], tenant: str) -> frozenset[str]:
-    """Digests of what is still disclosed about these decisions."""
+def _about(reader: Reader, decisions: Sequence[str], tenant: str) -> frozenset[str]:
+    """Digests of what was disclosed about these decisions."""
     named: set[str] = set()
     for decision in decisions:
         entries = [entry for _, entry in entries_near(reader, decision)]
@@ -76,4 +89,15 @@ def _digests(reader: Reader, decisions: Sequence[str], tenant: str) -> frozenset
         for review in sorted(reviews):
             entries += entries_of_review(reader, review)
         named.update(digest for entry in entries for digest in entry.get("sd") or ())
-    return reader.disclosed(named)
+    return frozenset(named)
+
+
+def _of_own(reader: Reader, entries: Sequence[str], tenant: str) -> frozenset[str]:
+    """Digests of what these entries disclosed, each of which stands for itself."""
+    named: set[str] = set()
+    for entry_id in entries:
+        entry = entry_near(reader, entry_id)
+        if entry is None or owner_of(entry) not in (tenant, EVERYBODY):
+            raise NotFoundError("no such entry")
+        named.update(entry.get("sd") or ())
+    return frozenset(named)

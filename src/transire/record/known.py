@@ -71,7 +71,7 @@ _FIELDS: Final[Mapping[str, frozenset[str]]] = {
     ),
     "throttled": frozenset({"key_id", "tenant", "limit", "count"}),
     "export": frozenset({"by", "tenant", "count"}),
-    "erasure": frozenset({"by", "tenant", "decisions", "erased"}),
+    "erasure": frozenset({"by", "tenant", "decisions", "entries", "erased"}),
 }
 _PERMIT: Final = frozenset(
     {"attempt", "cause", "deployment", "form", "content", "wire", "bundle", "quarantine"}

@@ -53,7 +53,7 @@ async def _whole(log: LogWriter) -> list[bool]:
 
 
 async def _erase(log: LogWriter, *decisions: str, tenant: str = "acme") -> Any:
-    return await erase(log, decisions, tenant=tenant, by="priya", reason="asked for")
+    return await erase(log, decisions, (), tenant=tenant, by="priya", reason="asked for")
 
 
 async def test_all_that_a_decisions_reviewers_wrote_goes_and_nobody_elses(log: LogWriter) -> None:
