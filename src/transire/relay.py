@@ -4,7 +4,6 @@ Exactly one outcome is settled per attempt, however it ends: finished, failed, v
 by the caller, stopped by a quarantine, or never read at all.
 """
 
-import asyncio
 import math
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -12,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Final, TypeVar
 
 from transire.account import Account
+from transire.alarms import within
 from transire.domain.answer import AnswerChoice, Chunk, ChunkChoice, Completion, Usage
 from transire.domain.deployment import Price
 from transire.domain.failures import failure_of, retry_after_of
@@ -197,7 +197,7 @@ class Relay:
         began = self.clock.monotonic()
         left = self.account.remaining_s(began)
         try:
-            async with asyncio.timeout(max(min(left, until - began), 0.001)):
+            with within(max(min(left, until - began), 0.001)):
                 return await awaitable
         except TimeoutError:
             # The deployment's own time is up, or the request's: the next one may be tried or not.

@@ -9,12 +9,12 @@ INVARIANT (I2): the scorer is handed an `Authorization` and draws from its `perm
 INVARIANT (I4): any error on the way is recorded as a refusal and raised; nothing turns that off.
 """
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import NoReturn, TypeVar
 
 from transire.account import Account
+from transire.alarms import within
 from transire.dispatch import Routed
 from transire.domain.classification import Classification, Redaction
 from transire.domain.decision import Case, Choice, Hold
@@ -131,7 +131,7 @@ class Router:
         """Await a way along the path inside the request's deadline; every error is recorded."""
         request = account.request
         try:
-            async with asyncio.timeout(request.deadline_s):
+            with within(request.deadline_s):
                 return await work
         except TimeoutError:
             error = refuse_late(account)

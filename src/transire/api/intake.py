@@ -13,6 +13,7 @@ from fastapi.routing import APIRoute
 from pydantic import BaseModel, ConfigDict
 from starlette.requests import Request
 
+from transire.alarms import within
 from transire.bootstrap import Installation
 from transire.classify.digest import content_digest, request_mac
 from transire.classify.normalize import Normalized, normalize
@@ -209,7 +210,7 @@ class Intake:
         clock = self._installation.clock
         began = clock.monotonic()
         try:
-            async with asyncio.timeout(_BODY_S):
+            with within(_BODY_S):
                 raw = await _bounded_body(request, limit)
         except TimeoutError:
             raise RequestError(f"the body did not arrive within {_BODY_S:.0f} seconds") from None

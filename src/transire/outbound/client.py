@@ -5,7 +5,6 @@ around it costs a third of the whole request's CPU. Neither follows redirects,
 reads the environment, nor keeps cookies. TLS is verified against certifi's roots.
 """
 
-import asyncio
 import ssl
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
@@ -14,12 +13,17 @@ from typing import Final
 import aiohttp
 import certifi
 import httpx
-from aiohttp import ClientSession, ClientTimeout, DummyCookieJar, TCPConnector
+from aiohttp import ClientSession, ClientTimeout, DummyCookieJar, Payload, TCPConnector
+from aiohttp.abc import AbstractStreamWriter
 from httpx_aiohttp import AiohttpTransport
+
+from transire.alarms import within
 
 __all__ = ["Bounds", "Outbound", "OutboundError", "Reply"]
 
 _MAX_HEADER_BYTES: Final = 32 * 1024
+_POOL_S: Final = 5.0
+"""Seconds for a place among the connections, connecting included."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +73,7 @@ class Reply:
         stream = self._response.stream.__aiter__()  # type: ignore[union-attr] # it is async
         while True:
             try:
-                async with asyncio.timeout(self._bounds.idle_s):
+                with within(self._bounds.idle_s):
                     piece = await anext(stream, None)
             except TimeoutError:
                 raise OutboundError("timeout") from None
@@ -129,12 +133,11 @@ class Outbound:
             target,
             headers=[*headers.items(), ("content-length", str(len(body)))],
             stream=gated,
-            extensions={
-                "timeout": {"connect": self.bounds.connect_s, "read": timeout_s, "pool": 5.0}
-            },
+            # No bound on reading: the whole has one here, and each piece of a body in `Reply`.
+            extensions={"timeout": {"connect": self.bounds.connect_s, "pool": _POOL_S}},
         )
         try:
-            async with asyncio.timeout(timeout_s):
+            with within(timeout_s):
                 response = await self._transport.handle_async_request(request)
         except Exception as raised:  # noqa: BLE001 - sorted below, and raised in any case
             if gated.refusal is not None:
@@ -172,26 +175,33 @@ class Outbound:
         )
 
 
-class _Gated(httpx.AsyncByteStream):
-    """A body that is asked for once the connection stands.
+class _Gated(Payload, httpx.AsyncByteStream):
+    """A body that is written once the connection stands and `before` has nothing against it.
 
-    aiohttp holds the head back until the first piece of the body and sends both at once; the piece
-    is taken and written in one step of the event loop. A body that refuses ends the connection with
-    nothing sent.
+    aiohttp holds the head back until the first piece of the body and sends both at once; asking and
+    writing are one step of the event loop. A body that refuses ends the connection with nothing
+    sent. To httpx it is a stream like any other; aiohttp takes a payload of its own kind as it is.
     """
 
     def __init__(self, body: bytes, before: Callable[[], None]) -> None:
-        self._body = body
+        super().__init__(body, content_type="application/json")
+        self._size = len(body)
         self._before = before
         self.refusal: Exception | None = None
 
-    async def __aiter__(self) -> AsyncIterator[bytes]:
+    def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
+        """See `aiohttp.Payload`."""
+        text: str = self._value.decode(encoding, errors)
+        return text
+
+    async def write(self, writer: AbstractStreamWriter) -> None:
+        """See `aiohttp.Payload`."""
         try:
             self._before()
         except Exception as raised:  # kept for whoever asked, who sees the transport's error
             self.refusal = raised
             raise
-        yield self._body
+        await writer.write(self._value)
 
 
 def _failure_of(raised: Exception) -> Exception:

@@ -14,6 +14,7 @@ from typing import Final, TypeVar
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from transire.alarms import ring_in
 from transire.domain.log import Item, Receipt
 from transire.errors import LogUnavailable, LogUncertain, TransireError
 from transire.record.draft import Names
@@ -115,8 +116,8 @@ class LogFront(ABC):
         if linger:
             return await job.future
         job.abandoned = abandoned
-        # A timer and the future itself: a timeout around a shielded wait costs three times as much.
-        expiry = job.loop.call_later(self._commit_timeout_s, self._expire, job)
+        # The future itself and an alarm: a timeout around a shielded wait costs ten times as much.
+        expiry = ring_in(self._commit_timeout_s, lambda: self._expire(job))
         try:
             return await job.future
         except asyncio.CancelledError:

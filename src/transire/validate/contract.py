@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
+from transire.alarms import within
 from transire.domain.answer import AnswerChoice, Completion, ToolCall
 from transire.domain.ports import Violation
 from transire.domain.request import Body, RoutingRequest
@@ -88,7 +89,7 @@ class ContractValidator:
         found = list(finish.of_answer(request.body, answer))
         offer = toolcalls.offer_of(request.body, request.assertions)
         try:
-            async with asyncio.timeout(self._answer_deadline_s):
+            with within(self._answer_deadline_s):
                 for choice in answer.choices:
                     async for violation in self._of_choice(request, offer, choice):
                         found.append(violation)
