@@ -1,7 +1,5 @@
 """What one request has used so far, from its arrival to its answer or refusal."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from transire.domain.answer import Usage
@@ -59,21 +57,12 @@ class Account:
     slot: object = None
     watch: object = None
 
-    @contextmanager
-    def recording(self) -> Iterator[None]:
+    def recording(self) -> "_Recording":
         """While the decision's own entry is written: a second one of its id would be a lie.
 
         Cancelled or uncertain, it stays so: the log may write the entry after all.
         """
-        self.is_recording = True
-        try:
-            yield
-        except LogUncertain:
-            raise
-        except Exception:
-            self.is_recording = False
-            raise
-        self.is_recording = False
+        return _Recording(self)
 
     def pass_over(self, pair: Pair, by: str, error: RequestError | None) -> None:
         """Remember a pick that was not attempted: it is not picked again for this request."""
@@ -92,3 +81,21 @@ class Account:
     def overhead_s(self, now: float) -> float:
         """Seconds of this request that were not spent waiting upstream."""
         return max(0.0, now - self.started - self.upstream_s)
+
+
+class _Recording:
+    """Keeps `Account.is_recording`; a class, because a generator costs three times as much."""
+
+    __slots__ = ("_account",)
+
+    def __init__(self, account: Account) -> None:
+        self._account = account
+
+    def __enter__(self) -> None:
+        self._account.is_recording = True
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        is_open = kind is not None and (
+            issubclass(kind, LogUncertain) or not issubclass(kind, Exception)
+        )
+        self._account.is_recording = is_open

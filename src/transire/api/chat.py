@@ -5,7 +5,6 @@ A caller who goes away cancels the upstream, and the outcome is recorded all the
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable
-from contextlib import ExitStack
 from typing import Final
 
 import orjson
@@ -21,6 +20,7 @@ from transire.dispatch import Routed
 from transire.domain.permit import Tried
 from transire.errors import TransireError
 from transire.forward.encode import DONE, as_chunks, completion_json, event, rules_used
+from transire.limits.admission import Place
 from transire.refusals import refuse_tried
 from transire.unforeseen import as_refusal
 
@@ -48,11 +48,9 @@ class ChatEndpoint:
             principal = self._intake.principal(request)
         except TransireError as error:
             return openai_error(error)
-        places = ExitStack()
+        place = installation.admission.enter(principal.key_id, priority=principal.priority)
         try:
-            places.enter_context(
-                installation.admission.enter(principal.key_id, priority=principal.priority)
-            )
+            place.take()
         except TransireError as error:
             error.decision_id = decision_id
             return openai_error(error)
@@ -63,17 +61,17 @@ class ChatEndpoint:
             self._intake.reconsider(routing)
             routed = await _unless_gone(request, installation.router.route(routing))
         except TransireError as error:
-            places.close()
+            place.leave()
             return await self._refused(request, error, decision_id, principal.tenant)
         except BaseException:
-            places.close()
+            place.leave()
             raise
         if routed is None:  # the caller is gone; nobody reads this
-            places.close()
+            place.leave()
             return Response(status_code=499)
         if routed.relay is not None:
-            return _RelayResponse(installation, routed, places)
-        places.close()
+            return _RelayResponse(installation, routed, place)
+        place.leave()
         return self._whole(routed)
 
     def _whole(self, routed: Routed) -> Response:
@@ -130,7 +128,7 @@ class ChatEndpoint:
 class _RelayResponse(Response):
     """Server-sent events from a relay; ends with `[DONE]`, or with an error event and without."""
 
-    def __init__(self, installation: Installation, routed: Routed, places: ExitStack) -> None:
+    def __init__(self, installation: Installation, routed: Routed, place: Place) -> None:
         super().__init__(
             media_type="text/event-stream",
             headers={
@@ -142,7 +140,7 @@ class _RelayResponse(Response):
         del self.headers["content-length"]
         self._installation = installation
         self._routed = routed
-        self._places = places
+        self._place = place
         self._code = "cancelled"
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -164,7 +162,7 @@ class _RelayResponse(Response):
             await asyncio.gather(sending, watching, return_exceptions=True)
             await self._routed.relay.cancel()  # settles only where nothing else has
             self._installation.router.answered(self._routed, self._code)
-            self._places.close()
+            self._place.leave()
 
     async def _send_all(self, send: Send) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})

@@ -53,6 +53,8 @@ Stakes = NewType("Stakes", str)
 Tier = NewType("Tier", str)
 
 _CROCKFORD: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+_PAIRS: Final = tuple(high + low for high in _CROCKFORD for low in _CROCKFORD)
+"""Every ten bits as two digits: an id is made for each entry, and is half the work this way."""
 
 
 def is_id(text: str) -> bool:
@@ -69,8 +71,8 @@ def make_ulid(prefix: str, *, now_ms: int, entropy: bytes) -> str:
         entropy: Exactly 10 random bytes.
     """
     number = (now_ms << 80) | int.from_bytes(entropy, "big")
-    digits = [_CROCKFORD[(number >> shift) & 31] for shift in range(125, -1, -5)]
-    return f"{prefix}_{''.join(digits)}"
+    pairs = [_PAIRS[(number >> shift) & 1023] for shift in range(120, -1, -10)]
+    return f"{prefix}_{''.join(pairs)}"
 
 
 def ulid_ms(text: str) -> int | None:

@@ -5,7 +5,7 @@ a credential. Losing `install.key` makes stored digests unrecognisable: credenti
 issued anew, and reviews cannot be resumed; the log stays verifiable.
 """
 
-import hmac
+import hashlib
 import os
 import stat
 from pathlib import Path
@@ -32,18 +32,14 @@ class InstallationKeys:
         if len(master) != 32:
             raise IntegrityError("the installation key has 32 bytes")
         self._master = master
-        self._keyed: dict[str, hmac.HMAC] = {}
+        self._keyed: dict[str, _Hmac] = {}
 
     def digest(self, purpose: str, data: bytes) -> bytes:
         """See `domain.ports.Keyed`."""
         keyed = self._keyed.get(purpose)
         if keyed is None:
-            keyed = self._keyed[purpose] = hmac.new(self.derive(purpose), digestmod="sha256")
-        # A copy of the keyed state, not `hmac.digest`: that one lets go of the interpreter lock
-        # for every call, and getting it back from the log's writer costs more than the digest.
-        state = keyed.copy()
-        state.update(data)
-        return state.digest()
+            keyed = self._keyed[purpose] = _Hmac(self.derive(purpose))
+        return keyed.digest(data)
 
     def derive(self, purpose: str) -> bytes:
         """The 32-byte key of one purpose."""
@@ -74,3 +70,24 @@ class InstallationKeys:
             return cls(bytes.fromhex(path.read_text().strip()))
         except ValueError:
             raise IntegrityError(f"`{path.name}` does not hold 64 hex digits") from None
+
+
+class _Hmac:
+    """HMAC-SHA-256 under one key of at most 64 bytes (RFC 2104 §2), both of its pads hashed before.
+
+    A request is digested six times. The module `hmac` takes twice as long: its objects are Python's
+    own, and `hmac.digest` hashes both pads and lets go of the interpreter lock in every call.
+    """
+
+    __slots__ = ("_inner", "_outer")
+
+    def __init__(self, key: bytes) -> None:
+        block = key.ljust(64, b"\0")
+        self._inner = hashlib.sha256(bytes(byte ^ 0x36 for byte in block))
+        self._outer = hashlib.sha256(bytes(byte ^ 0x5C for byte in block))
+
+    def digest(self, data: bytes) -> bytes:
+        inner, outer = self._inner.copy(), self._outer.copy()
+        inner.update(data)
+        outer.update(inner.digest())
+        return outer.digest()

@@ -146,7 +146,7 @@ _MESSAGES: Final = {
 
 
 class Place:
-    """One request's place, as a context manager: taken on entering, given back on leaving."""
+    """One request's place: taken on entering a block and given back on leaving it, or by name."""
 
     __slots__ = ("_admission", "_asked", "_principal")
 
@@ -155,16 +155,28 @@ class Place:
         self._asked = (key, weight, priority)
         self._principal: _Principal | None = None
 
-    def __enter__(self) -> None:
+    def take(self) -> None:
+        """Take it.
+
+        Raises:
+            ThrottledError: over a limit; says how long to wait.
+        """
         self._principal = self._admission._admit(*self._asked)  # noqa: SLF001 - its other half
         self._admission._in_flight += 1  # noqa: SLF001 - its other half
         self._principal.active += 1
 
-    def __exit__(self, *_: object) -> None:
+    def leave(self) -> None:
+        """Give it back; safe twice."""
         if self._principal is not None:
             self._admission._in_flight -= 1  # noqa: SLF001 - its other half
             self._principal.active -= 1
             self._principal = None
+
+    def __enter__(self) -> None:
+        self.take()
+
+    def __exit__(self, *_: object) -> None:
+        self.leave()
 
 
 class PreAuthLimiter:

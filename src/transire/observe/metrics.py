@@ -9,7 +9,7 @@ from contextvars import ContextVar
 from typing import Final
 
 import structlog
-from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
+from prometheus_client import CollectorRegistry, Gauge, generate_latest
 
 from transire.domain.authorization import Effect
 from transire.domain.decision import Case
@@ -19,7 +19,7 @@ from transire.domain.permit import Outcome
 from transire.domain.request import Principal
 from transire.observe import names
 from transire.observe.names import Metric
-from transire.observe.timings import Timings
+from transire.observe.timings import Counts, Timings
 
 __all__ = ["MAX_LABEL_VALUES", "Metrics", "is_only_unscanned"]
 
@@ -100,61 +100,62 @@ class Metrics:
 
     def decided(self, case: Case | None, code: str) -> None:
         """A request ended with this code (`ok` or an error's code)."""
-        self._requests.labels(self._known(names.REQUESTS, code)).inc()
+        self._requests.add(1, self._known(names.REQUESTS, code))
         if case is None:
             return
         self._count_scans(case)
         if case.classification.signals.gains is not None:
-            self._predictions.labels(_came_of(case)).inc()
+            self._predictions.add(1, _came_of(case))
         for _, by in case.ranking.filtered:
-            self._refusals.labels(self._known(names.REFUSALS, by)).inc()
+            self._refusals.add(1, self._known(names.REFUSALS, by))
         if code == "policy_denied" and is_only_unscanned(case):
-            self._unscanned.inc()
+            self._unscanned.add(1)
 
     def attempted(self, deployment: DeploymentId, outcome: Outcome) -> None:
         """One attempt ended, with its own time, tokens and cost; what is unknown adds nothing."""
         failure = "contradicts_catalog" if outcome.facts.get("contradicts") else outcome.failure
-        self._attempts.labels(
+        self._attempts.add(
+            1,
             self._known(names.ATTEMPTS, deployment),
             self._known(names.ATTEMPTS, failure or "none", "failure"),
-        ).inc()
+        )
         self._attempt_seconds.observe(max(0, outcome.latency_ms) / 1000)
-        self._tokens.labels("in").inc(max(0, outcome.tokens_in or 0))
-        self._tokens.labels("out").inc(max(0, outcome.tokens_out or 0))
-        self._cost.inc(max(0, outcome.cost_micro_usd or 0))
+        self._tokens.add(max(0, outcome.tokens_in or 0), "in")
+        self._tokens.add(max(0, outcome.tokens_out or 0), "out")
+        self._cost.add(max(0, outcome.cost_micro_usd or 0))
         received = outcome.facts.get("received")
         if isinstance(received, Mapping):
             said = (received.get("raised_guards"), received.get("failed_guards"))
             self._count_guards("answer", *(_names(s) for s in said))
         for rule in outcome.repaired:
             known = self._known(names.REPAIRS, deployment)
-            self._repairs.labels(known, self._known(names.REPAIRS, rule, "rule")).inc()
+            self._repairs.add(1, known, self._known(names.REPAIRS, rule, "rule"))
 
     def escalated(self, principal: Principal, cause: str, result: str) -> None:
         """An answer had a verdict, and this came of it."""
         application = self._known(names.ESCALATIONS, principal.application or "")
-        self._escalations.labels(application, cause, result).inc()
+        self._escalations.add(1, application, cause, result)
 
     def steered(self, principal: Principal) -> None:
         """A key that escalates far above its application's others asked for one more."""
         application = principal.application or ""
-        self._steered.labels(self._known(names.STEERED_ESCALATIONS, application)).inc()
+        self._steered.add(1, self._known(names.STEERED_ESCALATIONS, application))
 
     def left_untried(self) -> None:
         """A request failed although something was left to try."""
-        self._left_untried.inc()
+        self._left_untried.add(1)
 
     def judged(self, source: str) -> None:
         """Somebody judged an answer."""
-        self._feedback.labels(source).inc()
+        self._feedback.add(1, source)
 
     def looked_up(self, result: str) -> None:
         """A request looked for its kept answer."""
-        self._cache_lookups.labels(result).inc()
+        self._cache_lookups.add(1, result)
 
     def saved(self, micro_usd: int) -> None:
         """An answer was given again that had cost this much."""
-        self._cache_saved.inc(max(0, micro_usd))
+        self._cache_saved.add(max(0, micro_usd))
 
     def answered(self, overhead_s: float) -> None:
         """A request was answered; overhead is all time not spent waiting upstream."""
@@ -184,18 +185,18 @@ class Metrics:
             self._count_guards("request", found.raised_guards, found.failed_guards)
         for recognizer in found.failures:
             known = self._known(names.SCANS, recognizer, "recognizer")
-            self._scans.labels("failed", known).inc()
+            self._scans.add(1, "failed", known)
         for data_class in found.reduced:
-            self._scans.labels("reduced", self._known(names.SCANS, data_class, "recognizer")).inc()
+            self._scans.add(1, "reduced", self._known(names.SCANS, data_class, "recognizer"))
         if not found.failures:
             outcome = "found" if found.found else "uncovered" if found.uncovered else "clean"
-            self._scans.labels(outcome, "").inc()
+            self._scans.add(1, outcome, "")
 
     def _count_guards(self, of: str, raised: Iterable[str], failed: Iterable[str]) -> None:
         """A closed vocabulary, so its members need no bound."""
         for state, guards in (("raised", raised), ("failed", failed)):
             for guard in guards:
-                self._guards.labels(guard, state, of).inc()
+                self._guards.add(1, guard, state, of)
 
     def _known(self, metric: Metric, value: str, label: str = "") -> str:
         """The value, or `other` once the label has as many as it may."""
@@ -207,8 +208,10 @@ class Metrics:
         values.add(value)
         return value
 
-    def _counter(self, metric: Metric) -> Counter:
-        return Counter(metric.name, metric.help, metric.labels, registry=self._registry)
+    def _counter(self, metric: Metric) -> Counts:
+        counts = Counts(metric)
+        self._registry.register(counts)
+        return counts
 
     def _gauge(self, metric: Metric) -> Gauge:
         return Gauge(metric.name, metric.help, metric.labels, registry=self._registry)

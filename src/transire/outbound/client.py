@@ -6,7 +6,7 @@ reads the environment, nor keeps cookies. TLS is verified against certifi's root
 """
 
 import ssl
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -56,10 +56,14 @@ class OutboundError(Exception):
 
 @dataclass(slots=True)
 class Reply:
-    """An open response; read it with `chunks` or `body`, and always `close` it."""
+    """An open response; read it with `chunks` or `body`, and always `close` it.
+
+    Attributes:
+        headers: By name in lower case; the values of one that is given twice are joined by `, `.
+    """
 
     status: int
-    headers: httpx.Headers
+    headers: Mapping[str, str]
     _response: httpx.Response = field(repr=False)
     _bounds: Bounds = field(repr=False)
     received_bytes: int = 0
@@ -70,25 +74,35 @@ class Reply:
         Raises:
             OutboundError: cut, stalled, or larger than allowed.
         """
-        stream = self._response.stream.__aiter__()  # type: ignore[union-attr] # it is async
-        while True:
-            try:
-                with within(self._bounds.idle_s):
-                    piece = await anext(stream, None)
-            except TimeoutError:
-                raise OutboundError("timeout") from None
-            except (httpx.HTTPError, aiohttp.ClientError, OSError):
-                raise OutboundError("cut") from None
-            if piece is None:
-                return
-            self.received_bytes += len(piece)
-            if self.received_bytes > self._bounds.max_bytes:
-                raise OutboundError("too_large")
+        stream = aiter(self._response.stream)  # type: ignore[arg-type] # it is async
+        while (piece := await self._next(stream)) is not None:
             yield piece
 
     async def body(self) -> bytes:
-        """The whole body, under the caps."""
-        return b"".join([piece async for piece in self.chunks()])
+        """The whole body, under the caps.
+
+        Raises:
+            OutboundError: as `chunks`.
+        """
+        pieces: list[bytes] = []
+        stream = aiter(self._response.stream)  # type: ignore[arg-type] # it is async
+        while (piece := await self._next(stream)) is not None:
+            pieces.append(piece)
+        return b"".join(pieces)
+
+    async def _next(self, stream: AsyncIterator[bytes]) -> bytes | None:
+        try:
+            with within(self._bounds.idle_s):
+                piece = await anext(stream, None)
+        except TimeoutError:
+            raise OutboundError("timeout") from None
+        except (httpx.HTTPError, aiohttp.ClientError, OSError):
+            raise OutboundError("cut") from None
+        if piece is not None:
+            self.received_bytes += len(piece)
+            if self.received_bytes > self._bounds.max_bytes:
+                raise OutboundError("too_large")
+        return piece
 
     async def close(self) -> None:
         """Release the connection, or cut it where the body was not read to its end."""
@@ -146,12 +160,13 @@ class Outbound:
         if gated.refusal is not None:  # answered before it was asked anything
             await response.aclose()
             raise gated.refusal
-        encoding = response.headers.get("content-encoding", "identity")
+        received = _by_name(response.headers.raw)
+        encoding = received.get("content-encoding", "identity")
         if encoding.lower() != "identity":
             # We ask for identity: a compressed answer is a bomb or a mistake.
             await response.aclose()
             raise OutboundError("encoding")
-        return Reply(response.status_code, response.headers, response, self.bounds)
+        return Reply(response.status_code, received, response, self.bounds)
 
     async def close(self) -> None:
         """Close pooled connections."""
@@ -202,6 +217,15 @@ class _Gated(Payload, httpx.AsyncByteStream):
             self.refusal = raised
             raise
         await writer.write(self._value)
+
+
+def _by_name(raw: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
+    """Headers for half a dozen look-ups: httpx's own bring each name to its form each time."""
+    headers: dict[str, str] = {}
+    for name, value in raw:
+        key, text = name.decode("latin-1").lower(), value.decode("latin-1")
+        headers[key] = f"{headers[key]}, {text}" if key in headers else text
+    return headers
 
 
 def _failure_of(raised: Exception) -> Exception:
