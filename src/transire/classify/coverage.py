@@ -1,6 +1,6 @@
 """What no recognizer here reads: images, places where people live, names in unread languages."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
@@ -41,32 +41,44 @@ class Coverage:
     judge: LanguageJudge
     key: Callable[[str, str, str], bytes]
     _heard: HeardCache = field(default_factory=HeardCache)
+    _of_text: Mapping[DataClass, frozenset[str]] = field(init=False)
+    """Gaps of any text, whatever it says."""
+
+    def __post_init__(self) -> None:
+        gaps = dict.fromkeys(self.missing | self.addresses, _TEXT)
+        if not self.has_names and not self.is_unasked:
+            gaps |= dict.fromkeys(self.identity, _TEXT)
+        object.__setattr__(self, "_of_text", gaps)
 
     def gaps(
         self, parts: Sequence[Part], scope: tuple[str, str]
-    ) -> dict[DataClass, frozenset[str]]:
+    ) -> Mapping[DataClass, frozenset[str]]:
         """Class → what the gap is in (`Classification.uncovered`)."""
-        unread = frozenset(UNREADABLE[p.kind] for p in parts if p.kind in UNREADABLE)
-        gaps = dict.fromkeys(self.personal, unread) if unread else {}
-        texts = [part.text for part in parts if part.kind not in UNREADABLE]
-        if texts:
-            found = dict.fromkeys(self.missing | self.addresses, _TEXT)
-            for name in self.identity - self.missing:
-                found[name] = self._names_gaps(texts, scope)
-            for name, places in found.items():
-                if places:
-                    gaps[name] = gaps.get(name, frozenset()) | places
+        unread = {UNREADABLE[p.kind] for p in parts if p.kind in UNREADABLE}
+        if not unread and not self.has_names:
+            return self._of_text if parts else {}
+        has_text = any(p.kind not in UNREADABLE for p in parts)
+        gaps = dict.fromkeys(self.personal, frozenset(unread)) if unread else {}
+        if has_text:
+            for name, places in (*self._of_text.items(), *self._names_gaps(parts, scope)):
+                gaps[name] = gaps.get(name, frozenset()) | places
         return gaps
 
-    def _names_gaps(self, texts: Sequence[str], scope: tuple[str, str]) -> frozenset[str]:
-        """In what nobody here reads names: all text, or passages in some languages."""
-        if self.is_unasked:
-            return frozenset()
-        if not self.has_names:
-            return _TEXT
+    def _names_gaps(
+        self, parts: Sequence[Part], scope: tuple[str, str]
+    ) -> list[tuple[DataClass, frozenset[str]]]:
+        """Names that nobody here reads: those of passages in some languages."""
+        unread = self.identity - self.missing
+        if not self.has_names or self.is_unasked or not unread:
+            return []
         judge, key_of = self.judge, self.key
-        long_texts = [text for text in texts if len(text) >= PASSAGE_LEAST_CHARS]
+        long_texts = [
+            part.text
+            for part in parts
+            if part.kind not in UNREADABLE and len(part.text) >= PASSAGE_LEAST_CHARS
+        ]
         spoken = judge.joined(
             self._heard.of(key_of(*scope, text), partial(judge.heard, text)) for text in long_texts
         )
-        return frozenset(f"text.{code}" for code in spoken - LANGUAGES)
+        places = frozenset(f"text.{code}" for code in spoken - LANGUAGES)
+        return [(name, places) for name in unread] if places else []

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TypeAlias
 
 from transire.classify.learned import Hints
+from transire.classify.traits import word_bytes
 from transire.domain.bundle import Cue, RoutingRules
 from transire.domain.classification import Signals
 from transire.domain.ids import Stakes
@@ -37,6 +38,16 @@ class CueReader:
         self._rules = rules
         self._taxonomy = taxonomy
         self._cues = [(cue, [_word(word) for word in cue.words]) for cue in rules.cues]
+        self._always: frozenset[int] = frozenset(
+            at
+            for at, cue in enumerate(rules.cues)
+            if not cue.words or not all(map(_letters, cue.words))
+        )
+        self._by_word: dict[bytes, frozenset[int]] = {}
+        for at, cue in enumerate(rules.cues):
+            for letters in set(map(_letters, cue.words)):
+                known = self._by_word.get(letters, frozenset())
+                self._by_word[letters] = known | {at}
 
     def read(
         self, request: RoutingRequest, text: str, judge: Callable[[str], str | None]
@@ -60,7 +71,7 @@ class CueReader:
             raise RequestError(f"`transire.task` must be one of {known}", param="transire.task")
         lower, judged = text.lower(), list[str | None]()
         fired = []
-        for cue, words in self._cues:
+        for cue, words in self._due(lower):
             if not _fires(cue, words, lower, request.body):
                 continue
             if cue.languages:
@@ -89,6 +100,12 @@ class CueReader:
             gains=hint.gains,
         )
 
+    def _due(self, lower: str) -> Iterable[tuple[Cue, Sequence[_Word]]]:
+        """The cues that can fire, in order: each word's letters must stand there as a word does."""
+        pieces = frozenset(word_bytes(lower.encode("ascii", "replace")))
+        places = self._always.union(*map(self._by_word.__getitem__, self._by_word.keys() & pieces))
+        return [self._cues[at] for at in sorted(places)]
+
     def _floor(self, fired: Sequence[Cue], task: str, by: str) -> int:
         """The highest floor; what was only learned never gets below that of an unknown task."""
         floors = [cue.quality_floor_permille for cue in fired]
@@ -106,6 +123,11 @@ class CueReader:
 def _word(word: str) -> _Word:
     lower = word.lower()
     return (lower, re.compile(rf"(?<!\w){re.escape(lower)}(?!\w)"))
+
+
+def _letters(word: str) -> bytes:
+    """The longest run of ASCII letters of a word; empty where it has none."""
+    return max(word_bytes(word.lower().encode("ascii", "replace")), key=len, default=b"")
 
 
 def _fires(cue: Cue, words: Sequence[_Word], lower: str, body: Body) -> bool:

@@ -238,13 +238,16 @@ def _sorted(rows: list[_Row], seed: int) -> list[_Row]:
     """By the two numbers, then by lot; lots are drawn only where two rows are alike in both."""
     # INVARIANT: names are unique here, so candidates themselves are never compared.
     rows.sort()
-    before = (-1, -1)
-    for row in rows:
-        numbers = row[:2]
-        if numbers == before:
-            rows.sort(key=lambda row: (row[0], row[1], _lot(row[2], seed), row[2]))
-            break
-        before = numbers
+    start, end, mixed = 0, len(rows), _mix(seed)
+    while start < end:
+        first, second, _, _ = rows[start]
+        stop = start + 1
+        while stop < end and rows[stop][0] == first and rows[stop][1] == second:
+            stop += 1
+        if stop - start > 1:
+            # Stable, and by name already: that decides where two lots are one.
+            rows[start:stop] = sorted(rows[start:stop], key=lambda row: _lot(row[2], mixed))
+        start = stop
     return rows
 
 
@@ -281,8 +284,8 @@ def _promote(meeting: list[_Row], preference: Preference) -> str:
     ties = [row for row in meeting if row[0] <= limit]
     if len(ties) == 1:
         return "cheapest_meeting_target"
-    seed = preference.seed
-    drawn = sorted((_lot(row[2], seed), row[1], row) for row in ties)[:2]
+    mixed = _mix(preference.seed)
+    drawn = sorted([(_lot(row[2], mixed), row[1], row) for row in ties])[:2]
     winner, reason = min(drawn, key=lambda two: (two[1], two[0]))[2], "p2c"
     for row in ties:
         if row[2] == preference.sticky:
@@ -328,9 +331,13 @@ def _name_hash(deployment: str) -> int:
     return int.from_bytes(hashlib.blake2b(deployment.encode(), digest_size=8).digest(), "big")
 
 
-def _lot(deployment: str, seed: int) -> int:
-    """A candidate's lot: a hash of seed and name, so that no position in a list can move it."""
-    return _mix(_name_hash(deployment) ^ _mix(seed))
+def _lot(deployment: str, mixed: int) -> int:
+    """A candidate's lot: a hash of seed and name, so that no position in a list can move it.
+
+    Args:
+        mixed: `_mix` of the seed.
+    """
+    return _mix(_name_hash(deployment) ^ mixed)
 
 
 def _mix(number: int) -> int:
