@@ -209,6 +209,8 @@ def _main() -> None:
         serve_bench(given.upstream.rstrip("/"), given.port, data.resolve())
     else:
         _bench(given.json)
+        print(flush=True)
+        subprocess.run([sys.executable, "-m", "tests.bench.scoring"], check=True)
         print("\ndetection beside stock Presidio, CPU time of one thread:\n", flush=True)
         subprocess.run([sys.executable, "-m", "tests.bench.detection"], check=True)
         if "TRANSIRE_DEV_DATA" in os.environ:
