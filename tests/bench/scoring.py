@@ -1,9 +1,8 @@
 """python -m tests.bench.scoring: what choosing costs, of the largest question it is asked.
 
 Thirty-two permitted deployments, prompts of 8,192 characters that are all different, a predictor of
-eight models that knows a quarter of all word buckets: reading the prompt, ranking what is permitted.
-CPU time of one thread, so that a busy machine counts less; the collector runs as it does in a
-router after its start.
+eight models that knows a quarter of all word buckets: reading the prompt, and ranking. CPU time of
+one thread, so that a busy machine counts less; the collector runs as in a router after its start.
 """
 
 import random
@@ -67,7 +66,7 @@ def _text(draw: random.Random, words: list[str]) -> str:
 
 
 def _measure() -> None:
-    draw = random.Random(11)  # noqa: S311 - prompts, not secrets
+    draw = random.Random(11)
     fleet = [
         deployment(
             f"d{i}",
