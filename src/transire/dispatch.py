@@ -153,12 +153,7 @@ class Dispatch:
             if relay.is_stream:
                 await relay.start()
                 return replace(routed, relay=relay)
-            completion = await relay.whole()
-            violations = await self.validator.violations(case.request, completion)
-            if violations:
-                raise refuse_answer(violations)
-            if cascade is not None:
-                return await self._appraised(cascade, routed, relay, completion)
+            made = await self._judged(cascade, routed, relay)
         except (UpstreamError, ContractViolated) as error:
             is_violated = isinstance(error, ContractViolated)
             status = OutcomeStatus.CONTRACT_VIOLATED if is_violated else OutcomeStatus.FAILED
@@ -170,8 +165,10 @@ class Dispatch:
         except BaseException:  # the caller left
             await relay.cancel()
             raise
+        if isinstance(made, Appraised):
+            return made
         await relay.finish(OutcomeStatus.OK)
-        return replace(routed, completion=completion)
+        return replace(routed, completion=made)
 
     async def _recalled(
         self,
@@ -192,6 +189,23 @@ class Dispatch:
             account=account,
             completion=found.completion,
         )
+
+    async def _judged(
+        self, cascade: CascadeRules | None, routed: Routed, relay: Relay
+    ) -> Completion | Appraised:
+        """The whole answer, which keeps its contract, and what we think of it beyond that.
+
+        INVARIANT: a quarantine that came while it was judged withholds it: nothing is awaited
+        between this and what settles the answer.
+        """
+        request = routed.case.request
+        answer = await relay.whole()
+        violations = await self.validator.violations(request, answer)
+        if violations:
+            raise refuse_answer(violations)
+        made = answer if cascade is None else await self._appraised(cascade, routed, relay, answer)
+        relay.refuse_if_stopped()
+        return made
 
     async def _appraised(
         self, cascade: CascadeRules, routed: Routed, relay: Relay, answer: Completion

@@ -88,7 +88,7 @@ class Relay:
             ContractViolated: it holds what the caller may not receive.
         """
         completion = await self._waiting(self.exchange.completion(), self.until)
-        self._refuse_if_stopped()
+        self.refuse_if_stopped()
         self._compare(completion.model)
         self._compare_place()
         self._usage = completion.usage
@@ -134,7 +134,7 @@ class Relay:
                 self._note(chunk)
                 yield chunk
                 chunk = await self._next()
-                self._refuse_if_stopped()
+                self.refuse_if_stopped()
         except Exception as error:
             await self.fail(error, status=OutcomeStatus.PARTIAL)
             raise
@@ -163,11 +163,22 @@ class Relay:
             UpstreamError: a quarantine came between; nothing of it is released.
         """
         try:
-            self._refuse_if_stopped()
+            self.refuse_if_stopped()
         except UpstreamError as error:
             await self.fail(error)
             raise
         await self.finish(OutcomeStatus.OK)
+
+    def refuse_if_stopped(self) -> None:
+        """Right before something goes out: a quarantine acts at once, on what is judged as well.
+
+        Raises:
+            UpstreamError: one blocks this deployment or tenant.
+        """
+        if self.is_stopped():
+            raise UpstreamError(
+                "a quarantine stopped this deployment", facts={"failure": "quarantined"}
+            )
 
     async def finish(self, status: OutcomeStatus, *, failure: str = "") -> None:
         """Settle an answer that was read to its end, whatever became of it."""
@@ -186,7 +197,7 @@ class Relay:
         self._received = received.facts
         if received.answer is None:
             raise refuse_withheld(received)
-        self._refuse_if_stopped()
+        self.refuse_if_stopped()
         return received.answer
 
     async def _next(self, until: float = math.inf) -> Chunk | None:
@@ -224,12 +235,6 @@ class Relay:
             self._rules |= _rules_of(choice)
             if choice.finish_reason is not None:
                 self._finish[choice.index] = choice.finish_reason
-
-    def _refuse_if_stopped(self) -> None:
-        if self.is_stopped():
-            raise UpstreamError(
-                "a quarantine stopped this deployment", facts={"failure": "quarantined"}
-            )
 
     async def _end(self, status: OutcomeStatus, failure: str, retry_after: float | None) -> None:
         if self._is_settled:

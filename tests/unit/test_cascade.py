@@ -22,7 +22,7 @@ from transire.domain.answer import AnswerChoice, Completion, Usage
 from transire.domain.bundle import Quarantine
 from transire.domain.decision import Choice
 from transire.domain.deployment import Deployment
-from transire.domain.escalation import CascadeRules
+from transire.domain.escalation import Appraisal, CascadeRules
 from transire.domain.ids import DeploymentId
 from transire.domain.outward import Wire
 from transire.domain.permit import Outcome, Permit, Recorded
@@ -302,6 +302,48 @@ def test_a_better_deployment_that_hangs_does_not_cost_the_kept_answer() -> None:
     assert outcome_of(path, SMALL).latency_ms == 0
     assert outcome_of(path, SMALL).facts["not_escalated"] == "deadline"
     assert path.recorder.refusals == []
+
+
+@pytest.mark.parametrize("stage", ["validating", "appraising"])
+async def test_a_quarantine_while_a_good_answer_is_judged_withholds_it(
+    path: Path, stage: str
+) -> None:
+    """Judging takes time (a child process, an evaluator), and whoever is on call acts at once."""
+
+    async def blocked(*_: Any, **__: Any) -> Any:
+        path.quarantine = Quarantine(version=1, deployments=frozenset({SMALL}))
+        return () if stage == "validating" else Appraisal()
+
+    if stage == "validating":
+        path.validator.violations = blocked  # type: ignore[method-assign] # somebody acts meanwhile
+    else:
+        path.appraiser.appraised = blocked  # type: ignore[method-assign] # as above
+    with pytest.raises(UpstreamError) as caught:
+        await path.router.route(request())
+
+    assert caught.value.facts["failure"] == "quarantined"
+    assert ended(path) == [("eu-economy", "failed")]
+    assert outcome_of(path, SMALL).released_bytes == 0
+
+
+async def test_a_better_answer_that_is_quarantined_while_it_is_judged_leaves_the_kept_one(
+    path: Path,
+) -> None:
+    path.appraiser.verdicts = [("low_confidence",)]
+    judged = path.appraiser.appraised
+
+    async def blocking(*args: Any, **how: Any) -> Any:
+        made = await judged(*args, **how)
+        if not made.verdicts:
+            path.quarantine = Quarantine(version=1, deployments=frozenset({MIDDLE, LARGE}))
+        return made
+
+    path.appraiser.appraised = blocking  # type: ignore[method-assign] # somebody acts meanwhile
+    routed = await path.router.route(request())
+
+    assert routed.completion is not None
+    assert routed.completion.choices[0].content == "eu-economy"
+    assert ended(path) == [("eu-premium", "failed"), ("eu-economy", "ok")]
 
 
 async def test_an_answer_of_what_was_quarantined_meanwhile_does_not_go_out(path: Path) -> None:
