@@ -17,6 +17,7 @@ from transire.authorize.engine import CedarEngine
 from transire.authorize.evaluation import Assembled, assemble_verdicts, verdict_of
 from transire.authorize.facts import FactReader
 from transire.authorize.memo import Memo
+from transire.authorize.moderating import ModerationPolicy, unguarded
 from transire.authorize.narrowing import Limits
 from transire.authorize.receiving import Receiver
 from transire.authorize.shadowing import ShadowPolicy
@@ -24,6 +25,7 @@ from transire.bundle.compiled import CompiledBundle
 from transire.domain.authorization import Authorization, Facts, Form, Pair, Verdict
 from transire.domain.bundle import Quarantine
 from transire.domain.classification import Classification, Redaction
+from transire.domain.deployment import Application
 from transire.domain.ids import ApplicationId, DeploymentId, PolicyId, TenantId
 from transire.domain.receiving import Reception
 from transire.domain.request import Assertions, RoutingRequest
@@ -49,6 +51,7 @@ class CedarAuthorizer:
         self._receiver = Receiver(compiled, self._reader, self._engine)
         self._caching = CachePolicy(compiled, self._engine)
         self._shadowing = ShadowPolicy(compiled, self._engine)
+        self._moderating = ModerationPolicy(compiled, self._engine)
         self._pairs = {
             form: [Pair(deployment=name, form=form) for name in self._deployments] for form in Form
         }
@@ -67,6 +70,57 @@ class CedarAuthorizer:
         now: datetime,
     ) -> Authorization:
         """See `domain.governed.Authorizer`."""
+        application, facts = self._facts(request, classification, redaction, now)
+        return self.assemble(
+            application.id,
+            application.tenant,
+            facts,
+            request.assertions,
+            quarantine=quarantine,
+            now=now,
+        )
+
+    def moderation(  # noqa: D102 - the port's docstring says it
+        self,
+        request: RoutingRequest,
+        classification: Classification,
+        redaction: Redaction | None,
+        *,
+        quarantine: Quarantine,
+        now: datetime,
+    ) -> Authorization:
+        application, facts = self._facts(request, classification, redaction, now)
+        return self.assemble_moderation(
+            application.id,
+            application.tenant,
+            facts,
+            request.assertions,
+            quarantine=quarantine,
+            now=now,
+        )
+
+    def assemble_moderation(
+        self,
+        application: ApplicationId,
+        tenant: TenantId,
+        facts: Mapping[Form, tuple[Facts, Facts]],
+        assertions: Assertions,
+        *,
+        quarantine: Quarantine,
+        now: datetime,
+    ) -> Authorization:
+        """What given facts lead to, of moderators; as `assemble`."""
+        put = self._moderating.assemble
+        return put(application, tenant, facts, assertions, quarantine=quarantine, now=now)
+
+    def _facts(
+        self,
+        request: RoutingRequest,
+        classification: Classification,
+        redaction: Redaction | None,
+        now: datetime,
+    ) -> tuple[Application, Mapping[Form, tuple[Facts, Facts]]]:
+        """Who asks, and (base, asserted) facts by form."""
         reader, assertions = self._reader, request.assertions
         application = reader.application(request.principal)
         reader.check(assertions, application)
@@ -81,9 +135,7 @@ class CedarAuthorizer:
                 residual,
                 reader.asserted(residual, assertions, session.redacted),
             )
-        return self.assemble(
-            application.id, application.tenant, facts, assertions, quarantine=quarantine, now=now
-        )
+        return application, facts
 
     def assemble(
         self,
@@ -181,6 +233,12 @@ class CedarAuthorizer:
     ) -> tuple[PolicyId, ...]:
         """See `domain.governed.Authorizer`."""
         return self._shadowing.put(application, asked, deployment, now)
+
+    def moderate(
+        self, application: ApplicationId, facts: Facts, deployment: DeploymentId, now: datetime
+    ) -> tuple[PolicyId, ...]:
+        """The rules that let texts with these facts go to a moderator, for policy tests."""
+        return self._moderating.put(application, [unguarded(facts)], deployment, now)
 
     def allows(  # noqa: D102 - the port's docstring says it
         self,

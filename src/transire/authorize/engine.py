@@ -215,9 +215,10 @@ def _profiles(compiled: CompiledBundle) -> list[list[DeploymentId]]:
     named.update(_named_in([row["attrs"], row.get("tags")] for row in compiled.entity_rows))
     groups: dict[bytes, list[DeploymentId]] = {}
     for row in compiled.entity_rows:
-        if row["uid"]["type"] != "Deployment":
-            continue
         name = row["uid"]["id"]
+        # A moderator is a resource, too, and none of a route.
+        if row["uid"]["type"] != "Deployment" or name in compiled.bundle.catalog.moderators:
+            continue
         profile = {key: value for key, value in row.items() if key != "uid"}
         if name in named:
             profile["named"] = name

@@ -1,11 +1,13 @@
-"""Whether a copy of a request may go to a shadow: the action `shadow`, of one pair.
+"""Whether a copy of a request may go to a shadow, or its texts to a moderator.
+
+The actions are `shadow` and `moderate`.
 
 As for a route, both evaluations must allow it (I5), and an error or `NoDecision` does not (I4). A
-permit counts only where its scope names `shadow`: one that names no action, or all of `dispatch`,
-grants what there was when it was written. A forbid of a route binds a shadow as well, whether it
+permit counts only where its scope names the action: one that names none, or all of `dispatch`,
+grants what there was when it was written. A forbid of a route binds these as well, whether it
 names the action or not: what a rule keeps from a deployment, or puts before a person, is not shown
-to it by the back door. That nothing grants the route is no reason against: a deployment is tried
-before it may answer.
+to it by the back door. That nothing grants the route is no reason against: a shadow is tried before
+it may answer, and a moderator never answers.
 """
 
 from collections.abc import Iterable
@@ -22,20 +24,27 @@ from transire.domain.ids import ApplicationId, DeploymentId, PolicyId
 
 __all__ = ["ShadowPolicy"]
 
-_ACTION: Final = "shadow"
+_SHADOW: Final = "shadow"
 
 
 class ShadowPolicy:
-    """Judges under one compiled bundle."""
+    """Judges under one compiled bundle.
 
-    def __init__(self, compiled: CompiledBundle, engine: CedarEngine) -> None:
+    Args:
+        action: `shadow` or `moderate`.
+    """
+
+    def __init__(
+        self, compiled: CompiledBundle, engine: CedarEngine, action: str = _SHADOW
+    ) -> None:
         self._engine = engine
+        self._action = action
         self._named = frozenset(
             PolicyId(name)
             for name, node in compiled.tree.static_policies.items()
-            if node.effect == "permit" and _ACTION in actions_of(node)
+            if node.effect == "permit" and action in actions_of(node)
         )
-        scoped = governed_applications(compiled, frozenset({_ACTION}))
+        scoped = governed_applications(compiled, frozenset({action}))
         self.applications = scoped if self._named else frozenset[ApplicationId]()
 
     def put(
@@ -50,7 +59,7 @@ class ShadowPolicy:
             return ()
         found: set[PolicyId] = set()
         for facts in dict.fromkeys(both):
-            answer = self._engine.answer(application, _ACTION, deployment, facts, now)
+            answer = self._engine.answer(application, self._action, deployment, facts, now)
             policies = set(map(PolicyId, answer.policies))
             is_allowed = answer.is_allowed and answer.is_decided and not answer.errors
             if not is_allowed or not policies & self._named:

@@ -1,6 +1,6 @@
 """Documents become domain values. Pure; names are resolved before (`references`)."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from transire.bundle.documents import (
@@ -11,6 +11,7 @@ from transire.bundle.documents import (
     CueDocument,
     DeploymentDocument,
     ModelFileDocument,
+    ModeratorDocument,
     PriceDocument,
     RoutingDocument,
     TaxonomyDocument,
@@ -26,6 +27,7 @@ from transire.domain.deployment import (
     Deployment,
     DeploymentState,
     Model,
+    Moderator,
     Person,
     Price,
     Provider,
@@ -55,9 +57,14 @@ from transire.domain.taxonomy import Derivation, EntityRule, Taxonomy
 __all__ = ["to_catalog", "to_routing", "to_taxonomy"]
 
 
-def to_taxonomy(document: TaxonomyDocument) -> Taxonomy:
-    """The vocabularies, as the path uses them."""
+def to_taxonomy(document: TaxonomyDocument, provided: Iterable[str] = ()) -> Taxonomy:
+    """The vocabularies, as the path uses them.
+
+    Args:
+        provided: Guards that moderators provide; policy may ask for them by name, too.
+    """
     guards = document.guards
+    words = ALL_GUARDS if guards is None else tuple(Guard(name) for name in guards)
     return Taxonomy(
         data_classes={
             DataClass(name): frozenset(map(DataClass, item.implies))
@@ -90,7 +97,7 @@ def to_taxonomy(document: TaxonomyDocument) -> Taxonomy:
             )
             for d in document.derivations
         ),
-        guards=ALL_GUARDS if guards is None else tuple(Guard(name) for name in guards),
+        guards=(*words, *(Guard(name) for name in sorted(set(provided) - set(words)))),
         audited_guards=frozenset(Guard(n) for n, rule in (guards or {}).items() if rule.audit),
     )
 
@@ -113,6 +120,7 @@ def to_catalog(c: CatalogDocument) -> Catalog:
         deployments={
             DeploymentId(n): _deployment(n, d, c.price_list) for n, d in c.deployments.items()
         },
+        moderators={DeploymentId(n): _moderator(n, m) for n, m in c.moderators.items()},
         tenants={
             TenantId(name): Tenant(
                 id=TenantId(name),
@@ -219,6 +227,39 @@ def _deployment(
         requests_per_minute=d.requests_per_minute,
         tokens_per_minute=d.tokens_per_minute,
         state=DeploymentState(d.state),
+    )
+
+
+def _moderator(name: str, m: ModeratorDocument) -> Moderator:
+    return Moderator(
+        deployment=Deployment(
+            id=DeploymentId(name),
+            provider=ProviderId(m.provider),
+            model=ModelId(m.model),
+            tier=Tier(m.tier),
+            groups=frozenset(m.groups),
+            regions=tuple(map(Jurisdiction, m.regions)),
+            address=m.address.rstrip("/"),
+            upstream_model=m.upstream_model,
+            credential=m.credential,
+            on_premise=m.on_premise,
+            zero_retention=m.zero_retention,
+            trains_on_input=m.trains_on_input,
+            subprocessors=frozenset(map(Jurisdiction, m.subprocessors)),
+            capabilities=frozenset(),
+            context_tokens=0,
+            max_output_tokens=0,
+            quality_permille={},
+            price=None,
+            latency_ms=m.timeout_ms,
+            concurrency=1,
+            quota_group=m.quota_group or name,
+            requests_per_minute=m.requests_per_minute,
+            state=DeploymentState(m.state),
+        ),
+        categories={category: Guard(guard) for category, guard in m.categories.items()},
+        timeout_ms=m.timeout_ms,
+        max_bytes=m.max_bytes,
     )
 
 

@@ -14,6 +14,7 @@ from cedarpy import pst
 from transire.bundle.compiled import CompiledBundle
 from transire.bundle.entities import entity_rows
 from transire.bundle.limits import missing_limits
+from transire.bundle.moderators import moderator_notes
 from transire.bundle.observed import observed_classes, observed_guards
 from transire.bundle.registry import Registry, read_registry
 from transire.bundle.rules import Rule, check_rules, lint, read_rules
@@ -50,8 +51,10 @@ def compile_bundle(files: Mapping[str, bytes], *, must_hold_limits: bool = True)
     ids = _ids(registry, rows)
     check_rules(rules, schema, ids, frozenset(registry.catalog.queues))
     tree = _tree(rules)
+    bundle = _bundle(files, registry, rules)
+    notes = moderator_notes(registry.catalog.moderators, tree, registry.taxonomy, bundle.guards)
     return CompiledBundle(
-        bundle=_bundle(files, registry, rules),
+        bundle=bundle,
         schema_text=text,
         schema=schema,
         policies=_policies(tree),
@@ -59,7 +62,7 @@ def compile_bundle(files: Mapping[str, bytes], *, must_hold_limits: bool = True)
         entities=entities,
         entity_rows=rows,
         entity_ids=ids,
-        warnings=tuple(lint(rules)),
+        warnings=(*lint(rules), *notes),
     )
 
 

@@ -28,6 +28,7 @@ __all__ = [
     "JurisdictionDocument",
     "ModelDocument",
     "ModelFileDocument",
+    "ModeratorDocument",
     "PersonDocument",
     "PriceDocument",
     "PromptDocument",
@@ -53,18 +54,10 @@ Permille = Annotated[int, Field(ge=0, le=1000)]
 Ttl = Annotated[int, Field(ge=0, le=2_592_000)]
 """Seconds, at most 30 days."""
 
-GuardName = Literal[
-    "prompt_injection",
-    "indirect_injection",
-    "jailbreak",
-    "self_harm",
-    "violence",
-    "refusal",
-    "citation_missing",
-    "wrong_language",
-    "wrong_length",
-]
-"""A guard that something here can raise (`domain.guarding.ALL_GUARDS`)."""
+GuardName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,31}$")]
+"""A guard: built in (`domain.guarding.ALL_GUARDS`), or provided by a moderator."""
+Category = Annotated[str, StringConstraints(pattern=r"^[\x21-\x7e]{1,64}$")]
+"""A category as a moderator's answers spell it."""
 
 _MOMENT: Final = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z")
 
@@ -210,6 +203,31 @@ class DeploymentDocument(_Model):
     state: Literal["active", "draining", "disabled"] = "active"
 
 
+class ModeratorDocument(_Model):
+    """A deployment that judges texts and answers none: asked `/moderations`, never a route's."""
+
+    provider: Id
+    model: Id
+    tier: Id
+    groups: list[Id] = []
+    regions: Annotated[list[Name], Field(min_length=1)]
+    address: Annotated[str, StringConstraints(pattern=r"^https?://[^\s/?#]+(/[^\s?#]*)?$")]
+    upstream_model: str
+    credential: Id | None = None
+    on_premise: bool = False
+    zero_retention: bool = False
+    trains_on_input: bool = False
+    subprocessors: list[Name] = []
+    quota_group: Id | None = None
+    requests_per_minute: Annotated[int, Field(ge=1)] | None = None
+    state: Literal["active", "draining", "disabled"] = "active"
+    categories: Annotated[dict[Category, GuardName], Field(min_length=1, max_length=64)]
+    """What its answers call a thing → the guard that this raises."""
+    timeout_ms: Annotated[int, Field(ge=10, le=30_000)] = 2_000
+    max_bytes: Annotated[int, Field(ge=1_024, le=4_194_304)] = 131_072
+    """Of what is sent; where a request is larger, its guards have failed."""
+
+
 class ContractDocument(_Model):
     """What a tenant agreed with a provider."""
 
@@ -292,6 +310,7 @@ class CatalogDocument(_Model):
     providers: dict[Id, ProviderDocument] = {}
     models: dict[Id, ModelDocument] = {}
     deployments: dict[Id, DeploymentDocument] = {}
+    moderators: dict[Id, ModeratorDocument] = {}
     tenants: dict[Id, TenantDocument] = {}
     applications: dict[Id, ApplicationDocument] = {}
     people: dict[Id, PersonDocument] = {}

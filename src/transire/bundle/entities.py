@@ -40,7 +40,7 @@ def entity_rows(taxonomy: Taxonomy, catalog: Catalog) -> tuple[dict[str, Any], .
     for model in catalog.models.values():
         parents = [uid("Model", model.family)] if model.family != model.id else []
         rows.append(_row("Model", model.id, parents=parents))
-    groups = {g for d in catalog.deployments.values() for g in d.groups}
+    groups = {g for d in catalog.receivers.values() for g in d.groups}
     rows += [_row("DeploymentGroup", group) for group in groups]
     for tenant in catalog.tenants.values():
         rows += [_contract(c, tenant) for c in tenant.contracts.values()]
@@ -48,7 +48,7 @@ def entity_rows(taxonomy: Taxonomy, catalog: Catalog) -> tuple[dict[str, Any], .
         attrs = {"tenant": reference("Tenant", tenant.id)}
         rows.append(_row("AuditLog", tenant.id, attrs, [uid("Tenant", tenant.id)]))
     rows += [_application(a) for a in catalog.applications.values()]
-    rows += [_deployment(d, taxonomy, catalog) for d in catalog.deployments.values()]
+    rows += [_deployment(d, taxonomy, catalog) for d in catalog.receivers.values()]
     for person in catalog.people.values():
         parents = [uid("Role", r) for r in sorted(person.roles)] + [uid("Tenant", person.tenant)]
         rows.append(

@@ -107,7 +107,7 @@ def _is_second(act: Act, asker: PersonId | None) -> bool:
 def _must_exist(act: Act, kind: Kind, identifier: str) -> None:
     catalog = act.active.bundle.catalog
     known: Mapping[str, Mapping[Any, object]] = {
-        "deployment": catalog.deployments,
+        "deployment": catalog.receivers,
         "provider": catalog.providers,
         "tenant": catalog.tenants,
     }

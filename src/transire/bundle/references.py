@@ -14,6 +14,7 @@ from transire.bundle.documents import (
     ApplicationDocument,
     CatalogDocument,
     DeploymentDocument,
+    ModeratorDocument,
     RoutingDocument,
     TaxonomyDocument,
     TenantDocument,
@@ -22,6 +23,7 @@ from transire.bundle.labels import contradicting_labels
 from transire.bundle.namemodels import listed_names, name_problems
 from transire.bundle.yamlread import Document
 from transire.domain.deployment import Catalog
+from transire.domain.guarding import ALL_GUARDS
 from transire.domain.taxonomy import Taxonomy
 
 __all__ = ["References"]
@@ -106,6 +108,10 @@ class References:
             )
         for name, deployment in merged.deployments.items():
             self._deployment(name, deployment, merged)
+        for name, moderator in merged.moderators.items():
+            self._party(("moderators", name), moderator, merged)
+            if name in merged.deployments:
+                self._report(("moderators", name), "a deployment has this name already")
         for name, listed in merged.price_list.items():
             if not _is_date(listed.as_of):
                 self._report(("price_list", name), "`as_of` is not a date of the calendar")
@@ -118,6 +124,16 @@ class References:
         self._budgets(merged)
         self._aliases(merged)
         return merged
+
+    def guards(self, at: Document, provided: Collection[str]) -> None:
+        """Every guard of the taxonomy is one that something can raise.
+
+        Args:
+            provided: What moderators provide, beside what is built in.
+        """
+        known = {*ALL_GUARDS, *provided}
+        for name in self.vocabulary.guards or ():
+            self._known(at, ("guards", name), [name], known, "guard")
 
     def _caching(self, at: Document, document: RoutingDocument, catalog: CatalogDocument) -> None:
         """A misspelt name would keep answers for longer than its author meant."""
@@ -173,26 +189,34 @@ class References:
 
     def labels(self, taxonomy: Taxonomy, catalog: Catalog) -> None:
         """Refuse a deployment whose name on the wire contradicts its declared regions."""
-        for name, d in catalog.deployments.items():
+        for name, d in catalog.receivers.items():
+            section = "moderators" if name in catalog.moderators else "deployments"
             for label in contradicting_labels(d.address, d.upstream_model, d.regions, taxonomy):
                 self._report(
-                    ("deployments", name, "regions"),
+                    (section, name, "regions"),
                     f"`{label}` in its address or upstream model contradicts its regions "
                     f"{', '.join(d.regions)}",
                 )
 
     def _deployment(self, name: str, d: DeploymentDocument, c: CatalogDocument) -> None:
-        path, words = ("deployments", name), self.vocabulary
-        self._refer((*path, "provider"), [d.provider], c.providers, "provider")
-        self._refer((*path, "model"), [d.model], c.models, "model")
-        self._refer((*path, "tier"), [d.tier], words.tiers, "tier")
-        self._refer((*path, "regions"), d.regions, words.jurisdictions, "jurisdiction")
-        self._refer((*path, "subprocessors"), d.subprocessors, words.jurisdictions, "jurisdiction")
+        path = ("deployments", name)
+        self._party(path, d, c)
         if "default" not in d.quality_permille:
             self._report((*path, "quality_permille"), "needs a `default`, for tasks not listed")
         for key, price in (("contract_price", d.contract_price), ("price", d.price)):
             if price is not None and not _is_date(price.as_of):
                 self._report((*path, key), "`as_of` is not a date of the calendar")
+
+    def _party(
+        self, path: tuple[str, str], d: DeploymentDocument | ModeratorDocument, c: CatalogDocument
+    ) -> None:
+        """Who runs it where; the same of everything content can be sent to."""
+        words = self.vocabulary
+        self._refer((*path, "provider"), [d.provider], c.providers, "provider")
+        self._refer((*path, "model"), [d.model], c.models, "model")
+        self._refer((*path, "tier"), [d.tier], words.tiers, "tier")
+        self._refer((*path, "regions"), d.regions, words.jurisdictions, "jurisdiction")
+        self._refer((*path, "subprocessors"), d.subprocessors, words.jurisdictions, "jurisdiction")
 
     def _tenant(self, name: str, tenant: TenantDocument, c: CatalogDocument) -> None:
         path, words = ("tenants", name), self.vocabulary

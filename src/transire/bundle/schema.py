@@ -92,6 +92,13 @@ action "cache"
 action "shadow" in [Action::"dispatch"]
   appliesTo { principal: [Application], resource: [Deployment], context: RouteContext };
 
+// Whether the texts of a request may be sent to a moderator of the catalog, before the request is
+// put to `route`: guards had no say yet, so `raisedGuards` and `failedGuards` are empty. Under
+// "dispatch", and bound by a forbid of a route, as a shadow is. Only a permit that names the action
+// counts; a moderator is never a route.
+action "moderate" in [Action::"dispatch"]
+  appliesTo { principal: [Application], resource: [Deployment], context: RouteContext };
+
 type ActContext = { now: datetime };
 // `solo`: this installation was founded for one person (`transire init --solo`).
 type GovernContext = { now: datetime, solo: Bool };

@@ -23,6 +23,7 @@ __all__ = [
     "act_rows",
     "answer_questions",
     "cache_questions",
+    "moderation_questions",
     "route_questions",
     "shadow_questions",
 ]
@@ -46,6 +47,8 @@ _ROUTING: Final[Actions] = {False: _ROUTES, True: (*_ROUTES, "restore", "restore
 _RECEIVING: Final[Actions] = {False: ("receive", "receive_redacted"), True: ("receive",)}
 _CACHING: Final[Actions] = {False: ("cache",), True: ()}
 _SHADOWING: Final[Actions] = {False: ("shadow",), True: ("shadow",)}
+_OF_MODERATORS: Final = (*_ROUTES, "moderate")
+_MODERATING: Final[Actions] = {False: _OF_MODERATORS, True: _OF_MODERATORS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,10 +83,22 @@ def shadow_questions(bundle: Bundle, now: datetime, limit: int) -> Iterator[Ques
     yield from _questions(bundle, now, limit, _SHADOWING)
 
 
-def _questions(bundle: Bundle, now: datetime, limit: int, asked_of: Actions) -> Iterator[Question]:
+def moderation_questions(bundle: Bundle, now: datetime, limit: int) -> Iterator[Question]:
+    """At most `limit` questions about moderators: of `moderate`, and of routes, which bind it."""
+    yield from _questions(bundle, now, limit, _MODERATING, sorted(bundle.catalog.moderators))
+
+
+def _questions(
+    bundle: Bundle,
+    now: datetime,
+    limit: int,
+    asked_of: Actions,
+    deployments: Sequence[str] | None = None,
+) -> Iterator[Question]:
     axes = _axes(bundle, now)
     applications = list(bundle.catalog.applications)[:_MAX_PARTIES]
-    deployments = sorted(bundle.catalog.deployments)
+    if deployments is None:
+        deployments = sorted(bundle.catalog.deployments)
     if not applications or not deployments:
         return
     contexts = [(a, c, o) for c, o in _single(axes) for a in applications]

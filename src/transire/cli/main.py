@@ -124,7 +124,7 @@ def serve(
                 file=sys.stderr,
             )
         catalog = listening.installation.governed.bundle.catalog
-        for name, why in (await not_reached(catalog.deployments.values())).items():
+        for name, why in (await not_reached(catalog.receivers.values())).items():
             print(f"nobody answers for {name} at {why}", file=sys.stderr)
 
     _run(run(settings, started))

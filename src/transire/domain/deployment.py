@@ -10,6 +10,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from transire.domain.budget import Budget
+from transire.domain.guarding import Guard
 from transire.domain.ids import (
     ApplicationId,
     DataClass,
@@ -33,6 +34,7 @@ __all__ = [
     "Deployment",
     "DeploymentState",
     "Model",
+    "Moderator",
     "Person",
     "Price",
     "Provider",
@@ -169,6 +171,32 @@ class Deployment:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Moderator:
+    """A service that judges texts and answers none.
+
+    INVARIANT: it is none of the catalog's `deployments`, so no route is ever asked about it, and no
+    scorer meets it; content goes there only where Cedar's `moderate` permits it.
+
+    Attributes:
+        deployment: Who runs it where and under which terms: the Cedar resource. What only answers
+            have (context, quality, price) stands at nothing.
+        categories: What its answers call a thing → the guard that this raises.
+        timeout_ms: It has answered by then, or has failed.
+        max_bytes: Of the body it is sent; a larger one is not sent, and its guards have failed.
+    """
+
+    deployment: Deployment
+    categories: Mapping[str, Guard]
+    timeout_ms: int = 2_000
+    max_bytes: int = 131_072
+
+    @property
+    def guards(self) -> frozenset[Guard]:
+        """The guards it provides."""
+        return frozenset(self.categories.values())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Contract:
     """What one tenant agreed with one provider; `data_classes` None means no class limit."""
 
@@ -281,9 +309,16 @@ class Catalog:
     acceptances: tuple[Acceptance, ...] = ()
     aliases: Mapping[str, frozenset[str]] = field(default_factory=dict)
     budgets: Mapping[str, Budget] = field(default_factory=dict)
+    moderators: Mapping[DeploymentId, Moderator] = field(default_factory=dict)
+
+    @property
+    def receivers(self) -> Mapping[DeploymentId, Deployment]:
+        """Everything content can be sent to: deployments, and moderators."""
+        moderating = {name: one.deployment for name, one in self.moderators.items()}
+        return {**self.deployments, **moderating}
 
     @property
     def credentials(self) -> frozenset[str]:
-        """Names of the secrets that deployments ask for."""
-        asked = (deployment.credential for deployment in self.deployments.values())
+        """Names of the secrets that deployments and moderators ask for."""
+        asked = (deployment.credential for deployment in self.receivers.values())
         return frozenset(name for name in asked if name is not None)

@@ -133,6 +133,22 @@ class Authorizer(Protocol):
         that of the facts.
         """
 
+    def moderation(
+        self,
+        request: RoutingRequest,
+        classification: Classification,
+        redaction: Redaction | None,
+        *,
+        quarantine: Quarantine,
+        now: datetime,
+    ) -> Authorization:
+        """Evaluate every moderator, raw and (with `redaction`) redacted, twice each (I5).
+
+        Of the same facts as a route, without what guards say; `permitted` holds what content may
+        be sent to, and nothing else may. No verdict has an obligation: what a person would have to
+        release first is forbidden here.
+        """
+
     def allows(
         self,
         person: str,

@@ -22,12 +22,14 @@ from transire.domain.ids import (
 )
 from transire.workbench.answers import AnswerAuthorizer, answer_difference, received
 from transire.workbench.expect import determining_policies, difference, spelled
+from transire.workbench.moderations import ModerationAuthorizer, moderation_difference
 from transire.workbench.shadows import ShadowAuthorizer, shadow_difference
 from transire.workbench.testfile import (
     ActCase,
     AnswerCase,
     Expectation,
     FactsFixture,
+    ModerationCase,
     Principal,
     RouteCase,
     ShadowCase,
@@ -44,7 +46,7 @@ Where = tuple[str, str, str]
 """Principal, facts and deployment of a cell, by name."""
 
 
-class PolicyAuthorizer(AnswerAuthorizer, ShadowAuthorizer, Protocol):
+class PolicyAuthorizer(AnswerAuthorizer, ShadowAuthorizer, ModerationAuthorizer, Protocol):
     """What tests ask; `authorize.cedar.CedarAuthorizer` is one."""
 
     def verdicts(
@@ -115,6 +117,11 @@ class Suite:
         for index, shadow in enumerate(self.document.shadows):
             self._matrix_names(("shadows", index), shadow)
             self._known(("shadows", index), shadow.policies, self.bundle.annotations, "policy")
+        for index, moderation in enumerate(self.document.moderations):
+            path = ("moderations", index)
+            self._party_names(path, moderation)
+            self._known(path, moderation.moderators, self.bundle.catalog.moderators, "moderator")
+            self._known(path, moderation.policies, self.bundle.annotations, "policy")
         for index, act in enumerate(self.document.acts):
             path = ("acts", index)
             self._known(path, [*act.people, *act.allowed], self.bundle.catalog.people, "person")
@@ -129,6 +136,9 @@ class Suite:
             yield from self._answer(self.at.where(("answers", index)), answer, authorizer)
         for index, shadow in enumerate(self.document.shadows):
             yield from self._shadow(self.at.where(("shadows", index)), shadow, authorizer)
+        for index, moderation in enumerate(self.document.moderations):
+            place = self.at.where(("moderations", index))
+            yield from self._moderation(place, moderation, authorizer)
         for index, act in enumerate(self.document.acts):
             yield from self._act(self.at.where(("acts", index)), act, authorizer)
 
@@ -198,6 +208,27 @@ class Suite:
             )
             yield Cell(failure=failure or None, policies=frozenset(policies))
 
+    def _moderation(
+        self, place: str, case: ModerationCase, authorizer: PolicyAuthorizer
+    ) -> Iterator[Cell]:
+        for principal, facts, moderator in product(case.principals, case.facts, case.moderators):
+            who = self.document.principals[principal]
+            policies = authorizer.moderate(
+                ApplicationId(who.application),
+                self._facts(who, self.document.facts[facts]),
+                DeploymentId(moderator),
+                self.document.now,
+            )
+            actual = moderation_difference(case, policies)
+            failure = actual and Failure(
+                place=place,
+                test=case.name,
+                about=f"`{principal}` × `{facts}` ⇢ `{moderator}`",
+                expected="moderated" if case.moderated else "not moderated",
+                actual=actual,
+            )
+            yield Cell(failure=failure or None, policies=frozenset(policies))
+
     def _act(self, place: str, case: ActCase, authorizer: PolicyAuthorizer) -> Iterator[Cell]:
         resource = self._resource(case.on)
         for person, action in product(case.people, case.actions):
@@ -252,10 +283,17 @@ class Suite:
     ) -> Iterable[str]:
         """Check the names that span a case's matrix; returns every name of a deployment."""
         deployments = {*self.document.deployments, *self.bundle.catalog.deployments}
-        self._known(path, case.principals, self.document.principals, "principal of this file")
-        self._known(path, case.facts, self.document.facts, "facts of this file")
+        self._party_names(path, case)
         self._known(path, case.deployments, deployments, "deployment")
         return deployments
+
+    def _party_names(
+        self,
+        path: tuple[str, int],
+        case: RouteCase | AnswerCase | ShadowCase | ModerationCase,
+    ) -> None:
+        self._known(path, case.principals, self.document.principals, "principal of this file")
+        self._known(path, case.facts, self.document.facts, "facts of this file")
 
     def _matrix(self, path: tuple[str, int], case: RouteCase) -> None:
         cells = list(product(case.principals, case.facts, self._expand(case.deployments)))

@@ -91,6 +91,6 @@ def _showable(compiled: CompiledBundle) -> set[PolicyId]:
     return {
         PolicyId(name)
         for name, node in compiled.tree.static_policies.items()
-        if (actions := actions_of(node)) & {"route", "dispatch", "receive", "shadow"}
+        if (actions := actions_of(node)) & {"route", "dispatch", "receive", "shadow", "moderate"}
         or (node.effect == "forbid" and actions & _LIMITED)
     }

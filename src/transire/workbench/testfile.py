@@ -16,6 +16,7 @@ __all__ = [
     "Effect",
     "Expectation",
     "FactsFixture",
+    "ModerationCase",
     "OnReview",
     "Outcome",
     "Principal",
@@ -116,6 +117,21 @@ class ShadowCase(_Model):
     policies: list[Id] = []
 
 
+class ModerationCase(_Model):
+    """Whether texts with these facts may be sent to a moderator; so of every cell.
+
+    Guards have no say yet, so none of the facts' counts. `policies` must be among the determining
+    ones.
+    """
+
+    name: str
+    principals: Annotated[list[Id], Field(min_length=1)]
+    facts: Annotated[list[Id], Field(min_length=1)]
+    moderators: Annotated[list[Id], Field(min_length=1)]
+    moderated: bool
+    policies: list[Id] = []
+
+
 class OnReview(_Model):
     """A review item."""
 
@@ -164,4 +180,5 @@ class SuiteDocument(_Model):
     tests: list[RouteCase] = []
     answers: list[AnswerCase] = []
     shadows: list[ShadowCase] = []
+    moderations: list[ModerationCase] = []
     acts: list[ActCase] = []

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from tests.unit.bundle.bundles import small_files
+from tests.unit.bundle.test_moderators import MODERATOR
 
 from transire.bundle.compile import compile_bundle
 from transire.domain.authorization import Effect, Facts, Form, Obligation, Pair, Verdict
@@ -50,6 +51,9 @@ class Oracle:
 
     def shadow(self, *_: Any, **__: Any) -> tuple[PolicyId, ...]:
         return (PolicyId("grant.fleet"),) if self._effect == "permit" else ()
+
+    def moderate(self, *_: Any) -> tuple[PolicyId, ...]:
+        return self.shadow()
 
     def allows(
         self,
@@ -186,6 +190,37 @@ def test_a_shadow_of_what_does_not_exist_is_refused() -> None:
         run(shadow("true", policies="[nobody]"), Oracle("permit"))
 
     assert "no policy is called `nobody`" in refused.value.problems[0]
+
+
+@pytest.mark.parametrize("effect", ["permit", "deny"])
+@pytest.mark.parametrize("expected", ["true", "false"])
+def test_a_moderation_passes_only_where_texts_may_go_as_expected(
+    effect: str, expected: str
+) -> None:
+    report = run_tests(
+        compile_bundle(moderated_files(expected), must_hold_limits=False), Oracle(effect)
+    )
+
+    assert (report.failures == ()) == ((effect == "permit") == (expected == "true"))
+
+
+def test_a_deployment_that_answers_is_no_moderator() -> None:
+    with pytest.raises(BundleError, match="no moderator is called `eu-one`"):
+        run_tests(
+            compile_bundle(moderated_files("true", "eu-one"), must_hold_limits=False),
+            Oracle("permit"),
+        )
+
+
+def moderated_files(expected: str, name: str = "house-guard") -> dict[str, bytes]:
+    case = (
+        "moderations:\n  - name: m\n    principals: [desk]\n    facts: [plain]\n"
+        f"    moderators: [{name}]\n    moderated: {expected}\n"
+    )
+    return small_files() | {
+        "catalog/moderators.yaml": MODERATOR.encode(),
+        "tests/a_test.yaml": (HEAD + case).encode(),
+    }
 
 
 def shadow(expected: str, policies: str = "[]") -> str:

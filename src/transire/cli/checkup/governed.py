@@ -69,7 +69,7 @@ def check_secrets(settings: Settings, bundle: Bundle) -> Iterator[Check]:
         settings.upstream.secrets_dir,
     )
     wanted: dict[str, list[str]] = {}
-    for deployment in bundle.catalog.deployments.values():
+    for deployment in bundle.catalog.receivers.values():
         if deployment.credential is not None:
             wanted.setdefault(deployment.credential, []).append(deployment.id)
     for name, users in sorted(wanted.items()):
@@ -88,8 +88,8 @@ def check_secrets(settings: Settings, bundle: Bundle) -> Iterator[Check]:
 
 def check_upstreams(bundle: Bundle) -> Iterator[Check]:
     """Whether somebody listens at each deployment's address."""
-    silent = asyncio.run(not_reached(bundle.catalog.deployments.values()))
-    for deployment in bundle.catalog.deployments.values():
+    silent = asyncio.run(not_reached(bundle.catalog.receivers.values()))
+    for deployment in bundle.catalog.receivers.values():
         name = f"upstream {deployment.id}"
         if deployment.id not in silent:
             yield ok(name, f"{deployment.address} accepts connections")

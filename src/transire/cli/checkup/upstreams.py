@@ -32,4 +32,4 @@ def _is_invented(deployment: Deployment) -> bool:
 @cache
 def _invented() -> frozenset[tuple[DeploymentId, str]]:
     catalog = read_registry(read_folder(pack_folder())).catalog
-    return frozenset((d.id, d.address) for d in catalog.deployments.values())
+    return frozenset((d.id, d.address) for d in catalog.receivers.values())
