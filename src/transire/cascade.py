@@ -9,12 +9,13 @@ one of three things becomes of it, and its outcome says which:
 
 INVARIANT: where an answer is kept, the caller gets one; that what was asked in its place failed is
 never the caller's failure. (A quarantine of what gave it, or a broken integrity, is.)
-INVARIANT: the quality asked for only rises, and every attempt takes one of the quota.
+INVARIANT: the quality asked for only rises, and every attempt takes one of the quota; what was
+taken for one that was never sent goes back.
 A crash leaves a permit without an outcome, which the next start closes as `unknown`.
 """
 
 import asyncio
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -24,7 +25,7 @@ from transire.domain.decision import Choice
 from transire.domain.escalation import CascadeRules, Escalation, Escalations
 from transire.domain.ids import DeploymentId
 from transire.domain.permit import OutcomeStatus
-from transire.domain.ports import Attempts, Clock, Observer, Retries
+from transire.domain.ports import Attempts, Clock, Observer
 from transire.domain.ranking import Candidate
 from transire.errors import BudgetExceeded, ContractViolated, TransireError
 
@@ -50,7 +51,6 @@ class Cascade:
     rules: CascadeRules
     account: Account
     quota: Escalations
-    retries: Retries
     attempts: Attempts
     observer: Observer
     clock: Clock
@@ -63,6 +63,8 @@ class Cascade:
     _cause: str = ""
     _why_not: str = ""
     _is_counted: bool = False
+    _granted_at: int = -1
+    """How many attempts there were when the quota was last taken; -1: it never was."""
     _has_escalated: bool = False
     _has_failed: bool = False
 
@@ -85,7 +87,12 @@ class Cascade:
         return None
 
     def next(
-        self, candidates: Sequence[Candidate], tried: Collection[DeploymentId], *, left: int
+        self,
+        candidates: Sequence[Candidate],
+        tried: Collection[DeploymentId],
+        *,
+        left: int,
+        again: Callable[[], bool],
     ) -> Choice | None:
         """What to ask for a better answer; None where nothing may be, or no verdict asks for it.
 
@@ -93,6 +100,7 @@ class Cascade:
             candidates: Permitted now, best first, nothing that awaits review.
             tried: Deployments that were asked already.
             left: Attempts left of the budget.
+            again: Asks the retry budget for the attempt that comes next.
         """
         if not self._verdicts:
             return None
@@ -108,8 +116,8 @@ class Cascade:
         # The quota last, so that what could not be asked anyway takes nothing of it; and before
         # the retry budget, so that whoever is beyond the quota takes nothing of everybody's.
         why = found if isinstance(found, str) else ""
-        why = why or self.quota.take(self.account.request.principal)
-        if not why and not self.retries.again():
+        why = why or self._take()
+        if not why and not again():
             why = "retry_budget"
         # Of a broken contract, the first reason is the one: ordinary attempts follow.
         self._why_not = why if self.kept is not None else self._why_not or why
@@ -117,6 +125,11 @@ class Cascade:
             return None
         self._has_escalated = True
         return Choice(candidate=found, escalation=wanted)
+
+    def settle(self) -> None:
+        """The request is over: what was taken for an attempt that was never sent goes back."""
+        if self._granted_at == self.account.permits:
+            self.quota.give_back(self.account.request.principal)
 
     async def give_up(self, error: Exception | None = None) -> Routed:
         """Let the kept answer go out: nothing better came, or may be asked for.
@@ -145,6 +158,15 @@ class Cascade:
             await kept.relay.fail(error)
         elif kept is not None:
             await kept.relay.cancel()
+
+    def _take(self) -> str:
+        """Take one of the quota for the next attempt, once: a pick may be passed over."""
+        if self._granted_at == self.account.permits:
+            return ""
+        why = self.quota.take(self.account.request.principal)
+        if not why:
+            self._granted_at = self.account.permits
+        return why
 
     async def _answered(self, made: Appraised) -> Routed:
         self._decide()

@@ -13,7 +13,7 @@ from transire.cascade import Cascade
 from transire.dispatch import Appraised, Dispatch, Passed, Routed
 from transire.domain.authorization import Pair
 from transire.domain.decision import Case, Choice
-from transire.domain.escalation import Escalations
+from transire.domain.escalation import CascadeRules, Escalations
 from transire.domain.governed import Governed
 from transire.domain.permit import Tried
 from transire.domain.ports import Attempts, Clock, Notes, Observer, Release, Retries, Sessions
@@ -40,9 +40,11 @@ class _Search:
     Attributes:
         history: Pairs in order; None as error means that their answer was not accepted.
         moves: How often governed state moved before an attempt's commit.
-        paid: Length of the history for which the retry budget was asked.
+        paid: How many attempts there were when the retry budget was last asked.
+        cascade: Where answers are judged beyond their contract.
     """
 
+    cascade: Cascade | None = None
     history: list[tuple[Pair, UpstreamError | None]] = field(default_factory=list)
     moves: int = 0
     paid: int = 0
@@ -91,20 +93,42 @@ class Pursuit:
         """
         release = release if choice.released_by else None
         rules = cascade_of(case, governed.bundle, release)
-        if rules is None:
-            return await self._pursue(case, choice, governed, release, account, None)
-        cascade = Cascade(
+        search = _Search()
+        try:
+            if rules is None:
+                return await self._pursue(case, choice, governed, release, account, search)
+            search.cascade = self._cascade(rules, account)
+            return await self._kept(case, choice, governed, account, search, search.cascade)
+        finally:
+            # What was asked for an attempt that was passed over, or went stale, was never sent.
+            if search.paid == account.permits > 0:
+                self.retries.give_back()
+            if search.cascade is not None:
+                search.cascade.settle()
+
+    def _cascade(self, rules: CascadeRules, account: Account) -> Cascade:
+        return Cascade(
             rules=rules,
             account=account,
             quota=self.escalations,
-            retries=self.retries,
             attempts=self.attempts,
             observer=self.observer,
             clock=self.clock,
         )
+
+    async def _kept(
+        self,
+        case: Case,
+        choice: Choice,
+        governed: Governed,
+        account: Account,
+        search: _Search,
+        cascade: Cascade,
+    ) -> Routed | None:
+        """Pursue, and let a kept answer go out whatever ends that but a broken integrity."""
         try:
             async with asyncio.timeout(None) as cascade.bound:
-                return await self._pursue(case, choice, governed, release, account, cascade)
+                return await self._pursue(case, choice, governed, None, account, search)
         except Exception as error:
             cascade.bound = None  # it is over, and may not be changed any more
             is_ours = isinstance(error, TransireError | TimeoutError)
@@ -123,9 +147,9 @@ class Pursuit:
         governed: Governed,
         release: Release | None,
         account: Account,
-        cascade: Cascade | None,
+        search: _Search,
     ) -> Routed | None:
-        search, cause = _Search(), "first"
+        cause, cascade = "first", search.cascade
         rules = None if cascade is None else cascade.rules
         failed: UpstreamError | ContractViolated | None = None
         while True:
@@ -157,7 +181,7 @@ class Pursuit:
                     if failed is not None:
                         case = self._noting(case, failed, account)
             case = await self._again(case, governed, failed, release, account)
-            following = self._following(case, choice, governed, release, account, search, cascade)
+            following = self._following(case, choice, governed, release, account, search)
             if following is not None:
                 choice, cause = following
             elif cascade is not None and cascade.kept is not None:
@@ -174,14 +198,18 @@ class Pursuit:
         release: Release | None,
         account: Account,
         search: _Search,
-        cascade: Cascade | None,
     ) -> tuple[Choice, str] | None:
         """What to attempt next and why, or None to stop: a kept answer is only ever bettered."""
-        budget = governed.bundle.routing.max_attempts
+        budget, cascade = governed.bundle.routing.max_attempts, search.cascade
         candidates = free(case.ranking.candidates, release)
         if cascade is not None:
             tried = {pair.deployment for pair, _ in search.history}
-            better = cascade.next(candidates, tried, left=budget - len(search.history))
+            better = cascade.next(
+                candidates,
+                tried,
+                left=budget - len(search.history),
+                again=lambda: self._is_paid(account, search),
+            )
             if better is not None or cascade.kept is not None:
                 return None if better is None else (better, "escalation")
         following = self.attempts.next_attempt(
@@ -192,12 +220,20 @@ class Pursuit:
         )
         if following is None:
             return None
-        if len(search.history) > search.paid and not self.retries.again():
+        if not self._is_paid(account, search):
             self.observer.left_untried()
             return None
-        search.paid = len(search.history)
         candidate, cause = following
         return replace(choice, candidate=candidate, escalation=None), cause
+
+    def _is_paid(self, account: Account, search: _Search) -> bool:
+        """Whether the retry budget allows one more attempt; asked once for each that is made."""
+        if search.paid == account.permits:
+            return True
+        if not self.retries.again():
+            return False
+        search.paid = account.permits
+        return True
 
     def _asked(self, account: Account) -> None:
         """A first attempt earns what later ones spend; one that went stale before is none."""

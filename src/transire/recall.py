@@ -12,13 +12,14 @@ INVARIANT (I4): whatever fails in keeping or finding an answer is a miss.
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator, Awaitable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
 from transire.account import Account
 from transire.domain.answer import AnswerChoice, Chunk, Completion, Usage
 from transire.domain.authorization import Facts, Form
+from transire.domain.bundle import Bundle
 from transire.domain.cache import AnswerStore, Cached, CacheObserver, Kept, Place
 from transire.domain.decision import Case, Choice
 from transire.domain.governed import Governed
@@ -180,7 +181,7 @@ class Recall:
         except RequestError:  # the attempt says so, and passes on to the next deployment
             return None
         place = Place(
-            digest=self.keyed.digest(_PURPOSE, _spelled(case, both, wire)),
+            digest=self.keyed.digest(_PURPOSE, _spelled(case, bundle, both, wire)),
             tenant=request.principal.tenant,
             application=application,
             bundle=bundle.digest,
@@ -362,7 +363,7 @@ def _may(request: RoutingRequest, *, sampled: bool) -> bool:
     return sampled or (isinstance(temperature, int | float) and temperature == 0)
 
 
-def _spelled(case: Case, both: tuple[Facts, Facts], wire: Wire) -> bytes:
+def _spelled(case: Case, bundle: Bundle, both: tuple[Facts, Facts], wire: Wire) -> bytes:
     """Everything that makes a question this one; the bytes that would leave come last, whole.
 
     They leave out fields that this deployment does not take, which the content's digest covers: a
@@ -370,6 +371,8 @@ def _spelled(case: Case, both: tuple[Facts, Facts], wire: Wire) -> bytes:
     """
     request = case.request
     principal = request.principal
+    # An answer counts as good by the cascade that judged it, and by no other.
+    task = case.classification.signals.task
     named = [
         principal.tenant,
         principal.application,
@@ -382,6 +385,7 @@ def _spelled(case: Case, both: tuple[Facts, Facts], wire: Wire) -> bytes:
         Form.RAW.value,
         request.content_digest.hex(),
         [replace(facts, acceptances=()).to_json() for facts in both],
+        task if task in bundle.routing.cascades else None,
     ]
     return json.dumps(named, sort_keys=True).encode() + b"\n" + wire.body
 
@@ -393,16 +397,18 @@ def _is_plain(outcome: Outcome) -> bool:
         and not outcome.failure
         and not outcome.repaired
         and not outcome.facts.get("contradicts")
-        and not _verdicts(outcome.facts)
+        and _is_good(outcome.facts)
         and _effect(outcome.facts) in ("", _WHOLE)
         and set(outcome.finish_reasons) == {"stop"}
     )
 
 
-def _verdicts(facts: object) -> object:
-    """What our appraisal found wrong: given again, it would be neither told nor bettered."""
-    appraisal = facts.get("appraisal") if isinstance(facts, dict) else None
-    return appraisal.get("verdicts") if isinstance(appraisal, dict) else None
+def _is_good(facts: Mapping[str, JsonValue]) -> bool:
+    """Nothing was found wrong with it, by what could be asked: a hit is not judged again."""
+    appraisal = facts.get("appraisal")
+    if not isinstance(appraisal, Mapping):
+        return True  # no cascade asks
+    return not (appraisal.get("verdicts") or appraisal.get("failed"))
 
 
 def _effect(facts: object) -> str:

@@ -33,6 +33,7 @@ from transire.bundle.compiled import CompiledBundle
 from transire.dispatch import Routed
 from transire.domain.answer import AnswerChoice, Completion, Usage
 from transire.domain.escalation import VERDICTS, CascadeRules
+from transire.domain.ids import DeploymentId
 from transire.domain.outward import Wire
 from transire.domain.ports import Violation
 from transire.domain.request import Assertions, Part, PartKind
@@ -122,6 +123,7 @@ class World:
     retries: int
     text: str
     max_cost_micro_usd: int | None
+    unbuildable: frozenset[DeploymentId] = frozenset()
 
 
 worlds = st.builds(
@@ -134,6 +136,9 @@ worlds = st.builds(
     retries=st.one_of(st.just(BUDGET), st.integers(0, BUDGET)),
     text=texts,
     max_cost_micro_usd=st.sampled_from([None] * 5 + BOUNDS),
+    unbuildable=st.frozensets(
+        st.sampled_from(["onprem-general", "eu-premium"]).map(DeploymentId), max_size=2
+    ),
 )
 
 
@@ -145,6 +150,7 @@ class Lived:
     entries: list[dict[str, Any]]
     routed: Routed | None
     quota: FakeEscalations
+    retries: FakeRetries
 
     @property
     def permits(self) -> list[dict[str, Any]]:
@@ -174,13 +180,14 @@ def lived(world: World) -> Lived:
         asked=replace(asked, body=replace(BODY, parts=(text,)), deadline_s=1_000),
     )
     forwarder = Speaking(path.events, history=path, manners=world.manners)
-    quota = FakeEscalations(left=world.quota)
+    forwarder.unbuildable = world.unbuildable
+    quota, retries = FakeEscalations(left=world.quota), FakeRetries(left=world.retries)
     path.rewire(
         forwarder=forwarder,
         validator=Contracts(forwarder=forwarder),
         appraiser=AnswerAppraiser(evaluator=SignEvaluator(), refuses=refuses),
         escalations=quota,
-        retries=FakeRetries(left=world.retries),
+        retries=retries,
     )
 
     async def live() -> Routed | None:
@@ -190,7 +197,7 @@ def lived(world: World) -> Lived:
 
     routed = asyncio.run(live())
     entries = [orjson.loads(orjson.dumps(entry)) for entry in path.log.entries]
-    return Lived(path, entries, routed, quota)
+    return Lived(path, entries, routed, quota, retries)
 
 
 @given(worlds)
@@ -234,8 +241,8 @@ def test_escalations_stay_within_set_budget_quota_and_retries(world: World) -> N
 
     assert all(one.get("permit_agrees", True) for one in [told, *told["attempts"]])
     assert len(attempts) <= BUDGET
-    assert len(escalations) <= life.quota.taken <= world.quota
-    assert len(attempts) - 1 <= world.retries
+    assert len(escalations) == life.quota.taken <= world.quota
+    assert len(attempts[1:]) == life.retries.spent <= world.retries
     for entry in escalations:
         assert set(entry["escalation"]["verdicts"]) <= world.on
 

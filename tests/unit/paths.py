@@ -88,6 +88,7 @@ class FakeDetector:
     findings: tuple[Finding, ...] = ()
     redactions: int = 0
     in_prompts: frozenset[DataClass] = frozenset()
+    task: str = "default"
 
     async def classify(self, request: RoutingRequest) -> Classification:
         self.asked += 1
@@ -100,7 +101,7 @@ class FakeDetector:
             failed=frozenset(),
             uncovered={},
             detector_digest=self.digest,
-            signals=Signals(),
+            signals=Signals(task=self.task),
         )
 
     async def redact(self, request: Any, classification: Any) -> Redaction | None:
@@ -347,6 +348,10 @@ class FakeEscalations:
         self.taken += 1
         return ""
 
+    def give_back(self, principal: Any) -> None:
+        self.left += 1
+        self.taken -= 1
+
 
 @dataclass
 class FakeHealth:
@@ -418,13 +423,21 @@ class FakeRetries:
 
     left: int = 100
     firsts: int = 0
+    spent: int = 0
 
     def first(self) -> None:
         self.firsts += 1
 
     def again(self) -> bool:
+        if self.left <= 0:
+            return False
         self.left -= 1
-        return self.left >= 0
+        self.spent += 1
+        return True
+
+    def give_back(self) -> None:
+        self.left += 1
+        self.spent -= 1
 
 
 @dataclass

@@ -424,3 +424,67 @@ async def test_a_bound_on_cost_covers_both_answers(path: Path) -> None:
     await path.router.route(request(assertions=Assertions(max_cost_micro_usd=99)))
 
     assert outcome_of(path, SMALL).facts["not_escalated"] == "max_cost"
+
+
+async def test_a_pick_that_is_passed_over_takes_no_second_of_the_quota(path: Path) -> None:
+    path.appraiser.verdicts = [("refusal",)]
+    path.forwarder.unbuildable = frozenset({MIDDLE})
+    routed = await path.router.route(request())
+
+    assert routed.permit.value.pair.deployment == LARGE
+    assert (path.escalations.taken, path.retries.left) == (1, 99)
+
+
+async def test_where_every_better_pick_is_passed_over_nothing_is_taken(path: Path) -> None:
+    path.appraiser.verdicts = [("refusal",)]
+    path.forwarder.unbuildable = frozenset({MIDDLE, LARGE})
+    routed = await path.router.route(request())
+
+    assert routed.permit.value.pair.deployment == SMALL
+    assert outcome_of(path, SMALL).facts["not_escalated"] == "none_better"
+    assert (path.escalations.taken, path.retries.left) == (0, 100)
+
+
+async def test_what_could_not_be_recorded_takes_nothing(path: Path) -> None:
+    path.appraiser.verdicts = [("refusal",)]
+    assert isinstance(path.recorder, Recorder)
+    path.recorder.late = [BudgetExceeded("spent")]
+    await path.router.route(request())
+
+    assert (path.escalations.taken, path.retries.left) == (0, 100)
+
+
+async def test_beyond_the_retry_budget_nothing_is_taken_of_the_quota(path: Path) -> None:
+    path.appraiser.verdicts = [("refusal",)]
+    path.retries.left = 0
+    await path.router.route(request())
+
+    assert outcome_of(path, SMALL).facts["not_escalated"] == "retry_budget"
+    assert path.escalations.taken == 0
+
+
+async def test_what_was_sent_and_came_to_nothing_was_taken(path: Path) -> None:
+    path.appraiser.verdicts = [("refusal",)]
+    assert isinstance(path.forwarder, Forwarder)
+    path.forwarder.hanging = (MIDDLE,)
+    asking = asyncio.ensure_future(path.router.route(request()))
+    while "sent eu-premium" not in path.events:
+        await asyncio.sleep(0)
+    asking.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asking
+
+    assert (path.escalations.taken, path.retries.left) == (1, 99)
+
+
+async def test_an_ordinary_attempt_that_is_never_sent_costs_nothing_of_everybodys(
+    path: Path,
+) -> None:
+    path.bundle = replace(path.bundle, routing=replace(path.bundle.routing, cascades={}))
+    broken = UpstreamError("down", facts={"failure": "status_4xx"})
+    path.forwarder.failing = {SMALL: broken}
+    path.forwarder.unbuildable = frozenset(path.bundle.catalog.deployments.keys() - {SMALL})
+    with pytest.raises(UpstreamError):
+        await path.router.route(request())
+
+    assert path.retries.left == 100

@@ -22,6 +22,7 @@ from transire.authorize.cedar import CedarAuthorizer
 from transire.dispatch import Routed
 from transire.domain.answer import Completion
 from transire.domain.cache import CacheRules, Held, Kept, Place
+from transire.domain.escalation import Appraisal, CascadeRules
 from transire.domain.governed import Governed
 from transire.domain.ids import ApplicationId, DataClass, PolicyId
 from transire.domain.permit import Outcome, OutcomeStatus
@@ -363,3 +364,51 @@ async def test_an_answer_that_names_another_model_is_not_kept(wired: Wired) -> N
     await wired.ask()
 
     assert wired.store.kept == {}
+
+
+def _cascading(wired: Wired, *tasks: str) -> None:
+    bundle, rules = wired.path.bundle, CascadeRules(on=frozenset({"refusal"}))
+    routing = replace(bundle.routing, cascades=dict.fromkeys(tasks, rules))
+    wired.path.bundle = replace(bundle, routing=routing)
+
+
+async def test_a_hit_is_not_judged_again_and_takes_nothing_of_the_quota(wired: Wired) -> None:
+    _cascading(wired, "default")
+    await wired.ask()
+    wired.path.appraiser.verdicts = [("refusal",)]
+    again = await wired.ask()
+
+    assert again.account.cache == "hit"
+    assert wired.path.appraiser.verdicts == [("refusal",)]
+    assert (wired.path.escalations.wanted, wired.path.escalations.taken) == ([False], 0)
+
+
+async def test_an_answer_with_a_verdict_is_not_kept_and_neither_is_what_was_not_judged(
+    wired: Wired,
+) -> None:
+    _cascading(wired, "default")
+    for appraisal in (Appraisal(verdicts=("refusal",)), Appraisal(has_failed=True)):
+        wired.path.rewire(appraiser=_Thinking(appraisal))
+        wired.path.escalations.left = 0
+        await wired.ask()
+        assert wired.store.kept == {}
+
+
+class _Thinking:
+    def __init__(self, appraisal: Appraisal) -> None:
+        self._appraisal = appraisal
+
+    async def appraised(self, *_: Any, **__: Any) -> Appraisal:
+        return self._appraisal
+
+
+async def test_an_answer_that_no_cascade_judged_is_no_hit_for_a_task_that_has_one(
+    wired: Wired,
+) -> None:
+    """The bundle is the same, and so are the bytes: only what the task asks of an answer is not."""
+    _cascading(wired, "faq")
+    await wired.ask()
+    wired.path.detector.task = "faq"
+
+    assert (await wired.ask()).account.cache == "miss"
+    assert len(set(_keys(wired))) == 2

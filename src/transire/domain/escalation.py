@@ -144,3 +144,6 @@ class Escalations(Protocol):
             `quota` of the key, `application_quota`, or `steered`: this key's requests escalate far
             above what those of its application's other keys do.
         """
+
+    def give_back(self, principal: Principal) -> None:
+        """What was taken last was never sent: it counts as not taken."""

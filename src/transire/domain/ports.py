@@ -285,6 +285,9 @@ class Retries(Protocol):
     def again(self) -> bool:
         """Whether one more later attempt may be made; asked once for each, and then spent."""
 
+    def give_back(self) -> None:
+        """What was asked for last was never sent: it spends nothing."""
+
 
 class Observer(Protocol):
     """Measurements; never content, never a decision."""

@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass
 
-__all__ = ["Bucket", "Rate", "filled", "take", "wait_s"]
+__all__ = ["Bucket", "Rate", "filled", "put_back", "take", "wait_s"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +42,11 @@ def take(bucket: Bucket, rate: Rate, now: float, weight: float = 1.0) -> Bucket 
     if level < weight:
         return None
     return Bucket(level - weight, max(now, bucket.at))
+
+
+def put_back(bucket: Bucket, rate: Rate, now: float) -> Bucket:
+    """The bucket with the one token that was taken and not used; never above its burst."""
+    return Bucket(min(rate.burst, filled(bucket, rate, now) + 1.0), max(now, bucket.at))
 
 
 def wait_s(bucket: Bucket, rate: Rate, now: float, weight: float = 1.0) -> float:

@@ -23,7 +23,7 @@ import structlog
 
 from transire.domain.ports import Clock
 from transire.domain.request import Principal
-from transire.limits.bucket import Bucket, Rate, take
+from transire.limits.bucket import Bucket, Rate, put_back, take
 
 __all__ = ["EscalationQuota"]
 
@@ -147,6 +147,14 @@ class EscalationQuota:
         key.bucket, application.bucket = own, everybodys
         key.shares.granted += 1.0
         return ""
+
+    def give_back(self, principal: Principal) -> None:
+        """See `domain.escalation.Escalations`."""
+        now = self._clock.monotonic()
+        key, application = self._of(principal, now)
+        key.bucket = put_back(key.bucket, self._key_rate, now)
+        application.bucket = put_back(application.bucket, self._application_rate, now)
+        key.shares.granted = max(0.0, key.shares.granted - 1.0)
 
     def _say(self, principal: Principal, key: _Key, now: float) -> None:
         """One line for each key and half-life: whoever steers must not fill the log as well."""

@@ -44,6 +44,10 @@ class RetryBudget:
         self._saved -= 1.0
         return True
 
+    def give_back(self) -> None:
+        """What was asked for last was never sent: it spends nothing."""
+        self._saved = min(self.most, self._now() + 1.0)
+
     def _now(self) -> float:
         """What is saved at this moment; a clock that went back adds nothing."""
         now = self.clock.monotonic()
