@@ -39,9 +39,10 @@ SIGNS: Final[Mapping[str, int]] = {
 }
 """Sign → points that it takes off.
 
-`loops`: more than half of its runs of four words stand in it before. `echoes`: it says the question
-again, and no more. `elsewhere`: six words or more, and none of what the question is about.
-`deflects`: it sends the reader to somebody else. `hedges`: it says that it does not know.
+`loops`: more than half of its runs of four words stand in it before, runs of the question's own
+aside: whoever pads a question and has it repeated must not get a poor answer by that. `echoes`: it
+says the question again, and no more. `elsewhere`: six words or more, and none of what the question
+is about. `deflects`: it sends the reader to somebody else. `hedges`: it says that it does not know.
 """
 
 _DEFLECTING: Final = (
@@ -94,7 +95,7 @@ def score_of(question: str, choice: AnswerChoice) -> int | None:
 
 def _signs(question: str, asked: set[str], text: str) -> Iterator[str]:
     words = _WORD.findall(text)
-    if _loops(words):
+    if _loops(words, set(_runs(_WORD.findall(question[:_MAX_CHARS].lower())))):
         yield "loops"
     said = {word[:_STEM] for word in words}
     if said <= asked and len(said) > 1:
@@ -109,9 +110,13 @@ def _signs(question: str, asked: set[str], text: str) -> Iterator[str]:
         yield "hedges"
 
 
-def _loops(words: list[str]) -> bool:
-    runs = list(zip(*(words[at:] for at in range(_RUN)), strict=False))
+def _loops(words: list[str], asked: set[tuple[str, ...]]) -> bool:
+    runs = [run for run in _runs(words) if run not in asked]
     return len(runs) > _RUN and len(set(runs)) * 2 < len(runs)
+
+
+def _runs(words: list[str]) -> Iterator[tuple[str, ...]]:
+    return zip(*(words[at:] for at in range(_RUN)), strict=False)
 
 
 def _stems(text: str) -> set[str]:
