@@ -10,6 +10,7 @@ from typing import NamedTuple
 from answers import Answers
 from attempts import SENT, Attempts
 from budgets import Budgets
+from draws import Draws
 from governed import Governed
 from shadows import Shadows, is_unsaid
 from shapes import (
@@ -40,6 +41,7 @@ class Story:
         self.answers = Answers()
         self.attempts = Attempts()
         self.shadows = Shadows()
+        self.draws = Draws()
         self.decisions: dict[str, Entry] = {}
         self.permits: dict[tuple[str, int], tuple[str, bool]] = {}
         self.ended: set[tuple[str, int]] = set()
@@ -52,7 +54,6 @@ class Story:
         self.erased: dict[str, int] = {}
         self.kinds: dict[str, int] = {}
         self.unknown: set[str] = set()
-        self.rolled_back: set[tuple[str, str]] = set()
 
     def read(self, index: int, entry: Entry) -> None:
         what, odd, kind = f"entry {index}", misfit(entry), entry.get("kind")
@@ -84,7 +85,7 @@ class Story:
                 self.erased[digest] = index
         if is_permit:
             self._permit(what, index, entry)
-        self._experiment(what, str(kind), entry)
+        self.draws.read(what, str(kind), entry)
         for name in ("evaluation", "facts"):
             if isinstance(entry.get(name), str):
                 self.blobs.setdefault(entry[name], index)
@@ -124,29 +125,6 @@ class Story:
             self.reviews[name] = review
             need = Need("hold", pair_of(entry["chosen"]), review)
             self.needed.setdefault(entry["evaluation"], {}).setdefault(need, index)
-
-    def _experiment(self, what: str, kind: str, entry: Entry) -> None:
-        if kind == "experiment.rolled_back":
-            arm = (entry["digest"], entry["variant"])
-            is_first = arm not in self.rolled_back and arm[1] != "control"
-            demand(is_first, f"{what} rolls back control, or what was rolled back")
-            self.rolled_back.add(arm)
-        elif kind in ("decision", "shadow.permitted") and entry.get("permit"):
-            self._draw(what, entry.get("experiment"))
-
-    def _draw(self, what: str, draw: Entry | None) -> None:
-        """A unit's point selects the variant in whose share it falls."""
-        if not draw:
-            return
-        names, shares, point = draw["variants"], draw["shares_ppm"], draw["point_ppm"]
-        is_gone = (draw["digest"], draw["variant"]) in self.rolled_back
-        demand(not is_gone, f"{what} tries what was rolled back")
-        is_whole = len(names) == len(shares) == len(set(names)) and sum(shares) == 1_000_000
-        is_whole = is_whole and min(shares) >= 0 and 0 <= point < 1_000_000
-        demand(is_whole, f"{what} has shares that are none")
-        at = next(i for i in range(len(shares)) if point < sum(shares[: i + 1]))
-        is_drawn = (names[at], shares[at]) == (draw["variant"], draw["propensity_ppm"])
-        demand(is_drawn, f"{what} tries another variant than was drawn")
 
     def _permit(self, what: str, index: int, entry: Entry) -> None:
         permit, is_first = entry["permit"], entry["kind"] == "decision"

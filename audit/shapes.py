@@ -212,8 +212,10 @@ PAIRS |= {"worst_cost_micro_usd": ["amount"]}
 ESCALATION: dict[str, Any] = {"verdicts!": ["text"], "max_cost_micro_usd": "number"}
 ESCALATION |= dict.fromkeys(("over!", "above!", "within_ms!"), "number")
 APPRAISAL = {"verdicts!": ["text"], "failed": "flag", "confidence": "number", "score": "number"}
-DRAW = {"id!": "text", "digest!": "text", "variant!": "text", "variants!": ["text"]}
+DRAW: dict[str, Any] = {"id!": "text", "digest!": "text", "variant!": "text"}
+DRAW |= {"variants!": ["text"]}
 DRAW |= {"point_ppm!": "number", "propensity_ppm!": "number", "shares_ppm!": ["number"]}
+DRAW |= {"state": [["number"]], "explore_permille": "number", "reward": "text"}
 
 RULED: dict[str, Any] = {
     "experiment": DRAW,
@@ -224,6 +226,7 @@ RULED: dict[str, Any] = {
     "chosen": PAIR,
     "ranking": {"candidates!": PAIRS},
     "review": "object",
+    "signals": {"task": "text"},
     "quarantine": "number",
     "released_bytes": "number",
     "escalation": ESCALATION,
@@ -233,6 +236,8 @@ RULED: dict[str, Any] = {
 
 ASKED = dict.fromkeys(("tenant!", "app!", "key_id!", "outcome!"), "text")
 ROLLED_BACK = {"digest!": "text", "variant!": "text", "experiment": "text"}
+ROLLED_BACK |= dict.fromkeys(("bad", "attempts", "control_bad", "control_attempts"), "number")
+REWARD = {"digest!": "text", "variant!": "text", "task!": "text", "won!": "number"}
 BLOCKING = {"version!": "number", **dict.fromkeys(("subject!", "subject_id!", "by!"), "text")}
 BY_KIND: dict[str, dict[str, Any]] = {
     "policy.genesis": {
@@ -260,6 +265,12 @@ BY_KIND: dict[str, dict[str, Any]] = {
     "review.approved": {"queue!": "text", "by!": "text"},
     "erasure": {"erased!": ["text"]},
     "experiment.rolled_back": ROLLED_BACK,
+    "feedback": {
+        "decision_id!": "text",
+        "reward": REWARD,
+        "success": "flag",
+        "score_permille": "number",
+    },
     "shadow.permitted": {
         **dict.fromkeys(("decision_id!", "evaluation!"), "text"),
         "permit!": PERMIT,
@@ -414,7 +425,7 @@ KNOWN = {
         "review.expired": "review_id tenant",
         "throttled": "key_id tenant limit count",
         "feedback": """decision_id tenant app source score_permille success reason comment
-            comment_chars""",
+            comment_chars reward""",
         "cache.purged": "by tenant app count",
         "export": "by tenant count",
         "erasure": "by tenant decisions entries erased",

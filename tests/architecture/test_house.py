@@ -177,6 +177,7 @@ def test_the_auditors_kit_imports_nothing_of_ours() -> None:
         "cryptography",
         "answers",
         "attempts",
+        "draws",
         "shadows",
         "budgets",
         "governed",
@@ -186,6 +187,7 @@ def test_the_auditors_kit_imports_nothing_of_ours() -> None:
     assert {path.stem for path in kit} == {
         "answers",
         "attempts",
+        "draws",
         "shadows",
         "budgets",
         "governed",

@@ -26,13 +26,15 @@ from transire.authorize.cedar import CedarAuthorizer
 from transire.bundle.acts import ACTIVE_KEY
 from transire.bundle.compiled import CompiledBundle
 from transire.bundle.quarantine import VERSION_KEY
-from transire.domain.bundle import Quarantine, RoutingRules
+from transire.domain.bundle import Bundle, Quarantine, RoutingRules
 from transire.domain.classification import Classification, Redaction
 from transire.domain.governed import Governed
 from transire.domain.ids import BundleDigest, DataClass, DeploymentId, ProviderId
 from transire.domain.outward import Wire
+from transire.domain.ports import Keyed
 from transire.domain.request import Assertions, RoutingRequest
 from transire.errors import TransireError, UpstreamError
+from transire.identity.digests import InstallationKeys
 from transire.limits.sessions import SessionMemory
 from transire.record.recorder import LogRecorder
 from transire.score.health import FleetHealth
@@ -152,6 +154,13 @@ class Kept:
 
     async def routing(self, digest: str) -> RoutingRules:
         return next(c for c in self._history.compiled if c.digest == digest).bundle.routing
+
+    async def bundle(self, digest: str) -> Bundle:
+        return next(c for c in self._history.compiled if c.digest == digest).bundle
+
+    @property
+    def keyed(self) -> Keyed:
+        return InstallationKeys(bytes(32))
 
     async def facts(self, entry: Mapping[str, Any]) -> dict[str, Any]:
         found: dict[str, Any] = orjson.loads(self._history.log.blobs[entry["facts"]])

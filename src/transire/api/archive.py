@@ -10,8 +10,9 @@ from transire.bootstrap import Installation
 from transire.bundle.compiled import CompiledBundle
 from transire.bundle.lifecycle import load_bundle
 from transire.bundle.quarantine import quarantine_at
-from transire.domain.bundle import Quarantine, RoutingRules
+from transire.domain.bundle import Bundle, Quarantine, RoutingRules
 from transire.domain.ids import BundleDigest
+from transire.domain.ports import Keyed
 from transire.errors import NotFoundError
 from transire.record.erasing import is_kept
 
@@ -30,6 +31,13 @@ class Archive(Protocol):
 
     async def routing(self, digest: str) -> RoutingRules:
         """What a bundle says of attempts and escalations; raises as `authorizer`."""
+
+    async def bundle(self, digest: str) -> Bundle:
+        """A bundle; raises as `authorizer`."""
+
+    @property
+    def keyed(self) -> Keyed:
+        """The installation's keyed digests."""
 
     async def facts(self, entry: Mapping[str, Any]) -> dict[str, Any]:
         """The facts an entry names; empty for a request nobody got to read.
@@ -74,6 +82,15 @@ class LogArchive:
         return await load_bundle(
             self._installation.log, BundleDigest(digest), must_hold_limits=False
         )
+
+    async def bundle(self, digest: str) -> Bundle:
+        """See `Archive`."""
+        return (await self.compiled(digest)).bundle
+
+    @property
+    def keyed(self) -> Keyed:
+        """See `Archive`."""
+        return self._installation.keyed
 
     async def facts(self, entry: Mapping[str, Any]) -> dict[str, Any]:
         """See `Archive`."""

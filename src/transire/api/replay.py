@@ -23,7 +23,7 @@ from transire.domain.ranking import Candidate
 from transire.domain.request import Assertions
 from transire.forward.replay import Asked, pick_agrees
 from transire.score.replay import agrees, is_whole, ranking_from_record
-from transire.trials.replay import draw_agrees
+from transire.trials.replay import draw_agrees, is_drawn_from
 
 __all__ = ["replay"]
 
@@ -57,6 +57,8 @@ async def replay(entries: Sequence[Mapping[str, Any]], archive: Archive) -> dict
             asked.append(Asked(entry=entry, candidates=ranked, outcome=_end_of(entry, entries)))
         if (picked := await _picked(head, entry, ranked, asked, archive)) is not None:
             compared["pick_agrees"] = picked
+        if "experiment" in entry:
+            compared["experiment_agrees"] = await _drawn(head, entry, now, archive)
         compared = {"agrees": all(compared.values()), **compared}
         compared["evaluation"] = now.evaluation_digest
         told.append({**_named(entry), "replayable": True, **compared})
@@ -131,8 +133,6 @@ def _compared(
         "policy_agrees": now.evaluation_digest == entry["evaluation"],
         "ranking_agrees": agrees(entry["ranking"]) and pairs <= permitted,
     }
-    if "experiment" in entry:
-        compared["experiment_agrees"] = draw_agrees(entry["experiment"])
     if "permit" in entry:
         compared["permit_agrees"] = _pair(entry["permit"]) in pairs & permitted
     return compared
@@ -165,6 +165,27 @@ async def _picked(
     routing = await archive.routing(head["bundle"])
     return pick_agrees(
         asked, routing, head["signals"]["task"], head["limits"].get("max_cost_micro_usd")
+    )
+
+
+async def _drawn(
+    head: Mapping[str, Any], entry: Mapping[str, Any], now: Authorization, archive: Archive
+) -> bool:
+    """Whether the draw is what its own numbers, and the bundle's experiment, lead to.
+
+    That of a later attempt is its decision's.
+    """
+    draw = entry["experiment"]
+    if entry is not head:
+        return bool(draw == head.get("experiment"))
+    experiments = (await archive.bundle(head["bundle"])).experiments
+    found = next((one for one in experiments if one.id == draw["id"]), None)
+    users = {facts.user for both in now.facts.values() for facts in both}
+    permitted = {verdict.pair.deployment for verdict in now.permitted}
+    return (
+        found is not None
+        and draw_agrees(draw)
+        and is_drawn_from(found, head, next(iter(users), None), permitted, archive.keyed)
     )
 
 

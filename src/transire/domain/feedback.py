@@ -10,12 +10,14 @@ from typing import Final, Literal, TypeAlias
 
 from transire.domain.request import JsonValue
 
-__all__ = ["MAX_COMMENT_CHARS", "OPEN_FOR", "Feedback", "Reason"]
+__all__ = ["HELPED_PERMILLE", "MAX_COMMENT_CHARS", "OPEN_FOR", "Feedback", "Reason"]
 
 Reason: TypeAlias = Literal[
     "wrong", "incomplete", "off_topic", "unsafe", "refused", "format", "style", "too_slow", "other"
 ]
 MAX_COMMENT_CHARS: Final = 4_000
+HELPED_PERMILLE: Final = 500
+"""Score from which on an answer helped, where nobody said whether it did."""
 OPEN_FOR: Final = timedelta(days=90)
 """How long after a decision it may be judged; what comes later is of nobody's memory."""
 
@@ -36,6 +38,13 @@ class Feedback:
     reason: Reason | None = None
     comment: str | None = None
     comment_chars: int = 0
+
+    @property
+    def helped(self) -> bool | None:
+        """Whether the answer helped; None where nobody said so."""
+        if self.success is not None or self.score_permille is None:
+            return self.success
+        return self.score_permille >= HELPED_PERMILLE
 
     def to_json(self) -> dict[str, JsonValue]:
         """As an entry says it; what was not said is left out."""

@@ -12,6 +12,7 @@ from typing import Any, Final
 from transire.domain.ids import ApplicationId, DeploymentId, Stakes
 
 __all__ = [
+    "BY_FEEDBACK",
     "CONTROL",
     "MILLION",
     "Experiment",
@@ -24,6 +25,8 @@ __all__ = [
 
 CONTROL: Final = "control"
 """The variant that every experiment has: what is done without the others."""
+BY_FEEDBACK: Final = "feedback"
+"""What rewards a bandit's variant: that somebody said the answer helped. Else it is its success."""
 MILLION: Final = 1_000_000
 """Shares, points and propensities are in parts per million."""
 
@@ -75,6 +78,8 @@ class Experiment:
         stakes: Levels at which it applies.
         unit: What keeps its variant: `session`, `user`, `key` or `request`.
         explore_permille: Of a bandit: shared equally among its variants, whatever was learned.
+        reward_within_s: Of a bandit that feedback rewards: how old a decision may be when it is
+            judged; 0 where the first attempt's own end is the reward.
     """
 
     id: str
@@ -88,6 +93,7 @@ class Experiment:
     salt: str = ""
     guard: Guard = field(default_factory=Guard)
     explore_permille: int = 100
+    reward_within_s: int = 0
 
     def applies_to(self, application: ApplicationId | None) -> bool:
         """Whether requests of this application may take part."""
@@ -106,6 +112,7 @@ class Trial:
             ppm add up to a million, and a variant's is its propensity.
         task: As it was judged: a bandit learns by task.
         state: Per variant, (rewarded, attempts) that a bandit's shares came from; else empty.
+        reward: `feedback`, where that is what `state` counts; else empty.
         prefer, only: The drawn variant's.
         is_unwell: None of these could be picked, and health is what closed one of them: the first
             attempt goes where control's would, and says of the variant that it fails.
@@ -121,6 +128,7 @@ class Trial:
     shares: tuple[tuple[str, int], ...]
     state: tuple[tuple[int, int], ...] = ()
     explore_permille: int = 0
+    reward: str = ""
     prefer: frozenset[DeploymentId] = frozenset()
     only: frozenset[DeploymentId] = frozenset()
     is_unwell: bool = False
@@ -145,6 +153,8 @@ class Trial:
         if self.state:
             told["state"] = [list(row) for row in self.state]
             told["explore_permille"] = self.explore_permille
+        if self.reward:
+            told["reward"] = self.reward
         if self.is_unwell:
             told["unwell"] = True
         return told

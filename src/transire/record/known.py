@@ -67,7 +67,7 @@ _FIELDS: Final[Mapping[str, frozenset[str]]] = {
     "cache.purged": frozenset({"by", "tenant", "app", "count"}),
     "feedback": frozenset(
         {"decision_id", "tenant", "app", "source", "score_permille", "success", "reason"}
-        | {"comment", "comment_chars"}
+        | {"comment", "comment_chars", "reward"}
     ),
     "throttled": frozenset({"key_id", "tenant", "limit", "count"}),
     "export": frozenset({"by", "tenant", "count"}),

@@ -16,7 +16,7 @@ __all__ = ["check_types", "moment_of"]
 _RULED: Final = ("policy.", "quarantine.", "review.", "experiment.", "shadow.")
 _RULED_KINDS: Final = frozenset(
     {"access.key_created", "access.key_revoked"}
-    | {"decision", "advice", "attempt", "outcome", "erasure"}
+    | {"decision", "advice", "attempt", "outcome", "erasure", "feedback"}
 )
 _MOMENT: Final = re.compile(
     r"(?:19[7-9]|[2-8][0-9]{2})[0-9]-[0-9]{2}-[0-9]{2}"
@@ -53,6 +53,7 @@ def check_types(index: int, entry: Mapping[str, Any]) -> None:
         _allow(what, entry, {"quarantine": _is_kept if kind == "policy.genesis" else _is_number})
         experiment = _is_text if kind.startswith("experiment.") else _is_draw
         _allow(what, entry, {"experiment": experiment})
+        _allow(what, entry, _OF_KIND.get(kind, {}))
         _need(what, entry, _NEEDED.get(kind, {}))
     if kind == "decision":
         _need(what, entry, _OF_OUTCOME.get(entry["outcome"], {}))
@@ -82,6 +83,10 @@ def _is_number(value: object) -> bool:
     return type(value) is int  # a bool is none
 
 
+def _is_truth(value: object) -> bool:
+    return isinstance(value, bool)
+
+
 def _is_object(value: object) -> bool:
     return isinstance(value, dict)
 
@@ -92,6 +97,10 @@ def _are_texts(value: object) -> bool:
 
 def _are_numbers(value: object) -> bool:
     return isinstance(value, list) and all(map(_is_number, value))
+
+
+def _are_rows(value: object) -> bool:
+    return isinstance(value, list) and all(map(_are_numbers, value))
 
 
 def _is_moment(value: object) -> bool:
@@ -109,7 +118,20 @@ def _holds(value: object, judges: Mapping[str, Judge]) -> bool:
 
 
 def _is_draw(value: object) -> bool:
-    return isinstance(value, dict) and all(judge(value.get(name)) for name, judge in _DRAW.items())
+    is_one = _holds(value, {"state": _are_rows, "explore_permille": _is_number, "reward": _is_text})
+    return is_one and _has(value, _DRAW)
+
+
+def _is_reward(value: object) -> bool:
+    return _has(value, _REWARD)
+
+
+def _is_signals(value: object) -> bool:
+    return _holds(value, {"task": _is_text})
+
+
+def _has(value: object, judges: Mapping[str, Judge]) -> bool:
+    return isinstance(value, dict) and all(judge(value.get(n)) for n, judge in judges.items())
 
 
 def _is_request(value: object) -> bool:
@@ -214,6 +236,10 @@ _DRAW: Final[Mapping[str, Judge]] = {
     "variants": _are_texts,
     "shares_ppm": _are_numbers,
 }
+_REWARD: Final[Mapping[str, Judge]] = {
+    **dict.fromkeys(("digest", "variant", "task"), _is_text),
+    "won": _is_number,
+}
 _RESERVATION: Final[Mapping[str, Judge]] = {
     **dict.fromkeys(("budget", "key", "period"), _is_text),
     **dict.fromkeys(("micro_usd", "limit_micro_usd"), _is_number),
@@ -252,6 +278,7 @@ _FIELDS: Final[Mapping[str, Judge]] = {
     "escalation": _is_escalation,
     "appraisal": _is_appraisal,
     "not_escalated": _is_text,
+    "signals": _is_signals,
 }
 _ASKED: Final[Mapping[str, Judge]] = dict.fromkeys(("tenant", "app", "key_id", "outcome"), _is_text)
 _BLOCKING: Final[Mapping[str, Judge]] = {
@@ -279,6 +306,7 @@ _NEEDED: Final[Mapping[str, Mapping[str, Judge]]] = {
     "review.approved": {"queue": _is_text, "by": _is_text},
     "erasure": {"erased": _are_texts},
     "experiment.rolled_back": {"digest": _is_text, "variant": _is_text},
+    "feedback": {"decision_id": _is_text},
     "shadow.permitted": {
         **dict.fromkeys(("decision_id", "evaluation"), _is_text),
         "permit": _is_permit,
@@ -289,6 +317,12 @@ _NEEDED: Final[Mapping[str, Mapping[str, Judge]]] = {
         **dict.fromkeys(("decision_id", "deployment", "status"), _is_text),
         "attempt": _is_number,
     },
+}
+_OF_KIND: Final[Mapping[str, Mapping[str, Judge]]] = {
+    "feedback": {"reward": _is_reward, "success": _is_truth, "score_permille": _is_number},
+    "experiment.rolled_back": dict.fromkeys(
+        ("bad", "attempts", "control_bad", "control_attempts"), _is_number
+    ),
 }
 _OF_OUTCOME: Final[Mapping[str, Mapping[str, Judge]]] = {
     "permitted": {"permit": _is_permit, "chosen": _is_pair, "ranking": _is_ranking},

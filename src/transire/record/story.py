@@ -104,8 +104,7 @@ class Story:
             self._permit(index, entry)
         if is_shadow:
             self._copy(index, entry)
-        if is_shadow or (kind == "decision" and permits):
-            self._tried.draw(what, entry)
+        self._tried.hear(what, entry)
         if kind in ("outcome", "shadow.ended"):
             self._close(what, entry)
         if kind == "erasure":
@@ -133,8 +132,6 @@ class Story:
                 | "quarantine.lifted"
             ):
                 self._blocked.move(what, entry, is_team=self._changed.is_team)
-            case "experiment.rolled_back":
-                self._tried.roll_back(what, entry)
             case "access.key_created":
                 self._keys.create(what, entry)
             case "access.key_revoked":

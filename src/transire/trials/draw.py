@@ -1,6 +1,7 @@
 """Which variant one request is given. Pure but for the keyed hash."""
 
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 
 from transire.domain.authorization import Authorization
 from transire.domain.classification import Classification
@@ -10,7 +11,22 @@ from transire.domain.ports import Keyed
 from transire.domain.request import RoutingRequest
 from transire.domain.trial import CONTROL, MILLION, Experiment, Variant
 
-__all__ = ["applying", "available", "fixed_shares", "point_of", "unit_of"]
+__all__ = ["Unit", "applying", "available", "fixed_shares", "point_of", "unit_of"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unit:
+    """What keeps its variant.
+
+    Attributes:
+        kind: `session`, `user`, `key` or `request`.
+        name: Which one; of a session a keyed digest (hex), as entries have it.
+    """
+
+    kind: str
+    name: str
+    tenant: str
+    application: str
 
 
 def applying(
@@ -57,29 +73,30 @@ def fixed_shares(variants: Sequence[Variant]) -> tuple[tuple[str, int], ...]:
     return tuple((v.name, others.get(v.name, rest)) for v in variants)
 
 
-def unit_of(experiment: Experiment, request: RoutingRequest) -> tuple[str, str]:
-    """What keeps its variant, and its name; where a request has none, the next smaller one.
+def unit_of(experiment: Experiment, request: RoutingRequest) -> Unit:
+    """What keeps its variant; where a request has none, the next smaller one.
 
     A request without a session is a session of its own; one without a verified user is its key's.
     """
     principal = request.principal
     if experiment.unit == "session" and request.assertions.session_id is not None:
-        return "session", request.assertions.session_id
-    if experiment.unit == "user" and principal.user is not None:
-        return "user", principal.user
-    if experiment.unit in ("user", "key"):
-        return "key", principal.key_id
-    return "request", request.id
+        kind, name = "session", request.assertions.session_id
+    elif experiment.unit == "user" and principal.user is not None:
+        kind, name = "user", str(principal.user)
+    elif experiment.unit in ("user", "key"):
+        kind, name = "key", str(principal.key_id)
+    else:
+        kind, name = "request", str(request.id)
+    application = principal.application or ""
+    return Unit(kind=kind, name=name, tenant=principal.tenant, application=application)
 
 
-def point_of(experiment: Experiment, request: RoutingRequest, keyed: Keyed) -> tuple[str, int]:
-    """The unit, and where it falls below a million.
+def point_of(experiment: Experiment, unit: Unit, keyed: Keyed) -> int:
+    """Where a unit falls below a million.
 
     The hash is keyed, so that nobody who chooses a session's name can choose its variant.
     """
-    unit, name = unit_of(experiment, request)
-    principal = request.principal
-    parts = (experiment.id, experiment.salt, unit, principal.tenant, principal.application or "")
-    data = "\x00".join((*parts, name)).encode()
+    parts = (experiment.id, experiment.salt, unit.kind, unit.tenant, unit.application, unit.name)
+    data = "\x00".join(parts).encode()
     # Of 64 bits, so that the bias of the remainder is below 10^-13.
-    return unit, int.from_bytes(keyed.digest("experiment", data)[:8], "big") % MILLION
+    return int.from_bytes(keyed.digest("experiment", data)[:8], "big") % MILLION

@@ -23,7 +23,7 @@ from transire.domain.request import RoutingRequest
 from transire.domain.trial import CONTROL, MILLION, Experiment, Trial, Variant, drawn, rollback_key
 from transire.errors import RequestError, TransireError
 from transire.prompting import given
-from transire.trials.draw import applying, available, fixed_shares, point_of
+from transire.trials.draw import applying, available, fixed_shares, point_of, unit_of
 from transire.trials.matching import matched_shares
 from transire.trials.sequential import is_worse
 
@@ -96,13 +96,14 @@ class TrialKeeper:
         gone = [v.name for v in experiment.variants if self._is_taken_back(experiment, v.name)]
         variants = available(experiment, permitted, gone)
         shares, state = self._shares(experiment, variants, classification.signals.task)
-        unit, point = point_of(experiment, request, self._keyed)
+        unit = unit_of(experiment, request)
+        point = point_of(experiment, unit, self._keyed)
         chosen = {v.name: v for v in variants}[drawn(shares, point)]
         trial = Trial(
             experiment=experiment.id,
             digest=experiment.digest,
             kind=experiment.kind,
-            unit=unit,
+            unit=unit.kind,
             variant=chosen.name,
             task=classification.signals.task,
             point_ppm=point,

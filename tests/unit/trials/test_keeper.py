@@ -18,13 +18,14 @@ from transire.bundle.quarantine import VERSION_KEY
 from transire.domain.decision import Hold
 from transire.domain.ids import DataClass, DecisionId, DeploymentId
 from transire.domain.request import Assertions
+from transire.domain.trial import CONTROL, Experiment
 from transire.errors import BundleError, PolicyDenied, UpstreamError
 from transire.prompting import fill_shelf
 from transire.record.recorder import LogRecorder
 from transire.score.health import FleetHealth
 from transire.score.scorer import BundleScorer
 from transire.trials.keeper import TrialKeeper
-from transire.trials.replay import draw_agrees
+from transire.trials.replay import draw_agrees, is_drawn_from
 
 BAD, HEALTH = DeploymentId("eu-economy"), DataClass("HEALTH")
 CANARY = """\
@@ -109,6 +110,38 @@ async def test_variants_are_drawn_by_their_shares_and_each_entry_replays_its_dra
     assert {e["prompt"]["ref"] for e in terse} == {"support@2"}
     assert {e["chosen"]["deployment"] for e in terse} == {BAD}
     assert {e["prompt"]["ref"] for e in told if e not in terse} == {"support@1"}
+
+
+@pytest.mark.parametrize("kind", ["ab", "bandit"])
+async def test_replay_finds_what_the_log_alone_cannot_tell(lab: Lab, kind: str) -> None:
+    text = CANARY.replace("kind: canary", f"kind: {kind}").rpartition("    guard:")[0]
+    await lab.open(with_experiments(text))
+    [experiment] = lab.bundle.experiments
+    entry = await lab.ask(1)
+    draw, permitted = entry["experiment"], lab.bundle.catalog.deployments.keys()
+
+    def agrees(told: Experiment, **changes: Any) -> bool:
+        changed = {**entry, "experiment": {**draw, **changes}}
+        return draw_agrees(changed["experiment"]) and is_drawn_from(
+            told, changed, None, permitted, PlainKeys()
+        )
+
+    moved = draw["point_ppm"] ^ 1  # beside it, and in the same share
+    alone = {"variants": [CONTROL], "shares_ppm": [1_000_000], "propensity_ppm": 1_000_000}
+
+    assert agrees(experiment)
+    assert not agrees(experiment, point_ppm=moved)
+    assert not agrees(experiment, unit="key")
+    assert not agrees(experiment, digest="0" * 64)
+    assert not agrees(replace(experiment, salt="another"))
+    assert not agrees(
+        experiment, variant=CONTROL, **alone, **({"state": [[0, 0]]} if kind == "bandit" else {})
+    )
+    if kind == "bandit":
+        assert not agrees(experiment, explore_permille=200)
+        assert not agrees(experiment, reward="feedback")
+    else:
+        assert not agrees(experiment, shares_ppm=[499_000, 501_000])
 
 
 async def test_a_session_keeps_its_variant(lab: Lab) -> None:
