@@ -1,12 +1,19 @@
 """A refusal that a better deployment answers, through the real server and both verifiers."""
 
 import base64
+import concurrent.futures
+import contextlib
 import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 import yaml
-from tests.api.conftest import World
+from tests.api.conftest import World, start_world
+from tests.api.test_crash import _child_of, _end, _kill, _serve_again
 from tests.integration.test_rules_across_entries import ours
 
 FAQ = "What are your opening hours?"
@@ -14,7 +21,12 @@ FAQ = "What are your opening hours?"
 
 
 @pytest.fixture(autouse=True)
-def _cascading(world: World) -> None:
+def _cascading(request: pytest.FixtureRequest) -> None:
+    if "world" in request.fixturenames:
+        cascade(request.getfixturevalue("world"))
+
+
+def cascade(world: World) -> None:
     """Every task escalates refusals; by two people."""
     files: dict[str, str] = world.act("ana", "GET", "/v1/policies/bundles/active").json()["files"]
     routing = yaml.safe_load(base64.b64decode(files["routing.yaml"]))
@@ -90,3 +102,65 @@ def test_a_good_answer_is_not_asked_for_twice(world: World) -> None:
     assert reply.headers["x-transire-attempts"] == "1"
     assert "x-transire-escalated" not in reply.headers
     assert [e["status"] for e in entries if e["kind"] == "outcome"] == ["ok"]
+
+
+@contextlib.contextmanager
+def kept_answer(world: World, better: str) -> Iterator["concurrent.futures.Future[Any]"]:
+    """A request whose first answer is kept while a better deployment behaves like this."""
+    for name in world.fleet:
+        world.behave(name, "refuses" if name == "us-economy" else better)
+    world.forget()
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        asking = pool.submit(world.chat, FAQ)
+        for _ in range(1_000):
+            if world.all_received() > 1:
+                break
+            time.sleep(0.01)
+        assert world.all_received() == 2
+        yield asking
+
+
+def test_what_is_quarantined_while_its_answer_is_kept_does_not_go_out(world: World) -> None:
+    with kept_answer(world, "hold") as asking:
+        body = {"kind": "tenant", "id": "acme", "reason": "a drill"}
+        assert world.act("omar", "POST", "/v1/policies/quarantine", body).status_code == 200
+        for name in world.fleet:
+            world.behave(name, "ok")
+        reply = asking.result(timeout=60)
+    ends = [
+        e for e in world.entries(reply.json()["error"]["decision_id"]) if e["kind"] == "outcome"
+    ]
+
+    assert reply.status_code == 502, reply.text
+    assert "sorry" not in reply.text
+    assert [end["released_bytes"] for end in ends] == [0] * len(ends)
+    assert len(ends) == 2
+    assert {(e["status"], e["failure"]) for e in ends} == {("failed", "quarantined")}
+    _verified(world)
+
+
+@pytest.mark.slow
+def test_a_crash_while_an_answer_is_kept_leaves_two_permits_of_unknown_outcome(
+    tmp_path: Path,
+) -> None:
+    world = start_world(tmp_path / "crash")
+    fleet_pid = _child_of(world.process.pid)
+    try:
+        cascade(world)
+        with kept_answer(world, "hang") as asking:
+            _kill(world)
+            with pytest.raises(httpx.HTTPError):
+                asking.result(timeout=60)
+        for name in world.fleet:
+            world.behave(name, "ok")
+        _serve_again(world)
+        assert world.chat(FAQ).status_code == 200
+        entries = world.act("aud", "GET", "/v1/audit/entries?limit=500").json()["entries"]
+        closed = [e for e in entries if e["kind"] == "outcome" and e["failure"] == "restart"]
+        [kept] = [e for e in closed if e["deployment"] == "us-economy"]
+
+        assert {e["status"] for e in closed} == {"unknown"}
+        assert len({e["attempt"] for e in closed if e["decision_id"] == kept["decision_id"]}) == 2
+    finally:
+        _end(world, fleet_pid)
+    _verified(world)

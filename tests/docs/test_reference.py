@@ -16,6 +16,8 @@ from transire.classify.fields import LEVELS
 from transire.cli.main import app
 from transire.domain.log import KINDS
 from transire.errors import TransireError
+from transire.forward import fallback
+from transire.score import health
 from transire.settings import Settings
 
 DOCS = REPOSITORY / "docs"
@@ -160,3 +162,30 @@ def test_the_format_names_every_kind_of_entry() -> None:
     firsts = [line.split("|")[1] for line in table.splitlines() if line.startswith("| `")]
 
     assert {name for first in firsts for name in re.findall(r"`([a-z._]+)`", first)} == KINDS
+
+
+FAILING = (
+    r'"failure": "([a-z_0-9]+)"',
+    r'failure="([a-z_0-9]+)"',
+    r'_failed\("([a-z_0-9]+)"',
+    r'OutboundError\("([a-z_0-9]+)"',
+    r'Violation\(kind="([a-z_0-9]+)"',
+    r'failure = "([a-z_0-9]+)" if',
+    r'failure = "[a-z_0-9]+" if .* else "([a-z_0-9]+)"',
+)
+"""How the source spells a class of failures."""
+
+
+def test_every_failure_is_in_the_table_with_what_follows_it_and_whether_it_counts() -> None:
+    rows = {
+        row[0].strip("`"): row
+        for line in (REFERENCE / "failures.md").read_text().splitlines()
+        if line.startswith("| `") and len(row := [c.strip() for c in line.split("|")[1:-1]]) == 5
+    }
+    source = "\n".join(path.read_text() for path in (REPOSITORY / "src").rglob("*.py"))
+    used = {name for spelled in FAILING for name in re.findall(spelled, source)}
+
+    assert used <= rows.keys() | {"contradicts_catalog"}  # of a metric alone
+    assert fallback._RETRIABLE_HERE == {name for name, row in rows.items() if row[3] == "same"}
+    assert {name for name, row in rows.items() if row[3] == "–"} >= fallback._TERMINAL
+    assert health._FAULTS == {name for name, row in rows.items() if row[4] == "yes"}
