@@ -6,6 +6,7 @@ purpose replaces the key's. Both are evaluated and the stricter result counts (I
 matter which way a rule reads an assertion: nothing a caller says can open a pair.
 """
 
+from bisect import bisect_right
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
@@ -37,6 +38,8 @@ class FactReader:
         self._taxonomy = bundle.taxonomy
         self._catalog = bundle.catalog
         self._closed: Memo[frozenset[DataClass]] = Memo(_CLOSURES)
+        self._after: Memo[tuple[frozenset[DataClass], tuple[str, ...]]] = Memo(_CLOSURES)
+        self._ends = sorted({acceptance.expires for acceptance in bundle.catalog.acceptances})
 
     def application(self, principal: Principal) -> Application:
         """The catalog's application behind a credential.
@@ -70,9 +73,7 @@ class FactReader:
         application = self.application(request.principal)
         if request.bundle_text is not None:
             classification = _with_bundle_text(classification, request.bundle_text)
-        uncovered, used = _after_acceptances(
-            classification.uncovered, self._catalog.acceptances, application.tenant, now
-        )
+        uncovered, used = self._accepted(classification.uncovered, application.tenant, now)
         return Facts(
             purpose=request.principal.purpose or application.purposes[0],
             stakes=self._highest(application.stakes, classification.signals.stakes),
@@ -172,6 +173,20 @@ class FactReader:
             known = self._closed.remember(classes, self._taxonomy.class_closure(classes))
         return known
 
+    def _accepted(
+        self, uncovered: Mapping[DataClass, frozenset[str]], tenant: TenantId, now: datetime
+    ) -> tuple[frozenset[DataClass], tuple[str, ...]]:
+        """`_after_acceptances`, remembered from the last end of one before `now` to the next."""
+        if not uncovered:
+            return frozenset(), ()
+        ends = self._ends
+        key = tenant, bisect_right(ends, now), tuple(uncovered.items())
+        known = self._after.recall(key)
+        if known is None:
+            found = _after_acceptances(uncovered, self._catalog.acceptances, tenant, now)
+            known = self._after.remember(key, found)
+        return known
+
     def _highest(self, floor: Stakes, raised: Stakes | None) -> Stakes:
         return floor if raised is None else self._taxonomy.max_stakes(floor, raised)
 
@@ -216,8 +231,6 @@ def _after_acceptances(
 
     A class that names no gap has one in everything: nothing can accept it.
     """
-    if not uncovered:
-        return frozenset(), ()
     in_force = [a for a in acceptances if a.tenant in (None, tenant) and now < a.expires]
     left: set[DataClass] = set()
     used: set[str] = set()

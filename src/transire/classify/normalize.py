@@ -44,6 +44,8 @@ _SAMPLING: Final = (
 
 
 _CAPABILITY_NAMES: Final = tuple(n for n, row in BODY.items() if row.kind is Kind.CAPABILITY)
+_PLAIN: Final = frozenset({"model", "messages", "stream", "stream_options", "transire"})
+"""A body of these alone has nothing but messages that is forwarded."""
 _FREE_FORM: Final = ("web_search_options", "audio")
 """Of these, the ones that may hold words."""
 
@@ -88,6 +90,20 @@ def normalize(
     if "messages" not in known:
         raise RequestError("`messages` is missing", param="messages")
     fields: dict[str, Any] = {"messages": read_messages(known["messages"], collector)}
+    if not known.keys() <= _PLAIN:
+        _special(known, fields, collector)
+    stream_options = known.get("stream_options") or {}
+    return Normalized(
+        asked_model=known["model"],
+        body=_body(fields, collector, known, size_bytes),
+        assertions=read_extension(known.get("transire") or {}, headers),
+        is_stream=known.get("stream", False),
+        wants_usage=stream_options.get("include_usage") is True,
+    )
+
+
+def _special(known: Mapping[str, Any], fields: dict[str, Any], collector: Collector) -> None:
+    """Whatever else than messages is forwarded."""
     _tools(known, fields, collector)
     _format(known, fields, collector)
     _bounds(known, fields, collector)
@@ -97,14 +113,6 @@ def normalize(
         if name in known:
             collector.schema((name,), known[name])
     _capability_fields(known, fields, collector)
-    stream_options = known.get("stream_options") or {}
-    return Normalized(
-        asked_model=known["model"],
-        body=_body(fields, collector, known, size_bytes),
-        assertions=read_extension(known.get("transire") or {}, headers),
-        is_stream=known.get("stream", False),
-        wants_usage=stream_options.get("include_usage") is True,
-    )
 
 
 def rebuild_with(body: Body, replacements: Mapping[Pointer, str]) -> Body:

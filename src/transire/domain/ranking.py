@@ -120,7 +120,7 @@ class Ranking:
         candidates = _columns([c.verdict.pair for c in ranked], len(self.candidates))
         terms = zip(*(c.terms for c in ranked), strict=True)
         for name, term in zip(Terms._fields, terms):  # noqa: B905 - no candidates, no columns
-            if name not in _USUAL or any(value != _USUAL[name] for value in term):
+            if name not in _USUAL or term.count(_USUAL[name]) < len(term):
                 candidates[name] = list(term)
         filtered = _columns([pair for pair, _ in dropped], len(self.filtered))
         filtered["filter"] = [name for _, name in dropped]
@@ -143,8 +143,9 @@ class Ranking:
 def _columns(pairs: list[Pair], count: int) -> dict[str, JsonValue]:
     """Names and forms of pairs, of `count` in all."""
     columns: dict[str, JsonValue] = {"deployment": [pair.deployment for pair in pairs]}
-    if any(pair.form is not Form.RAW for pair in pairs):
-        columns["form"] = [pair.form.value for pair in pairs]
+    forms = [pair.form for pair in pairs]
+    if forms.count(Form.RAW) < len(forms):
+        columns["form"] = [form.value for form in forms]
     if len(pairs) < count:
         columns["cut"] = count
     return columns

@@ -6,9 +6,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Final
 
-from transire.domain.authorization import Authorization, Pair
+from transire.domain.authorization import Authorization, Pair, Verdict
 from transire.domain.bundle import Bundle, RoutingRules
 from transire.domain.classification import Classification
+from transire.domain.deployment import Deployment
 from transire.domain.ids import DeploymentId
 from transire.domain.ranking import Ranking
 from transire.domain.request import Body, Principal, RoutingRequest
@@ -24,6 +25,9 @@ ALGORITHM: Final = "cheapest-meeting-target/6"
 
 _MOVED: Final = ("predicted_quality", "best_predicted")
 """Reasons why something else than the cheapest in time was picked for what it is expected to do."""
+
+_MOST_KNOWN: Final = 256
+"""Permitted sets remembered; fewer than the policy stage does."""
 
 DEFAULT_TARGET_MS: Final = 10_000
 """Target of a task for which `routing.yaml` names none, not even under `default`."""
@@ -51,6 +55,7 @@ class BundleScorer:
         self._metered = frozenset(d.id for d in self._deployments.values() if d.is_metered)
         self._digest = _digest(self._rules)
         self._dearer = DearerShare(self._rules.dearer_permille)
+        self._known: dict[str, tuple[tuple[Verdict, ...], list[tuple[Verdict, Deployment]]]] = {}
 
     @property
     def digest(self) -> str:
@@ -122,10 +127,8 @@ class BundleScorer:
         tokens = body.usual_tokens(self._rules.expected_output_tokens) if metered else 0
         new = tuple.__new__  # as in `estimate.estimator`
         contenders: list[Contender] = []
-        for verdict in permitted.permitted:
-            # A verdict on a deployment this catalog does not hold (an older bundle's) is dropped.
-            deployment = self._deployments.get(verdict.pair.deployment)
-            if deployment is None or (exclude and verdict.pair in exclude):
+        for verdict, deployment in self._paired(permitted):
+            if exclude and verdict.pair in exclude:
                 continue
             observed = self._health.seen(deployment.id, now, seed)
             in_quota = not resting or deployment.quota_group not in resting
@@ -133,6 +136,23 @@ class BundleScorer:
                 in_quota = self._health.has_room(deployment, now, tokens)
             contenders.append(new(Contender, (verdict, deployment, observed, in_quota)))
         return contenders
+
+    def _paired(self, permitted: Authorization) -> list[tuple[Verdict, Deployment]]:
+        """The permitted set with its deployments; the policy stage remembers it, and so do we.
+
+        A verdict on a deployment this catalog does not hold (an older bundle's) is dropped.
+        """
+        verdicts, digest = permitted.verdicts, permitted.evaluation_digest
+        known = self._known.get(digest)
+        if known is not None and known[0] is verdicts:  # a narrowed set has another's digest
+            return known[1]
+        deployments = self._deployments
+        pairs = [(v, deployments.get(v.pair.deployment)) for v in permitted.permitted]
+        paired = [(v, deployment) for v, deployment in pairs if deployment is not None]
+        if len(self._known) >= _MOST_KNOWN:
+            self._known.clear()
+        self._known[digest] = verdicts, paired
+        return paired
 
     def _resting_groups(self, now: float) -> frozenset[str]:
         """Quota groups in which some deployment was told to wait: all of the group waits."""
