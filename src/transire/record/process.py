@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, Final, cast
 
 import orjson
+import uvloop
 
 from transire.clock import SystemClock
 from transire.domain.log import Receipt
@@ -214,7 +215,7 @@ def main() -> None:
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     descriptor = int(sys.argv[1])
     os.set_inheritable(descriptor, False)  # noqa: FBT003 - the os API
-    asyncio.run(_serve(descriptor))
+    uvloop.run(_serve(descriptor))
 
 
 if __name__ == "__main__":
