@@ -107,12 +107,10 @@ class Within:
         self._has_rung = False
 
     def __enter__(self) -> Self:
-        task = asyncio.current_task()
-        if task is None:
-            raise RuntimeError("a block that must end in time needs a task")
+        alarms, task = _current()
         self._task: asyncio.Task[object] | None = task
         self._cancelling = task.cancelling()
-        self._alarm = _of_loop(task.get_loop()).set(self._seconds, self._ring)
+        self._alarm = alarms.set(self._seconds, self._ring)
         return self
 
     def __exit__(
@@ -158,6 +156,18 @@ class _Here(threading.local):
 
 
 _here = _Here()
+
+
+def _current() -> tuple[_Alarms, "asyncio.Task[object]"]:
+    alarms = _here.alarms
+    # Only a running loop has a current task; which one runs costs a call of the system to ask.
+    task = None if alarms is None else asyncio.current_task(alarms.loop)
+    if alarms is None or task is None:
+        task = asyncio.current_task()
+        if task is None:
+            raise RuntimeError("a block that must end in time needs a task")
+        alarms = _of_loop(task.get_loop())
+    return alarms, task
 
 
 def _of_loop(loop: asyncio.AbstractEventLoop) -> _Alarms:
