@@ -238,7 +238,9 @@ class Dispatch:
         # Kept until the attempt ends, as the rest of its governed state is (I9).
         receive = self.inspector.receive_of(case, pair, self.governed())
         is_stream = _is_relayed(case.request) and receive is None and cascade is None
-        prepared = self._prepared(case, choice, deployment, governed, cascade, is_stream=is_stream)
+        prepared = self._prepared(
+            case, choice, deployment, governed, account, cascade, is_stream=is_stream
+        )
         if isinstance(prepared, Passed):
             return prepared
         wire, claim = prepared
@@ -288,18 +290,17 @@ class Dispatch:
         choice: Choice,
         deployment: Deployment,
         governed: Governed,
+        account: Account,
         cascade: CascadeRules | None,
         *,
         is_stream: bool,
     ) -> tuple[Wire, _Claim] | Passed:
         """The bytes to send and the right to ask; nothing is awaited until it is recorded."""
         pair = choice.candidate.pair
-        body, _ = case.body(pair.form)
-        body = prompted(body, case.request.prompt)
-        if cascade is not None:
-            body = asking(cascade, body, deployment)
+        is_plain = self.recall is not None and cascade is None and not is_stream
+        wire = self.recall.built(account, pair) if self.recall and is_plain else None
         try:
-            wire = self.forwarder.prepare(body, deployment, is_stream=is_stream)
+            wire = wire or self._built(case, pair, deployment, cascade, is_stream=is_stream)
         except RequestError as unbuildable:
             return Passed(pair=pair, filter="wire", error=unbuildable)
         expected = governed.bundle.routing.expected_output_tokens
@@ -307,6 +308,21 @@ class Dispatch:
         claim = _Claim(deployment=deployment, holder=seed_of(case.request), tokens=tokens)
         taken = self.health.claim(deployment, claim.holder, tokens)
         return (wire, claim) if taken is None else Passed(pair=pair, filter=taken)
+
+    def _built(
+        self,
+        case: Case,
+        pair: Pair,
+        deployment: Deployment,
+        cascade: CascadeRules | None,
+        *,
+        is_stream: bool,
+    ) -> Wire:
+        body, _ = case.body(pair.form)
+        body = prompted(body, case.request.prompt)
+        if cascade is not None:
+            body = asking(cascade, body, deployment)
+        return self.forwarder.prepare(body, deployment, is_stream=is_stream)
 
     async def _permitted(
         self,

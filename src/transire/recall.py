@@ -18,7 +18,7 @@ from typing import Final
 
 from transire.account import Account
 from transire.domain.answer import AnswerChoice, Chunk, Completion, Usage
-from transire.domain.authorization import Facts, Form
+from transire.domain.authorization import Facts, Form, Pair
 from transire.domain.bundle import Bundle
 from transire.domain.cache import AnswerStore, Cached, CacheObserver, Kept, Place
 from transire.domain.decision import Case, Choice
@@ -101,6 +101,17 @@ class Recall:
             self.observer.looked_up("unfit")
             return None
         return await self._given(case, choice, slot, kept, facts, account)
+
+    def built(self, account: Account, pair: Pair) -> Wire | None:
+        """The bytes a whole answer is asked for with, where the running attempt's look-up has them.
+
+        They are of this request's own body, its prompt and this deployment: what an attempt of the
+        same pair would build that neither streams nor asks for more than the caller did.
+        """
+        slot = account.slot
+        if not isinstance(slot, _Slot) or pair.form is not Form.RAW:
+            return None
+        return slot.wire if slot.place.deployment == pair.deployment else None
 
     def watched(self, account: Account, exchange: Exchange) -> Exchange:
         """The exchange, remembered as it is read, where its answer may be kept."""

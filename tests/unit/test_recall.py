@@ -184,6 +184,26 @@ async def test_what_cannot_be_built_is_not_looked_up_and_passes_on_to_the_next(
     assert other.completion == PLAIN
 
 
+async def test_what_is_sent_is_what_was_looked_up_and_built_once(wired: Wired) -> None:
+    await wired.ask()
+
+    assert len(wired.path.forwarder.bodies) == 1
+
+
+async def test_what_is_streamed_is_built_for_itself(wired: Wired) -> None:
+    wired.path.forwarder.exchange = FakeExchange(ANSWER, pieces=(CHUNK, CHUNK, LAST))
+    await wired.ask(is_stream=True)
+
+    assert len(wired.path.forwarder.bodies) == 2
+
+
+async def test_what_a_cascade_asks_for_is_built_for_itself(wired: Wired) -> None:
+    _cascading(wired, "default")
+    await wired.ask()
+
+    assert len(wired.path.forwarder.bodies) == 2
+
+
 async def test_deployments_health_is_not_told_of_what_they_were_not_asked(wired: Wired) -> None:
     await wired.ask()
     await wired.ask()
