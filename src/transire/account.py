@@ -1,11 +1,13 @@
 """What one request has used so far, from its arrival to its answer or refusal."""
 
+from collections.abc import Awaitable
 from dataclasses import dataclass, field
 
 from transire.domain.answer import Usage
 from transire.domain.authorization import Pair
 from transire.domain.decision import Case
 from transire.domain.ids import DecisionId, DeploymentId
+from transire.domain.log import Receipt
 from transire.domain.permit import Tried
 from transire.domain.request import RoutingRequest
 from transire.errors import LogUncertain, RequestError
@@ -36,6 +38,7 @@ class Account:
         cached: Of a hit: the decision that was answered first, and the answer's age in seconds.
         slot: Where the answer of the running attempt would be kept; `recall` alone reads it.
         watch: What is remembered of that answer as it is read; likewise.
+        durable: Done once the newest attempt's outcome is in the log; None where it is not queued.
     """
 
     request: RoutingRequest
@@ -56,6 +59,7 @@ class Account:
     cached: tuple[DecisionId, int] | None = None
     slot: object = None
     watch: object = None
+    durable: Awaitable[Receipt] | None = None
 
     def recording(self) -> "_Recording":
         """While the decision's own entry is written: a second one of its id would be a lie.

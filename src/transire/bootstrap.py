@@ -55,6 +55,7 @@ from transire.record.front import LogFront
 from transire.record.query import Projection
 from transire.record.recorder import LogRecorder
 from transire.record.seal import StateSeal
+from transire.record.shadows import LogShadowRecorder
 from transire.review.openings import Places
 from transire.review.queue import ReviewQueue
 from transire.router import Router
@@ -62,6 +63,8 @@ from transire.score.health import FleetHealth
 from transire.score.quality.admission import open_reader
 from transire.score.scorer import BundleScorer
 from transire.settings import Settings
+from transire.shadowing import Bounds as ShadowBounds
+from transire.shadowing import Shadowing
 from transire.steering import Steering
 from transire.storage.answers import ANSWERS_FILE, SqliteAnswers
 from transire.trials.keeper import TrialKeeper
@@ -106,6 +109,7 @@ class Installation:
     secrets: Secrets
     pool: ScanPool
     validator: ContractValidator
+    shadows: Shadowing
     answers: SqliteAnswers | None = None
     recall: Recall | None = None
     first_credential: Path | None = None
@@ -150,6 +154,7 @@ class Installation:
         """Stop sweeping, let outcomes become durable, then close what was opened, in that order."""
         if self._upkeep is not None:
             await self._upkeep.close()
+        await self.shadows.close()
         await self.recorder.flush()
         await self.outbound.close()
         if self.recall is not None:
@@ -356,6 +361,7 @@ async def _wire(
         ),
         steered=metrics.steered,
     )
+    appraiser = AnswerAppraiser(evaluator=SignEvaluator(), refuses=refuses)
     dispatch = Dispatch(
         governed=steering.current,
         trials=trials,
@@ -363,7 +369,7 @@ async def _wire(
         forwarder=forwarder,
         validator=validator,
         inspector=inspector,
-        appraiser=AnswerAppraiser(evaluator=SignEvaluator(), refuses=refuses),
+        appraiser=appraiser,
         health=health,
         observer=metrics,
         contradicts=region_contradicts,
@@ -425,6 +431,22 @@ async def _wire(
         secrets=secrets,
         pool=pool,
         validator=validator,
+        shadows=Shadowing(
+            governed=steering.current,
+            recorder=LogShadowRecorder(recorder, clock),
+            forwarder=forwarder,
+            validator=validator,
+            appraiser=appraiser,
+            observer=metrics,
+            keyed=keyed,
+            contradicts=region_contradicts,
+            clock=clock,
+            bounds=ShadowBounds(
+                in_flight=limits.shadows,
+                waiting=limits.shadows_waiting,
+                timeout_s=limits.shadow_s,
+            ),
+        ),
         answers=answers,
         recall=recall,
     )

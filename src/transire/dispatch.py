@@ -377,6 +377,8 @@ class Dispatch:
     ) -> None:
         """Queue the outcome entry; runs once per permit, when it is known what goes out."""
         durable = self.recorder.outcome(recorded, outcome)
+        if account is not None:
+            account.durable = durable
         if self.recall is not None and account is not None:
             self.recall.settled(account, recorded.value, outcome, durable)
         if case.request.trial is not None:

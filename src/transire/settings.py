@@ -133,6 +133,11 @@ class LimitSettings(_Section):
     application_escalations_burst: int = Field(
         120, ge=1, description="Escalations of one application after a pause."
     )
+    shadows: int = Field(4, ge=1, description="Copies for shadows on their way at once.")
+    shadows_waiting: int = Field(
+        16, ge=0, description="Copies that may wait for a place; what finds none is not copied."
+    )
+    shadow_s: float = Field(60.0, gt=0, description="Seconds a copy may take.")
     failures_per_s: float = Field(
         1.0, gt=0, description="Failed authentications of one address per second."
     )

@@ -103,7 +103,7 @@ class World:
         """The decision's entries, once every permit among them has its outcome."""
         for _ in range(500):
             found = self.act("aud", "GET", f"/v1/decisions/{decision_id}").json()["entries"]
-            outcomes = [e for e in found if e["kind"] == "outcome"]
+            outcomes = [e for e in found if e["kind"] in ("outcome", "shadow.ended")]
             if len(outcomes) >= sum("permit" in e for e in found):
                 return list(found)
             time.sleep(0.01)

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Awaitable
 from typing import Final
 
 import orjson
+from starlette.background import BackgroundTask
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -78,6 +79,7 @@ class ChatEndpoint:
         request, completion = routed.case.request, routed.completion
         assert completion is not None  # the other half of `Routed`
         self._installation.router.answered(routed)
+        after = self._after(routed)
         headers = answer_headers(self._installation, routed)
         answer_id = f"chatcmpl-{request.id}"
         if request.is_stream:
@@ -92,14 +94,27 @@ class ChatEndpoint:
                 for chunk in as_chunks(completion)
             ]
             body = b"".join([e for e in events if e is not None]) + DONE
-            return Response(body, media_type="text/event-stream", headers=headers)
+            kind = "text/event-stream"
+            return Response(body, media_type=kind, headers=headers, background=after)
         document = completion_json(
             completion,
             answer_id=answer_id,
             model=request.asked_model,
             cached=routed.account.cached,
         )
-        return Response(orjson.dumps(document), media_type="application/json", headers=headers)
+        body, kind = orjson.dumps(document), "application/json"
+        return Response(body, media_type=kind, headers=headers, background=after)
+
+    def _after(self, routed: Routed) -> BackgroundTask | None:
+        """What is done once the answer is out; None where no bundle asks for anything."""
+        installation = self._installation
+        if not installation.governed.bundle.shadows:
+            return None
+
+        async def offer() -> None:  # a function that is no coroutine would take a thread
+            installation.shadows.offer(routed)
+
+        return BackgroundTask(offer)
 
     async def _refused(
         self, request: Request, error: TransireError, decision_id: str, tenant: str
@@ -163,6 +178,8 @@ class _RelayResponse(Response):
             await self._routed.relay.cancel()  # settles only where nothing else has
             self._installation.router.answered(self._routed, self._code)
             self._place.leave()
+            if self._code == "ok":
+                self._installation.shadows.offer(self._routed)
 
     async def _send_all(self, send: Send) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})

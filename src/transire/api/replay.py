@@ -23,7 +23,8 @@ from transire.domain.ranking import Candidate
 from transire.domain.request import Assertions
 from transire.forward.replay import Asked, pick_agrees
 from transire.score.replay import agrees, is_whole, ranking_from_record
-from transire.trials.replay import draw_agrees, is_drawn_from
+from transire.trials.copying import is_open
+from transire.trials.replay import draw_agrees, is_copied_from, is_drawn_from
 
 __all__ = ["replay"]
 
@@ -62,10 +63,18 @@ async def replay(entries: Sequence[Mapping[str, Any]], archive: Archive) -> dict
         compared = {"agrees": all(compared.values()), **compared}
         compared["evaluation"] = now.evaluation_digest
         told.append({**_named(entry), "replayable": True, **compared})
-    whole = {"replayable": all(one["replayable"] for one in told)}
+    shadows = [await _copied(head, e, archive) for e in entries if e["kind"] == "shadow.permitted"]
+    every = [*told, *shadows]
+    whole = {"replayable": all(one["replayable"] for one in every)}
     if told[0]["replayable"]:
-        whole["agrees"] = all(one["agrees"] for one in told if one["replayable"])
-    return {**told[0], **whole, "decision_id": head["id"], "attempts": told[1:]}
+        whole["agrees"] = all(one["agrees"] for one in every if one["replayable"])
+    return {
+        **told[0],
+        **whole,
+        "decision_id": head["id"],
+        "attempts": told[1:],
+        **({"shadows": shadows} if shadows else {}),
+    }
 
 
 def _is_replayable(head: Mapping[str, Any], entry: Mapping[str, Any]) -> bool:
@@ -203,6 +212,36 @@ async def _cached(
         now=datetime.fromisoformat(entry["evaluated_at"]),
     )
     return bool(policies) and list(policies) == permit["cached"]["policies"]
+
+
+async def _copied(
+    head: Mapping[str, Any], entry: Mapping[str, Any], archive: Archive
+) -> dict[str, Any]:
+    """A shadow, permitted and drawn again from what its entry holds."""
+    permit = entry["permit"]
+    named = {name: permit[name] for name in ("cause", "deployment", "bundle", "quarantine")}
+    is_there = bool(entry.get("facts")) and "cut" not in head["limits"]
+    if not is_there or not await archive.keeps(entry):
+        return {**named, "replayable": False}
+    now, pair = await _authorization(head, entry, archive), _pair(permit)
+    policies = (await archive.authorizer(entry["bundle"])).shadow(
+        ApplicationId(head["app"]),
+        now.facts[pair.form],
+        pair.deployment,
+        now=datetime.fromisoformat(entry["evaluated_at"]),
+    )
+    draw, shadows = entry["experiment"], (await archive.bundle(entry["bundle"])).shadows
+    found = next((one for one in shadows if one.id == draw["id"]), None)
+    users = {each.user for both in now.facts.values() for each in both}
+    compared = {
+        "policy_agrees": now.evaluation_digest == entry["evaluation"],
+        "experiment_agrees": found is not None
+        and draw_agrees(draw)
+        and is_copied_from(found, head, draw, next(iter(users), None), archive.keyed),
+        "permit_agrees": is_open(now, pair),
+        "shadow_agrees": list(policies) == entry["policies"] != [],
+    }
+    return {**named, "replayable": True, "agrees": all(compared.values()), **compared}
 
 
 def _pair(permit: Mapping[str, Any]) -> Pair:

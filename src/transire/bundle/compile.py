@@ -19,6 +19,7 @@ from transire.bundle.observed import observed_classes, observed_guards
 from transire.bundle.registry import Registry, read_registry
 from transire.bundle.rules import Rule, check_rules, lint, read_rules
 from transire.bundle.schema import enumerations, schema_text
+from transire.bundle.shadows import idle_shadows
 from transire.bundle.source import bundle_digest, check_names
 from transire.domain.bundle import Bundle
 from transire.domain.ids import PolicyId
@@ -62,7 +63,7 @@ def compile_bundle(files: Mapping[str, bytes], *, must_hold_limits: bool = True)
         entities=entities,
         entity_rows=rows,
         entity_ids=ids,
-        warnings=(*lint(rules), *notes),
+        warnings=(*lint(rules), *notes, *idle_shadows(rules, bundle.shadows)),
     )
 
 
@@ -80,7 +81,8 @@ def _bundle(files: Mapping[str, bytes], registry: Registry, rules: list[Rule]) -
         files=dict(sorted(files.items())),
         recognizers=registry.recognizers,
         prompts=registry.prompts,
-        experiments=registry.experiments,
+        experiments=registry.tried.experiments,
+        shadows=registry.tried.shadows,
         permits=frozenset(PolicyId(rule.id) for rule in rules if rule.node.effect == "permit"),
     )
 

@@ -8,13 +8,15 @@ from typing import Any, Final
 import orjson
 
 from transire.bundle.documents import CatalogDocument, RoutingDocument, TaxonomyDocument
+from transire.bundle.shadows import shadow_problems, to_shadow
 from transire.bundle.trialdocuments import ExperimentDocument, ExperimentsDocument, GuardDocument
 from transire.bundle.yamlread import Document, parse_model, read_yaml
 from transire.domain.ids import ApplicationId, DeploymentId, Stakes
 from transire.domain.prompt import Prompt
+from transire.domain.shadow import ShadowRules
 from transire.domain.trial import CONTROL, Experiment, Guard, Variant
 
-__all__ = ["FILE", "Known", "read_experiments"]
+__all__ = ["FILE", "Known", "Tried", "read_experiments"]
 
 FILE: Final = "experiments.yaml"
 _WHOLE_PERMILLE: Final = 1_000
@@ -30,22 +32,37 @@ class Known:
     prompts: Mapping[str, Prompt]
 
 
-def read_experiments(
-    files: Mapping[str, bytes], known: Known, problems: list[str]
-) -> tuple[Experiment, ...]:
-    """Every experiment, sorted by id; what is wrong is added to `problems`."""
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """What `experiments.yaml` says, each sorted by id."""
+
+    experiments: tuple[Experiment, ...] = ()
+    shadows: tuple[ShadowRules, ...] = ()
+
+
+def read_experiments(files: Mapping[str, bytes], known: Known, problems: list[str]) -> Tried:
+    """Every experiment and every shadow; what is wrong is added to `problems`."""
     if FILE not in files:
-        return ()
+        return Tried()
     at = read_yaml(FILE, files[FILE])
     document = parse_model(ExperimentsDocument, at, problems)
     if document is None:
-        return ()
+        return Tried()
     for name, item in document.experiments.items():
         problems.extend(_problems(at, name, item, known))
+    rest = (known.taxonomy, known.routing, known.catalog)
+    for name, shadow in document.shadows.items():
+        where = at.where(("shadows", name))
+        if name in document.experiments:
+            problems.append(f"{where}: `{name}` is an experiment already")
+        problems.extend(f"{where}: {said}" for said in shadow_problems(name, shadow, *rest))
     if problems:
-        return ()
-    return tuple(
-        _experiment(name, item, known) for name, item in sorted(document.experiments.items())
+        return Tried()
+    return Tried(
+        tuple(
+            _experiment(name, item, known) for name, item in sorted(document.experiments.items())
+        ),
+        tuple(to_shadow(n, item, known.taxonomy) for n, item in sorted(document.shadows.items())),
     )
 
 

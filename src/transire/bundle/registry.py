@@ -10,11 +10,12 @@ from transire.bundle.documents import (
     RoutingDocument,
     TaxonomyDocument,
 )
-from transire.bundle.experiments import Known, read_experiments
+from transire.bundle.experiments import Known, Tried, read_experiments
 from transire.bundle.namemodels import listed_names
 from transire.bundle.prompts import read_prompts
 from transire.bundle.recognizers.read import read_pack
 from transire.bundle.references import References
+from transire.bundle.shadows import unpriced
 from transire.bundle.yamlread import parse_model, read_yaml
 from transire.domain.bundle import DetectorRules, RoutingRules
 from transire.domain.deployment import Catalog
@@ -22,7 +23,6 @@ from transire.domain.ids import DataClass
 from transire.domain.pack import Pack
 from transire.domain.prompt import Prompt
 from transire.domain.taxonomy import Taxonomy
-from transire.domain.trial import Experiment
 from transire.errors import BundleError
 
 __all__ = ["Registry", "read_registry"]
@@ -38,7 +38,7 @@ class Registry:
     detector: DetectorRules
     recognizers: Pack
     prompts: Mapping[str, Prompt]
-    experiments: tuple[Experiment, ...]
+    tried: Tried
 
 
 def read_registry(files: Mapping[str, bytes]) -> Registry:
@@ -64,14 +64,15 @@ def read_registry(files: Mapping[str, bytes]) -> Registry:
     check.routing(routing_at, routing, merged)
     prompts = read_prompts(files, problems)
     check.prompts(prompts, routing, merged)
-    experiments = read_experiments(files, Known(taxonomy, routing, merged, prompts), problems)
+    tried = read_experiments(files, Known(taxonomy, routing, merged, prompts), problems)
     _refuse(problems)
     words, catalog = to_taxonomy(taxonomy, provided), to_catalog(merged)
     check.labels(words, catalog)
+    problems.extend(unpriced(tried.shadows, catalog.deployments))
     _refuse(problems)
     detector = _detector(taxonomy.detector)
     pack = read_pack(files, words.entities, detector.languages)
-    return Registry(words, catalog, to_routing(routing), detector, pack, prompts, experiments)
+    return Registry(words, catalog, to_routing(routing), detector, pack, prompts, tried)
 
 
 def _detector(document: DetectorDocument) -> DetectorRules:

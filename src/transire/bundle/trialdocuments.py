@@ -6,7 +6,15 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from transire.bundle.documents import Id, Permille, PromptRef
 
-__all__ = ["ExperimentDocument", "ExperimentsDocument", "GuardDocument", "VariantDocument"]
+__all__ = [
+    "ExperimentDocument",
+    "ExperimentsDocument",
+    "GuardDocument",
+    "ShadowDocument",
+    "VariantDocument",
+]
+
+Ppm = Annotated[int, Field(ge=1, le=1_000_000)]
 
 
 class _Model(BaseModel):
@@ -55,7 +63,23 @@ class ExperimentDocument(_Model):
     explore_permille: Annotated[int, Field(ge=10, le=1_000)] = 100
 
 
+class ShadowDocument(_Model):
+    """Copies of answered requests; `applications` and `tasks` left out are all of them."""
+
+    targets: Annotated[dict[Id, Ppm], Field(min_length=1, max_length=8)]
+    """Deployment → parts per million of the units whose requests are copied there."""
+    daily_micro_usd: Annotated[int, Field(ge=1)]
+    """What all copies of one UTC day may cost; beyond it nothing is copied."""
+    applications: list[Id] = []
+    tasks: list[Id] = []
+    stakes: list[Id] | None = None
+    """Levels at which it applies, never the highest; left out, all the others."""
+    unit: Literal["session", "user", "key", "request"] = "request"
+    salt: Annotated[str, StringConstraints(max_length=64)] = ""
+
+
 class ExperimentsDocument(_Model):
     """`experiments.yaml`."""
 
     experiments: dict[Id, ExperimentDocument] = {}
+    shadows: dict[Id, ShadowDocument] = {}

@@ -66,7 +66,7 @@ def _redaction(value: Any) -> str:
     return str(value)
 
 
-def _cache(value: Any) -> str:
+def _off(value: Any) -> str:
     if value not in ("off", "allow"):
         raise ValueError("one of allow, off")
     return str(value)
@@ -87,7 +87,8 @@ _READERS: Final[Mapping[str, tuple[str, Callable[[Any], Any]]]] = {
     "redaction": ("redaction", _redaction),
     "required_tools": ("required_tools", _names),
     "allowed_tools": ("allowed_tools", _names),
-    "cache": ("cache", _cache),
+    "cache": ("cache", _off),
+    "shadow": ("shadow", _off),
 }
 
 
@@ -110,7 +111,7 @@ def read_extension(extension: Mapping[str, Any], headers: Mapping[str, str]) -> 
     merged = dict(body)
     for name, value in head.items():
         merged[name] = _stricter(name, merged[name], value) if name in merged else value
-    for name in ("redaction", "cache"):
+    for name in ("redaction", "cache", "shadow"):
         if merged.get(name) == "allow":
             del merged[name]
     typed: dict[str, Any] = {**merged}
@@ -153,7 +154,7 @@ def _stricter(name: str, body: Any, head: Any) -> Any:
         if not body & head:
             raise RequestError(f"header and body name {name} that exclude one another")
         return body & head
-    if name == "cache":
+    if name in ("cache", "shadow"):
         return "off" if "off" in (body, head) else body
     if body != head:
         raise RequestError(f"header and body assert different values for `{name}`")

@@ -11,10 +11,12 @@ from transire.cli.bundle import side_files
 from transire.cli.report import entries_of
 from transire.cli.session import RemoteRouter, acting, emit, shown
 from transire.domain.bundle import Bundle
+from transire.domain.shadow import ShadowRules
 from transire.domain.trial import Experiment, Guard
 from transire.errors import NotFoundError
 from transire.workbench.experiments.estimate import estimate
 from transire.workbench.experiments.render import report_lines, report_plot
+from transire.workbench.experiments.shadows import read_shadows, shadow_lines, shadow_report
 from transire.workbench.experiments.tally import read_experiments
 
 __all__ = ["app", "list_experiments", "report", "show"]
@@ -28,7 +30,9 @@ Side = Annotated[str, typer.Argument(help="`active`, a digest, or a policies fol
 @acting
 def list_experiments(router: RemoteRouter, side: Side = "policies") -> None:
     """Every experiment: its kind, where it applies, and its variants' shares."""
-    emit([_told(experiment) for experiment in _bundle(router, side).experiments])
+    bundle = _bundle(router, side)
+    shadows = [_told_shadow(shadow) for shadow in bundle.shadows]
+    emit([*(_told(experiment) for experiment in bundle.experiments), *shadows])
 
 
 @app.command()
@@ -39,9 +43,16 @@ def show(
     side: Side = "policies",
 ) -> None:
     """One experiment, with its guard and what each variant changes."""
-    found = {one.id: one for one in _bundle(router, side).experiments}
+    bundle = _bundle(router, side)
+    found = {one.id: one for one in bundle.experiments}
+    shadows = {one.id: one for one in bundle.shadows}
+    if experiment in shadows:
+        shadow = shadows[experiment]
+        own = {"digest": shadow.digest, "salt": shadow.salt}
+        emit({**_told_shadow(shadow), **own, "daily_micro_usd": shadow.daily_micro_usd})
+        return
     if experiment not in found:
-        held = ", ".join(found) or "none"
+        held = ", ".join([*found, *shadows]) or "none"
         raise NotFoundError(f"this bundle does not hold that experiment; it holds {held}")
     one = found[experiment]
     changes = {
@@ -64,16 +75,21 @@ def report(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     svg: Annotated[Path | None, typer.Option(help="Write a plot to this file, too.")] = None,
 ) -> None:
-    """What each variant did, with 95 % intervals, and what it would do with everybody."""
+    """What each variant did, with 95 % intervals, and what it would do with everybody.
+
+    Of shadows: each target beside the answers that the same requests got.
+    """
     with opened(data) as log, log.reader.snapshot():
         seen = read_experiments(entries_of(log), experiment)
-    told = [estimate(one) for one in seen]
+        copied = read_shadows(entries_of(log), experiment)
+    told, shadows = [estimate(one) for one in seen], [shadow_report(one) for one in copied]
     if svg is not None:
         svg.write_text(report_plot(told), encoding="utf-8")
     if as_json:
-        emit([one.to_json() for one in told])
+        emit([*(one.to_json() for one in told), *(one.to_json() for one in shadows)])
     else:
-        print("\n".join(report_lines(told)))
+        lines = report_lines(told) if told or not shadows else []
+        print("\n".join([*lines, *shadow_lines(shadows)]))
 
 
 def _bundle(router: RemoteRouter, side: str) -> Bundle:
@@ -89,6 +105,18 @@ def _guard(guard: Guard) -> dict[str, Any]:
         "alpha_permille": guard.alpha_ppm // 1_000,
         **told,
         **{name: bound for name, bound in bounds.items() if bound},
+    }
+
+
+def _told_shadow(shadow: ShadowRules) -> dict[str, Any]:
+    return {
+        "experiment": shadow.id,
+        "kind": "shadow",
+        "applications": sorted(shadow.applications) or "all",
+        "tasks": sorted(shadow.tasks) or "all",
+        "stakes": sorted(shadow.stakes),
+        "unit": shadow.unit,
+        "targets_ppm": dict(shadow.targets),
     }
 
 

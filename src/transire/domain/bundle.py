@@ -20,6 +20,7 @@ from transire.domain.learned import ModelFile
 from transire.domain.pack import NO_PACK, Pack
 from transire.domain.prompt import Prompt
 from transire.domain.session import SessionRules
+from transire.domain.shadow import ShadowRules
 from transire.domain.taxonomy import Taxonomy
 from transire.domain.trial import Experiment
 
@@ -153,6 +154,7 @@ class Bundle:
         observed: Classes that some rule can tell from absent ones; None means all.
         prompts: By `name@version`.
         experiments: By id; the first that applies to a request is its only one.
+        shadows: By id; the first that applies to an answered request decides on its copy.
     """
 
     digest: BundleDigest
@@ -168,6 +170,7 @@ class Bundle:
     guards: frozenset[Guard] = frozenset()
     prompts: Mapping[str, Prompt] = field(default_factory=dict)
     experiments: tuple[Experiment, ...] = ()
+    shadows: tuple[ShadowRules, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -166,6 +166,7 @@ class Assertions:
         allowed_tools: Tool names an answer may call; None means all offered.
         required_tools: Tool names that must be offered by the body and called by the answer.
         cache: `off` neither looks for a kept answer nor keeps one.
+        shadow: `off` lets no copy of the request go anywhere.
     """
 
     models: frozenset[DeploymentId] | None = None
@@ -184,6 +185,7 @@ class Assertions:
     required_tools: frozenset[str] = frozenset()
     allowed_tools: frozenset[str] | None = None
     cache: str | None = None
+    shadow: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ the action `shadow` permits its pair now, under the bundle the request was decid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
 from transire.domain.authorization import Pair
 from transire.domain.budget import Budget, Period, Spend, period_at
@@ -114,21 +114,18 @@ class ShadowRecorder(Protocol):
             LogUnavailable: nothing was recorded, and nothing may be sent.
         """
 
-    def ended(self, permit: Recorded[Permit], outcome: Outcome, **facts: Any) -> None:
-        """Queue how it ended; of what came back, nothing was released to anybody.
-
-        Args:
-            facts: Names and numbers beside the outcome's own, never content.
-        """
+    def ended(self, permit: Recorded[Permit], outcome: Outcome) -> None:
+        """Queue how it ended; of what came back, nothing was released to anybody."""
 
 
 class ShadowObserver(Protocol):
     """Measurements of shadows; never content."""
 
-    def shadowed(self, deployment: DeploymentId, result: str) -> None:
+    def shadowed(self, deployment: DeploymentId, result: str, cost_micro_usd: int | None) -> None:
         """A request was drawn to be copied, and this came of it.
 
         Args:
             result: How the copy ended (`ok`, `failed`, `contract_violated`, `cancelled`), or why
                 there was none (`denied`, `stale`, `busy`, `unfit`, `budget`, `log`).
+            cost_micro_usd: What the copy cost; None is unknown, or nothing was sent.
         """

@@ -50,7 +50,7 @@ _classify_s: ContextVar[float] = ContextVar("classify_s", default=0.0)
 
 
 class Metrics:
-    """Implements `domain.ports.Observer` and `domain.cache.CacheObserver`.
+    """Implements `domain.ports.Observer`, `domain.cache.CacheObserver` and `ShadowObserver`.
 
     The gauges (`cache_bytes`, `in_flight`, `held_reviews`, `log_queue_depth`, `unwritten_entries`)
     are set by whoever knows them.
@@ -84,6 +84,8 @@ class Metrics:
         self.cache_bytes = self._gauge(names.CACHE_BYTES)
         self._escalations = self._counter(names.ESCALATIONS)
         self._steered = self._counter(names.STEERED_ESCALATIONS)
+        self._shadows = self._counter(names.SHADOWS)
+        self._shadow_cost = self._counter(names.SHADOW_COST_MICRO_USD)
         self.log_queue_depth = self._gauge(names.LOG_QUEUE_DEPTH)
         self.unwritten_entries = self._gauge(names.UNWRITTEN_ENTRIES)
         self.held_reviews = self._gauge(names.HELD_REVIEWS)
@@ -140,6 +142,12 @@ class Metrics:
         """A key that escalates far above its application's others asked for one more."""
         application = principal.application or ""
         self._steered.add(1, self._known(names.STEERED_ESCALATIONS, application))
+
+    def shadowed(self, deployment: DeploymentId, result: str, cost_micro_usd: int | None) -> None:
+        """A request was drawn to be copied, and this came of it."""
+        known = self._known(names.SHADOWS, deployment)
+        self._shadows.add(1, known, self._known(names.SHADOWS, result, "result"))
+        self._shadow_cost.add(max(0, cost_micro_usd or 0))
 
     def left_untried(self) -> None:
         """A request failed although something was left to try."""

@@ -184,6 +184,19 @@ STEERED_ESCALATIONS: Final = Metric(
     "application's other keys do.",
     labels=("application",),
 )
+SHADOWS: Final = Metric(
+    name="transire_shadows",
+    kind="counter",
+    help="Requests that were drawn to be copied, by what came of it: how the copy ended (`ok`, "
+    "`failed`, `contract_violated`, `cancelled`), or why there was none (`denied`, `stale`, "
+    "`busy`, `unfit`, `budget`, `log`).",
+    labels=("deployment", "result"),
+)
+SHADOW_COST_MICRO_USD: Final = Metric(
+    name="transire_shadow_cost_micro_usd",
+    kind="counter",
+    help="What copies for shadows cost, in micro-USD; not in `transire_cost_micro_usd`.",
+)
 LOG_QUEUE_DEPTH: Final = Metric(
     name="transire_log_queue_depth",
     kind="gauge",
@@ -228,6 +241,8 @@ METRICS: Final = (
     FEEDBACK,
     ESCALATIONS,
     STEERED_ESCALATIONS,
+    SHADOWS,
+    SHADOW_COST_MICRO_USD,
     LOG_QUEUE_DEPTH,
     UNWRITTEN_ENTRIES,
     HELD_REVIEWS,

@@ -7,7 +7,6 @@ answered with, and nothing else.
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any
 
 from transire.domain.budget import Budget
 from transire.domain.log import Item
@@ -66,10 +65,10 @@ class LogShadowRecorder:
         )
         return await self._recorder.issue(item, permit, self._abandoned)
 
-    def ended(self, permit: Recorded[Permit], outcome: Outcome, **facts: Any) -> None:
+    def ended(self, permit: Recorded[Permit], outcome: Outcome) -> None:
         """See `domain.shadow.ShadowRecorder`."""
         outcome = replace(outcome, released_bytes=0, repaired=())
-        fields = outcome_fields(permit.value, outcome) | facts
+        fields = outcome_fields(permit.value, outcome)
         self._recorder.end(permit, outcome, kind="shadow.ended", fields=fields)
 
     def _abandoned(self, end: Recorded[Permit] | TransireError) -> None:

@@ -9,6 +9,7 @@ from transire.domain.governed import Governed
 from transire.domain.ids import DeploymentId
 from transire.domain.ports import Keyed
 from transire.domain.request import RoutingRequest
+from transire.domain.shadow import ShadowRules
 from transire.domain.trial import CONTROL, MILLION, Experiment, Variant
 
 __all__ = ["Unit", "applying", "available", "fixed_shares", "point_of", "unit_of"]
@@ -73,7 +74,7 @@ def fixed_shares(variants: Sequence[Variant]) -> tuple[tuple[str, int], ...]:
     return tuple((v.name, others.get(v.name, rest)) for v in variants)
 
 
-def unit_of(experiment: Experiment, request: RoutingRequest) -> Unit:
+def unit_of(experiment: Experiment | ShadowRules, request: RoutingRequest) -> Unit:
     """What keeps its variant; where a request has none, the next smaller one.
 
     A request without a session is a session of its own; one without a verified user is its key's.
@@ -91,7 +92,7 @@ def unit_of(experiment: Experiment, request: RoutingRequest) -> Unit:
     return Unit(kind=kind, name=name, tenant=principal.tenant, application=application)
 
 
-def point_of(experiment: Experiment, unit: Unit, keyed: Keyed) -> int:
+def point_of(experiment: Experiment | ShadowRules, unit: Unit, keyed: Keyed) -> int:
     """Where a unit falls below a million.
 
     The hash is keyed, so that nobody who chooses a session's name can choose its variant.

@@ -5,12 +5,13 @@ from typing import Any
 
 from transire.domain.ids import DeploymentId
 from transire.domain.ports import Keyed
+from transire.domain.shadow import ShadowRules
 from transire.domain.trial import BY_FEEDBACK, CONTROL, Experiment, Variant, drawn
 from transire.errors import IntegrityError
 from transire.trials.draw import Unit, fixed_shares, point_of
 from transire.trials.matching import matched_shares
 
-__all__ = ["draw_agrees", "is_drawn_from"]
+__all__ = ["draw_agrees", "is_copied_from", "is_drawn_from"]
 
 
 def draw_agrees(recorded: Mapping[str, Any]) -> bool:
@@ -63,17 +64,41 @@ def is_drawn_from(
             return False
     elif [share for _, share in fixed_shares(variants)] != draw["shares_ppm"]:
         return False
-    unit = _unit(head, user)
+    unit = _unit(head, draw["unit"], user)
     return unit is not None and point_of(experiment, unit, keyed) == draw["point_ppm"]
+
+
+def is_copied_from(
+    shadow: ShadowRules,
+    head: Mapping[str, Any],
+    draw: Mapping[str, Any],
+    user: str | None,
+    keyed: Keyed,
+) -> bool:
+    """Whether a shadow's draw is what the bundle's rules give the unit of the request it copies.
+
+    Args:
+        shadow: Of the id that the draw names, in the bundle that the decision names.
+        head: The decision's entry.
+        draw: The shadow's, which agrees with itself.
+        user: The verified one that its facts hold.
+    """
+    told = tuple(zip(draw["variants"], draw["shares_ppm"], strict=True))
+    unit = _unit(head, draw["unit"], user)
+    return (
+        draw["digest"] == shadow.digest
+        and told == shadow.shares
+        and unit is not None
+        and point_of(shadow, unit, keyed) == draw["point_ppm"]
+    )
 
 
 def _is_in_reach(variant: Variant, permitted: Collection[DeploymentId]) -> bool:
     return variant.name == CONTROL or not variant.only or not variant.only.isdisjoint(permitted)
 
 
-def _unit(head: Mapping[str, Any], user: str | None) -> Unit | None:
-    """The unit as the entry names it; None where it does not."""
-    kind = head["experiment"]["unit"]
+def _unit(head: Mapping[str, Any], kind: str, user: str | None) -> Unit | None:
+    """The unit of this kind as the entry names it; None where it does not."""
     session = (head.get("session") or {}).get("mac")
     names = {"session": session, "user": user, "key": head["key_id"], "request": head["id"]}
     name = names.get(kind)

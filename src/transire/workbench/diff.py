@@ -77,6 +77,7 @@ def _things(compiled: CompiledBundle) -> dict[str, Mapping[str, object]]:
     things["acceptances"] = {a.id: a for a in catalog.acceptances}
     things["prompts"] = dict(bundle.prompts)
     things["experiments"] = {experiment.id: experiment for experiment in bundle.experiments}
+    things["shadows"] = {shadow.id: shadow for shadow in bundle.shadows}
     things["bindings"] = _bindings(bundle)
     things["classes"] = {str(n): v for n, v in bundle.taxonomy.data_classes.items()}
     things["settings"] = {
