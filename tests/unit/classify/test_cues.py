@@ -1,7 +1,10 @@
+import re
 from dataclasses import replace
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from tests.unit.classify.detectors import bundle_of, request_of, text_part
 
 from transire.classify.cues import CueReader
@@ -187,3 +190,31 @@ def test_a_task_asks_for_capabilities_whoever_named_it() -> None:
 
     assert guessed(request=request_of("hello"), task_needs=needs).needs == {"retrieval"}
     assert guessed(REFUND, request=request_of("refund"), task_needs=needs).needs == {"retrieval"}
+
+
+WORDS = (
+    "refund",
+    "sign-off",
+    "don't",
+    "gdpr2",
+    "übersetze",
+    "é",
+    "翻译",
+    "42",
+    "a b",
+    "Straße",
+    "x",
+)
+
+
+@given(
+    st.lists(
+        st.sampled_from((*WORDS, "refunds", "REFUND", "_x", "x1", "e", "-", " ", "\n", "\ud800"))
+    )
+)
+def test_no_word_is_overlooked_whatever_stands_around_it(pieces: list[str]) -> None:
+    text = "".join(pieces)
+    cues = [Cue(name=word, words=(word,), task="billing") for word in WORDS]
+    wanted = [w for w in WORDS if re.search(rf"(?<!\w){re.escape(w.lower())}(?!\w)", text.lower())]
+
+    assert list(read(*cues, request=request_of(text)).cues) == wanted
