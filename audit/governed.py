@@ -3,7 +3,11 @@
 Nothing here reads a file; `rules.py` hands over policy and quarantine entries, in order.
 """
 
-from shapes import TAMPERED, Entry, Finding, Key, demand
+import datetime as dt
+
+from shapes import TAMPERED, Entry, Finding, Key, demand, moment
+
+FRESH = dt.timedelta(days=7)  # what one person said waits so long for another
 
 
 class Governed:
@@ -18,6 +22,7 @@ class Governed:
         self.blocked: dict[str, Entry] = {}
         self.proposals: dict[str, Entry] = {}
         self.asker: str | None = None
+        self.asked: Entry = {}
 
     def hear(self, what: str, entry: Entry) -> None:
         topic, verb = entry["kind"].split(".", 1)
@@ -29,11 +34,12 @@ class Governed:
         elif verb in ("proposed", "approved", "activated"):
             self._propose(what, verb, entry)
         elif verb == "solo_asked":
-            self.asker = entry["by"]
+            self.asker, self.asked = entry["by"], entry
         elif verb == "mode_changed":
             is_from = entry["was"] == self.mode and entry["mode"] in ("solo", "team")
             demand(is_from, f"{what} changes another mode than the log's")
             is_asked = self.asker and entry.get("asked_by") == self.asker != entry["by"]
+            is_asked = is_asked and _is_fresh(self.asked, entry)
             is_solo = self.mode == "solo"
             demand(is_solo or is_asked, f"{what} turns solo without a second person")
             self.mode, self.asker = entry["mode"], None
@@ -71,7 +77,7 @@ class Governed:
         if verb == "proposed":
             is_now = self.active and entry["parent"] == self.active
             demand(is_now, f"{what} proposes against another parent")
-            self.proposals[digest] = {"author": entry["by"], "parent": self.active, "by": set()}
+            self.proposals[digest] = {"author": entry["by"], "parent": self.active, "by": {}}
             return
         if verb == "activated":
             is_now = self.active and entry.get("parent") == self.active
@@ -83,11 +89,12 @@ class Governed:
         if verb == "approved":
             is_other = entry["by"] != proposal["author"] or not is_team
             demand(is_other, f"{what} is an approval by the author")
-            proposal["by"].add(entry["by"])
+            proposal["by"][entry["by"]] = entry
         else:
             named = set(entry["approved_by"])
             is_other = not is_team or proposal["author"] not in named
-            is_approved = named and named <= proposal["by"] and is_other
+            fresh = {by for by, given in proposal["by"].items() if _is_fresh(given, entry)}
+            is_approved = named and named <= fresh and is_other
             demand(is_approved, f"{what} activates what nobody else approved")
             self.active = digest
             del self.proposals[digest]
@@ -110,11 +117,12 @@ class Governed:
             is_other = not is_team or row.get("by") != by
             demand(is_other, f"{what} is ratified by who imposed it")
         elif verb == "lift_asked":
-            row["asker"] = by
+            row["asker"], row["asked"] = by, entry
         else:
             asker = entry.get("asked_by")
             # A log that continues another does not say who had asked there.
             is_asked = asker and asker == row.get("asker", asker if "is_kept" in row else None)
+            is_asked = is_asked and ("asked" not in row or _is_fresh(row["asked"], entry))
             is_other = not is_team or (is_asked and asker != by)
             demand(is_other, f"{what} is lifted without a second person")
             del self.blocked[name]
@@ -131,3 +139,9 @@ class Governed:
             demand(at not in self.blocked, f"{what} permits what was quarantined: {at}")
         is_current = self.version in (None, permit.get("quarantine"))
         demand(is_current, f"{what} permits under another version of the quarantine")
+
+
+def _is_fresh(said: Entry, counted: Entry) -> bool:
+    """What the one entry says still counts for the other."""
+    at, now = moment(said["ts"]), moment(counted["ts"])
+    return at is not None and now is not None and now < at + FRESH

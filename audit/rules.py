@@ -104,6 +104,13 @@ class Story:
             demand(is_valid, f"{what} revokes a key that is not there, or not any more")
             self.revoked.add(name)
 
+    def _use(self, what: str, name: str, entry: Entry) -> None:
+        """A key to which something is permitted, or for which something is held."""
+        demand(name not in self.revoked, f"{what} is by a key that was revoked")
+        ends, at = moment(str(self.keys[name].get("expires_at"))), moment(entry["ts"])
+        is_valid = ends is None or (at is not None and at < ends)
+        demand(is_valid, f"{what} is by a key that had expired")
+
     def _asked(self, what: str, index: int, entry: Entry) -> None:
         key = self.keys.get(entry["key_id"])
         demand(key, f"{what} is by a key that no entry created")
@@ -118,7 +125,7 @@ class Story:
         self.decisions[entry["id"]] = {name: entry.get(name) for name in kept}
         self.decisions[entry["id"]] |= {"evaluations": [], "attempts": 0}
         if entry["outcome"] == "review_required":
-            demand(entry["key_id"] not in self.revoked, f"{what} is by a key that was revoked")
+            self._use(what, entry["key_id"], entry)
             review, name = Review(entry), entry["review_id"]
             is_new = name and name not in self.reviews
             demand(is_new, f"{what} opens a review twice, or one that has no name")
@@ -167,7 +174,7 @@ class Story:
     def _current(self, what: str, entry: Entry, decision: Entry) -> None:
         """What every permit is held to: of now, of its content, and not for long."""
         permit, left = entry["permit"], _left(entry)
-        demand(decision["key_id"] not in self.revoked, f"{what} is by a key that was revoked")
+        self._use(what, decision["key_id"], entry)
         self.governed.judge(what, permit, decision["tenant"])
         self._choice(what, entry, permit, decision)
         demand(left is None or left <= LIFE, f"{what} permits for longer than 5 seconds")

@@ -222,6 +222,7 @@ RULED: dict[str, Any] = {
     **dict.fromkeys(WORDS.split(), "text"),
     **dict.fromkeys(("attempt", "charged_micro_usd", "http_status", "version"), "number"),
     **{name: ["text"] for name in ("approved_by", "erased", "noted")},
+    "expires_at": "moment",
     "request": {"mac": "text", "content": "text"},
     "chosen": PAIR,
     "ranking": {"candidates!": PAIRS},

@@ -667,6 +667,21 @@ LIES: dict[str, tuple[str, Callable[[Story], None]]] = {
     "a hold for a key that was revoked": ("held", _after("key", REVOKED)),
     "a permit to a key that was revoked": ("released", _after("second", REVOKED)),
     "a later attempt of a key that was revoked meanwhile": ("attempt", _after("failed", REVOKED)),
+    "a permit to a key that had expired": (
+        "released",
+        _both(
+            _with("key", expires_at=(NOON + timedelta(hours=1)).isoformat()),
+            _with("released", at=NOON + timedelta(hours=1)),
+        ),
+    ),
+    "a hold for a key that had expired": (
+        "held",
+        _with("key", expires_at=(NOON - timedelta(days=1)).isoformat()),
+    ),
+    "a key that expires at no moment": ("key", _with("key", expires_at="tomorrow")),
+    "an approval of a week ago": ("activated", _with("activated", at=NOON + timedelta(days=7))),
+    "a wish to lift of a week ago": ("lifted", _with("lifted", at=NOON + timedelta(days=7))),
+    "a wish to turn solo of a week ago": ("solo", _with("solo", at=NOON + timedelta(days=8))),
     "a key revoked twice": ("unused", _after("other", {**REVOKED, "key_id": "key_2"})),
     "a key revoked before it was there": ("added", _after("genesis", REVOKED)),
     "a proposal against another parent": ("proposed", _with("proposed", parent=DIGEST)),
@@ -794,6 +809,26 @@ def test_an_answer_that_was_kept_ends_in_any_way_that_leaves_one_answer_at_most(
 ) -> None:
     story = honest()
     _escalated(first, second)(story)
+    write(tmp_path / "data", story)
+
+    assert ours(tmp_path / "data") == theirs(tmp_path / "data") == ""
+
+
+def test_up_to_its_last_moment_a_key_an_approval_and_a_wish_count(tmp_path: Path) -> None:
+    moment, week = timedelta(microseconds=1), timedelta(days=7)
+    story = honest()
+    story["activated"]["at"] = NOON + week - moment
+    story["imposed"]["at"] = NOON + week
+    story["lifted"]["at"] = NOON + 2 * week - moment
+    story["held"]["review"]["expires_at"] = (NOON + 3 * week).isoformat()
+    story["key"]["expires_at"] = (NOON + 5 * week).isoformat()
+    story["solo"]["at"] = NOON + 4 * week
+    for name in ("released", "attempt", "free"):
+        story[name]["permit"] |= reserved(0, f"{NOON + 2 * week:%Y-%m-%d}")
+    story["free"]["at"] = story["key"]["at"] = NOON + 5 * week - moment
+    del story["key"]["at"]
+    story["free"]["permit"] |= reserved(0, f"{NOON + 5 * week:%Y-%m-%d}")
+    story["solo"]["at"] = NOON + 6 * week - 2 * moment
     write(tmp_path / "data", story)
 
     assert ours(tmp_path / "data") == theirs(tmp_path / "data") == ""

@@ -26,6 +26,7 @@ from transire.bundle.compile import compile_bundle
 from transire.bundle.compiled import CompiledBundle
 from transire.bundle.prompts import FOLDER, rewritten
 from transire.bundle.proposal import (
+    APPROVAL_LIFETIME,
     PROPOSAL_PREFIX,
     Approval,
     Proposal,
@@ -121,6 +122,7 @@ async def approve(log: DecisionLog, act: Act, digest: BundleDigest) -> Proposal:
         Item(
             kind="policy.approved",
             fields=proposal.approval_fields(approval),
+            since=approval.at,  # so that what counts by `at` counts by the entry's own time
             conditions=(
                 *still_active(act, solo=solo),
                 Condition(key=proposal_key(digest), equals=stored),
@@ -201,6 +203,7 @@ def _activation(
             "by": act.person,
         },
         conditions=conditions,
+        until=min(approval.at for approval in approvers) + APPROVAL_LIFETIME,
         changes=(
             Change(key=ACTIVE_KEY, value=digest),
             Change(key=proposal_key(digest), value=proposal.to_activated().to_text()),

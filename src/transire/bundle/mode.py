@@ -59,6 +59,7 @@ async def ask_solo(log: DecisionLog, act: Act) -> None:
         Item(
             kind="policy.solo_asked",
             fields={"by": act.person, "bundle_digest": act.active.digest},
+            since=act.now,
             conditions=still_active(act, solo=False),
             changes=(Change(key=_ASK_KEY, value=ask),),
         )
@@ -97,6 +98,7 @@ async def _must_be_team(log: DecisionLog) -> None:
 async def _change(
     log: DecisionLog, act: Act, *, was: str, becomes: str, fields: dict[str, str], ask: str | None
 ) -> None:
+    _, asked_at = _read(ask)
     await log.append(
         Item(
             kind="policy.mode_changed",
@@ -107,6 +109,7 @@ async def _change(
                 "bundle_digest": act.active.digest,
                 **fields,
             },
+            until=None if asked_at is None else asked_at + _ASK_LIFETIME,
             conditions=(
                 *still_active(act, solo=was == "solo"),
                 Condition(key=_ASK_KEY, equals=ask),

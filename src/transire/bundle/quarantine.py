@@ -22,6 +22,7 @@ from transire.domain.log import Change, DecisionLog
 from transire.errors import ConflictError, IntegrityError, NotFoundError
 
 __all__ = [
+    "ASK_LIFETIME",
     "QUARANTINE_KEY",
     "VERSION_KEY",
     "Kind",
@@ -41,7 +42,7 @@ QUARANTINE_KEY: Final = "quarantine"
 """State key: what is blocked, by whom, as JSON."""
 VERSION_KEY: Final = "quarantine/version"
 """State key: the version alone; permits are conditional on it."""
-_ASK_LIFETIME: Final = timedelta(days=7)
+ASK_LIFETIME: Final = timedelta(days=7)
 """How long a first person's wish to lift waits for a second (as an approval does)."""
 
 Kind = Literal["deployment", "provider", "tenant"]
@@ -74,7 +75,7 @@ class Quarantined:
         """Who asked to lift it, while that still counts."""
         if self.lift_asked_at is None or not self.lift_asked_at <= now:
             return None
-        return self.lift_asked_by if now < self.lift_asked_at + _ASK_LIFETIME else None
+        return self.lift_asked_by if now < self.lift_asked_at + ASK_LIFETIME else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from transire.bundle.acts import Act, installation, is_solo, still_active
 from transire.bundle.quarantine import (
+    ASK_LIFETIME,
     QUARANTINE_KEY,
     Kind,
     Quarantined,
@@ -145,10 +146,13 @@ async def _write(
     }
     if entry == "quarantine.lifted" and item.lift_asked_by is not None:
         fields["asked_by"] = item.lift_asked_by
+    asked_at = item.lift_asked_at if entry == "quarantine.lifted" and not solo else None
     await log.append(
         Item(
             kind=entry,
             fields=fields,
+            since=act.now if entry == "quarantine.lift_asked" else None,
+            until=None if asked_at is None else asked_at + ASK_LIFETIME,
             conditions=(
                 *still_active(act, solo=solo),
                 Condition(key=QUARANTINE_KEY, equals=state.text),

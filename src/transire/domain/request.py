@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import Final, TypeAlias
 
@@ -53,6 +54,7 @@ class Principal:
         purpose: The key's own purpose (applications only).
         priority: Admission class, 0 (first to be shed) to 9; callers can only lower it.
         scopes: What an application's key is for: `chat`, `decisions`.
+        expires_at: From when on nothing is permitted to the credential; None is never.
         person: The person, where one asks (people's acts), or None.
         user: A verified end user from a token, never from a body field; None without one.
     """
@@ -64,6 +66,7 @@ class Principal:
     purpose: Purpose | None = None
     priority: int = 5
     scopes: frozenset[str] = frozenset()
+    expires_at: datetime | None = None
     person: PersonId | None = None
     user: PersonId | None = None
 

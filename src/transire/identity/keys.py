@@ -18,11 +18,12 @@ from transire.domain.request import Principal
 from transire.errors import AuthenticationError, ConflictError, NotFoundError, RequestError
 from transire.identity.credentials import matches, mint, parse
 
-__all__ = ["REVOKED", "SCOPES", "KeyRecord", "KeyRing", "revoked_key"]
+__all__ = ["EXPIRED", "REVOKED", "SCOPES", "KeyRecord", "KeyRing", "revoked_key"]
 
 SCOPES: Final = ("chat", "decisions")
 """What a key may be for: forwarding, and advice. The names that inference knows are for both."""
 
+EXPIRED: Final = "this key has expired; ask an operator for a new one"
 REVOKED: Final = "this key was revoked; ask an operator for a new one"
 _REFUSED = "no valid key was presented; send `Authorization: Bearer tsk_…`"
 
@@ -208,8 +209,9 @@ class KeyRing:
             raise AuthenticationError(_REFUSED)
         if record.revoked_at:
             raise AuthenticationError(REVOKED)
-        if datetime.fromisoformat(record.expires_at) <= self._clock.now():
-            raise AuthenticationError("this key has expired; ask an operator for a new one")
+        expires_at = datetime.fromisoformat(record.expires_at)
+        if expires_at <= self._clock.now():
+            raise AuthenticationError(EXPIRED)
         application = catalog.applications.get(ApplicationId(record.application))
         if application is None or application.tenant != record.tenant:
             raise AuthenticationError("this key's application is not in the active catalog")
@@ -223,6 +225,7 @@ class KeyRing:
             purpose=Purpose(record.purpose),
             priority=record.priority,
             scopes=frozenset(record.scopes),
+            expires_at=expires_at,
         )
 
     def holders(self, key_id: str) -> frozenset[PersonId]:

@@ -6,20 +6,24 @@ proposed, turns the log solo alone, ratifies what they imposed, or lifts a quara
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from transire.errors import IntegrityError
+from transire.record.shape import moment_of
 
 __all__ = ["Blocked", "Changed"]
 
 _MODES: Final = frozenset({"solo", "team"})
+_FRESH: Final = timedelta(days=7)
+"""What one person approved or wished waits so long for another."""
 
 
 @dataclass(slots=True)
 class _Proposed:
     author: str
     parent: str
-    approvers: set[str] = field(default_factory=set)
+    approvers: dict[str, datetime] = field(default_factory=dict)
 
 
 class Changed:
@@ -33,6 +37,7 @@ class Changed:
         self.active: str | None = None
         self._mode = ""
         self._asker: str | None = None
+        self._asked_at: datetime | None = None
         self._proposed: dict[str, _Proposed] = {}
 
     @property
@@ -67,7 +72,7 @@ class Changed:
                 self._unfounded(what, entry)
                 self._activate(what, entry)
             case "policy.solo_asked":
-                self._asker = entry["by"]
+                self._asker, self._asked_at = entry["by"], moment_of(entry["ts"])
             case "policy.mode_changed":
                 self._change(what, entry)
 
@@ -84,14 +89,15 @@ class Changed:
         proposed = self._of(what, entry)
         if self.is_team and entry["by"] == proposed.author:
             raise IntegrityError(f"{what} is an approval by the author")
-        proposed.approvers.add(entry["by"])
+        proposed.approvers[entry["by"]] = moment_of(entry["ts"])
 
     def _activate(self, what: str, entry: Mapping[str, Any]) -> None:
         if self.active is None or entry.get("parent") != self.active:
             raise IntegrityError(f"{what} activates against another parent")
         proposed, named = self._of(what, entry), frozenset(entry["approved_by"])
         is_own = self.is_team and proposed.author in named
-        if not named or is_own or not named <= proposed.approvers:
+        fresh = {by for by, at in proposed.approvers.items() if _is_fresh(at, entry)}
+        if not named or is_own or not named <= fresh:
             raise IntegrityError(f"{what} activates what nobody else approved")
         self.active = entry["bundle_digest"]
         del self._proposed[entry["bundle_digest"]]
@@ -108,7 +114,7 @@ class Changed:
             raise IntegrityError(f"{what} changes another mode than the log's")
         asker = self._asker
         is_granted = bool(asker) and entry.get("asked_by") == asker and entry["by"] != asker
-        if self.is_team and not is_granted:
+        if self.is_team and not (is_granted and _is_fresh(self._asked_at, entry)):
             raise IntegrityError(f"{what} turns solo without a second person")
         self._mode, self._asker = entry["mode"], None
 
@@ -119,6 +125,7 @@ class _Block:
 
     by: str | None = None
     asker: str | None = None
+    asked_at: datetime | None = None
     is_kept: bool = False
 
 
@@ -160,7 +167,7 @@ class Blocked:
         if verb == "imposed":
             self._blocks[name] = _Block(by)
         elif verb == "lift_asked":
-            block.asker = by
+            block.asker, block.asked_at = by, moment_of(entry["ts"])
         elif verb == "ratified":
             if is_team and block.by == by:
                 raise IntegrityError(f"{what} is ratified by who imposed it")
@@ -189,4 +196,11 @@ def _is_asked(block: _Block, entry: Mapping[str, Any]) -> bool:
     asker = entry.get("asked_by")
     if not asker or asker == entry["by"]:
         return False
-    return asker == block.asker or (block.asker is None and block.is_kept)
+    if block.asker is None:
+        return block.is_kept
+    return asker == block.asker and _is_fresh(block.asked_at, entry)
+
+
+def _is_fresh(at: datetime | None, entry: Mapping[str, Any]) -> bool:
+    """Whether what somebody said then still counts for this entry."""
+    return at is not None and moment_of(entry["ts"]) < at + _FRESH

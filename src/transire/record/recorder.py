@@ -21,7 +21,7 @@ from transire.domain.log import Change, Condition, Item, Receipt
 from transire.domain.outward import Wire
 from transire.domain.permit import Outcome, OutcomeStatus, Permit, Recorded
 from transire.domain.ports import Clock, Release
-from transire.domain.request import JsonValue, RoutingRequest
+from transire.domain.request import JsonValue, Principal, RoutingRequest
 from transire.domain.trial import rollback_key
 from transire.errors import (
     AuthenticationError,
@@ -33,7 +33,7 @@ from transire.errors import (
     StaleError,
     TransireError,
 )
-from transire.identity.keys import REVOKED, revoked_key
+from transire.identity.keys import EXPIRED, REVOKED, revoked_key
 from transire.record.fields import (
     attempt_fields,
     bare_outcome,
@@ -45,7 +45,7 @@ from transire.record.fields import (
 )
 from transire.record.front import LogFront
 
-__all__ = ["PERMIT_S", "LogRecorder", "current", "reserved", "worst_cost"]
+__all__ = ["PERMIT_S", "LogRecorder", "current", "reserved", "until", "worst_cost"]
 
 PERMIT_S: Final = 5.0
 """A permit's life: from its entry to the first byte (ADR 2)."""
@@ -118,7 +118,7 @@ class LogRecorder:
             blobs=blobs,
             spends=permit.spends,
             since=now,  # an entry that were older than its permit would let it live longer
-            until=spending.until if spending else None,
+            until=until(case.request.principal, spending),
         )
         return await self.issue(item, permit, lambda end: self._abandoned(case, permit, end))
 
@@ -150,12 +150,16 @@ class LogRecorder:
     async def _append(
         self, item: Item, abandoned: Callable[[Receipt | TransireError], None]
     ) -> Receipt:
-        """Write what permits or holds; says so where the requester's key was revoked meanwhile."""
+        """Write what permits or holds; says so where the requester's key has ended meanwhile."""
         try:
             return await self._log.append(item, abandoned=abandoned)
         except ConflictError as error:
             if str(error.facts.get("key", "")).startswith(revoked_key("")):
                 raise AuthenticationError(REVOKED) from None
+            # Where a release is spent, which of the two is over is not told: look at both.
+            is_release = "review_id" in item.fields and item.fields.get("outcome") == "permitted"
+            if error.facts.get("is_over") and not is_release:
+                raise AuthenticationError(EXPIRED) from None
             raise
 
     def _abandoned(self, case: Case, permit: Permit, end: Recorded[Permit] | TransireError) -> None:
@@ -210,6 +214,7 @@ class LogRecorder:
                 conditions=current(case),
                 changes=changes,
                 blobs=blobs,
+                until=until(case.request.principal),
             ),
             lambda end: self._unless_held(case, end),
         )
@@ -315,6 +320,13 @@ def _ending(
     # Where nobody knows what it cost, the reservation stays: no guess opens a budget.
     spends = () if charged is None else tuple(s.settled(charged) for s in permit.spends)
     return Item(kind=kind, fields=fields, spends=spends)
+
+
+def until(principal: Principal, release: Release | None = None) -> datetime | None:
+    """Before when an entry for this principal must be written: its key ends, or its approval."""
+    if release is None or principal.expires_at is None:
+        return principal.expires_at if release is None else release.until
+    return min(principal.expires_at, release.until)
 
 
 def _escalated(choice: Choice) -> dict[str, JsonValue]:

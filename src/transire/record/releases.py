@@ -28,6 +28,7 @@ class Keys:
         self._owners: dict[str, tuple[str, str]] = {}
         self._holders: dict[str, frozenset[str]] = {}
         self._revoked: set[str] = set()
+        self._ends: dict[str, str | None] = {}
 
     def create(self, what: str, entry: Mapping[str, Any]) -> None:
         """Hear that a key was created.
@@ -41,6 +42,7 @@ class Keys:
         people = (entry.get("minted_by"), entry.get("holder"))
         self._owners[name] = (entry["tenant"], entry["application"])
         self._holders[name] = frozenset(person for person in people if person is not None)
+        self._ends[name] = entry.get("expires_at")
 
     def revoke(self, what: str, entry: Mapping[str, Any]) -> None:
         """Hear that a key was revoked.
@@ -65,14 +67,17 @@ class Keys:
         if owner != (entry["tenant"], entry["app"]):
             raise IntegrityError(f"{what} is of another tenant or application than its key")
 
-    def use(self, what: str, name: str) -> None:
+    def use(self, what: str, name: str, entry: Mapping[str, Any]) -> None:
         """Hear that something was permitted to a key, or held for it.
 
         Raises:
-            IntegrityError: it was revoked.
+            IntegrityError: it was revoked, or had expired.
         """
         if name in self._revoked:
             raise IntegrityError(f"{what} is by a key that was revoked")
+        ends = self._ends[name]
+        if ends is not None and moment_of(entry["ts"]) >= moment_of(ends):
+            raise IntegrityError(f"{what} is by a key that had expired")
 
     def holders(self, name: str) -> frozenset[str]:
         """Who holds or minted it: they decide nothing it asks."""

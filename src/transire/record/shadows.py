@@ -16,7 +16,7 @@ from transire.domain.ports import Clock
 from transire.domain.shadow import SHADOW, Shadow, shadow_spend
 from transire.errors import TransireError
 from transire.record.fields import attempt_fields, outcome_fields, permit_fields
-from transire.record.recorder import PERMIT_S, LogRecorder, current, reserved, worst_cost
+from transire.record.recorder import PERMIT_S, LogRecorder, current, reserved, until, worst_cost
 
 __all__ = ["LogShadowRecorder"]
 
@@ -62,6 +62,7 @@ class LogShadowRecorder:
             blobs=blobs,
             spends=permit.spends,
             since=now,
+            until=until(case.request.principal),
         )
         return await self._recorder.issue(item, permit, self._abandoned)
 

@@ -270,6 +270,7 @@ _FIELDS: Final[Mapping[str, Judge]] = {
     **dict.fromkeys(("review_id", "status", "subject", "subject_id", "tenant", "was"), _is_text),
     **dict.fromkeys(("attempt", "charged_micro_usd", "http_status", "version"), _is_number),
     **dict.fromkeys(("approved_by", "erased", "noted"), _are_texts),
+    "expires_at": _is_moment,
     "request": _is_request,
     "chosen": _is_pair,
     "ranking": _is_ranking,

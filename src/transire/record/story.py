@@ -172,7 +172,7 @@ class Story:
             review=entry.get("review_id") or "",
         )
         if entry["outcome"] == "review_required":
-            self._keys.use(what, entry["key_id"])
+            self._keys.use(what, entry["key_id"], entry)
             self.stood_on.hold(index, self._released.hold(what, entry))
 
     def _permit(self, index: int, entry: Mapping[str, Any]) -> None:
@@ -202,7 +202,7 @@ class Story:
 
     def _judge(self, what: str, entry: Mapping[str, Any], decided: _Decided) -> None:
         """What every permit is held to."""
-        self._keys.use(what, decided.key_id)
+        self._keys.use(what, decided.key_id, entry)
         if entry["permit"]["bundle"] != self._changed.active:
             raise IntegrityError(f"{what} permits under a bundle that was not active")
         self._blocked.judge(what, entry["permit"], decided.tenant)

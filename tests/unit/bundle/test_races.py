@@ -136,7 +136,7 @@ ACTS = {
         _impose,
         "quarantine.imposed",
         (ACTIVE, MODE, QUARANTINE),
-        {"by": "ana", "version": 1, "reason": "leaks", **BLOCKED},
+        {"by": "ana", "version": 1, **BLOCKED},
     ),
     "ratify": Governed(
         _ratify,

@@ -28,6 +28,7 @@ from transire.domain.ports import Release
 from transire.domain.ranking import Candidate
 from transire.domain.request import Assertions, Part, PartKind
 from transire.errors import (
+    AuthenticationError,
     BudgetExceeded,
     ConflictError,
     GovernanceUnavailable,
@@ -164,6 +165,34 @@ async def test_no_permit_is_made_once_bundle_or_quarantine_has_moved(
         await desk.permit(attempt=attempt)
 
     assert desk.log.entries == []
+
+
+async def test_nothing_is_permitted_or_held_once_the_key_is_over(desk: Desk) -> None:
+    principal = replace(desk.case.request.principal, expires_at=desk.clock.now())
+    desk.case = replace(desk.case, request=replace(desk.case.request, principal=principal))
+    hold = Hold(candidate=CHOICE.candidate, queues=frozenset({"q"}))
+    desk.log.broken = ConflictError("it is over", facts={"is_over": True})  # as the writer says
+    for attempt in (1, 2):
+        with pytest.raises(AuthenticationError, match="expired"):
+            await desk.permit(attempt=attempt)
+    with pytest.raises(AuthenticationError, match="expired"):
+        await desk.recorder.held(desk.case, hold, review_id="rev_1", review_fields={}, changes=())
+
+    assert desk.log.entries == []
+
+
+@pytest.mark.parametrize("key_first", [True, False])
+async def test_an_entry_is_due_before_its_key_and_its_release_end(
+    desk: Desk, key_first: bool
+) -> None:
+    ends = UNTIL + timedelta(days=-1 if key_first else 1)
+    principal = replace(desk.case.request.principal, expires_at=ends)
+    desk.case = replace(desk.case, request=replace(desk.case.request, principal=principal))
+    desk.log.state["review/rev_1"] = "approved"
+    await desk.permit(release=RELEASE)
+    await desk.permit(attempt=2, release=RELEASE)
+
+    assert [item.until for item in desk.log.items] == [min(ends, UNTIL), ends]
 
 
 async def test_no_permit_is_made_where_the_log_does_not_write(desk: Desk) -> None:
