@@ -238,9 +238,7 @@ class Dispatch:
         # Kept until the attempt ends, as the rest of its governed state is (I9).
         receive = self.inspector.receive_of(case, pair, self.governed())
         is_stream = _is_relayed(case.request) and receive is None and cascade is None
-        prepared = self._prepared(
-            case, choice, deployment, governed, account, cascade, is_stream=is_stream
-        )
+        prepared = self._prepared(case, choice, governed, account, cascade, is_stream=is_stream)
         if isinstance(prepared, Passed):
             return prepared
         wire, claim = prepared
@@ -288,7 +286,6 @@ class Dispatch:
         self,
         case: Case,
         choice: Choice,
-        deployment: Deployment,
         governed: Governed,
         account: Account,
         cascade: CascadeRules | None,
@@ -297,6 +294,7 @@ class Dispatch:
     ) -> tuple[Wire, _Claim] | Passed:
         """The bytes to send and the right to ask; nothing is awaited until it is recorded."""
         pair = choice.candidate.pair
+        deployment = governed.bundle.catalog.deployments[pair.deployment]
         is_plain = self.recall is not None and cascade is None and not is_stream
         wire = self.recall.built(account, pair) if self.recall and is_plain else None
         try:
