@@ -233,7 +233,8 @@ class Dispatch:
     ) -> tuple[Recorded[Permit], Relay] | Passed | UpstreamError:
         """Record a permit and spend it at once: no record, no route (I1)."""
         confirm(case, choice, release)
-        pair = choice.candidate.pair
+        pair, tenant = choice.candidate.pair, case.request.principal.tenant
+        taxonomy = governed.bundle.taxonomy
         deployment = governed.bundle.catalog.deployments[pair.deployment]
         # Kept until the attempt ends, as the rest of its governed state is (I9).
         receive = self.inspector.receive_of(case, pair, self.governed())
@@ -266,13 +267,9 @@ class Dispatch:
             clock=self.clock,
             settle=lambda outcome: self._settle(case, recorded, outcome, account),
             measure=lambda outcome, retry: self._measure(recorded, outcome, retry, claim),
-            is_stopped=lambda: self.governed().quarantine.blocks(
-                deployment, case.request.principal.tenant
-            ),
+            is_stopped=lambda: self.governed().quarantine.blocks(deployment, tenant),
             judge=lambda answer: self.validator.violations(case.request, answer),
-            is_elsewhere=lambda place: self.contradicts(
-                place, deployment, governed.bundle.taxonomy
-            ),
+            is_elsewhere=lambda place: self.contradicts(place, deployment, taxonomy),
             sent=sent,
             until=sent + attempt_s,
             expected_model=deployment.upstream_model,

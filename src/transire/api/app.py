@@ -13,6 +13,7 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from transire import __version__
+from transire.api.asker import person_of
 from transire.api.audit import add_audit, add_decisions, add_erasures
 from transire.api.budgets import add_budgets
 from transire.api.cache import add_cache
@@ -20,7 +21,7 @@ from transire.api.chat import ChatEndpoint
 from transire.api.decisions import AdviceEndpoint
 from transire.api.errors import UNREADABLE_BODY, invalid_body, openai_error, problem
 from transire.api.feedback import add_feedback
-from transire.api.intake import declared_size, known_query, person_of
+from transire.api.intake import declared_size, known_query
 from transire.api.models import ModelsEndpoint
 from transire.api.openapi import hot_paths
 from transire.api.people import add_keys, add_people

@@ -5,8 +5,9 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request
 from pydantic import Field
 
-from transire.api.decisions import Decisions, person_or_application
-from transire.api.intake import StrictBody, person_of
+from transire.api.asker import person_of, person_or_application
+from transire.api.decisions import Decisions
+from transire.api.intake import StrictBody
 from transire.bootstrap import Installation
 from transire.domain.log import KINDS, Item
 from transire.errors import RequestError

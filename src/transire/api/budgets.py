@@ -5,7 +5,7 @@ from typing import Any
 
 from fastapi import APIRouter, Request
 
-from transire.api.intake import person_of
+from transire.api.asker import person_of
 from transire.bootstrap import Installation
 from transire.domain.budget import Budget, Scope, period_at, spent, sum_key
 from transire.domain.deployment import Catalog

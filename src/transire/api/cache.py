@@ -5,7 +5,8 @@ from typing import Any
 from fastapi import APIRouter, Request
 from pydantic import Field
 
-from transire.api.intake import StrictBody, person_of
+from transire.api.asker import person_of
+from transire.api.intake import StrictBody
 from transire.bootstrap import Installation
 from transire.bundle.acts import installation
 from transire.domain.cache import Held, Purge

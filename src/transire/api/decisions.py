@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from transire.api.archive import LogArchive
 from transire.api.errors import MAX_IGNORED, openai_error
-from transire.api.intake import Intake, guarded
+from transire.api.intake import Intake
 from transire.api.reasons import because, filtered_rows
 from transire.api.replay import replay
 from transire.authorize.cedar import CedarAuthorizer
@@ -16,7 +16,6 @@ from transire.bootstrap import Installation
 from transire.bundle.compiled import CompiledBundle
 from transire.domain.authorization import Effect
 from transire.domain.decision import Hold
-from transire.domain.deployment import Catalog
 from transire.domain.ids import PolicyId
 from transire.domain.request import Principal
 from transire.errors import AccessError, NotFoundError, TransireError
@@ -28,7 +27,6 @@ __all__ = [
     "AdviceEndpoint",
     "Decisions",
     "may_explain",
-    "person_or_application",
 ]
 
 
@@ -108,17 +106,6 @@ class AdviceEndpoint:
         if sees_all:
             document["evaluation"] = evaluation_rows(case.authorization.evaluation)
         return document
-
-
-def person_or_application(installation: Installation, request: Request) -> Principal:
-    """A person's or an application's principal, by the credential's own prefix."""
-
-    def either(bearer: str, catalog: Catalog) -> Principal:
-        if bearer.startswith("tsp_"):
-            return installation.people.authenticate(bearer, catalog)
-        return installation.keys.authenticate(bearer, catalog)
-
-    return guarded(installation, request, either)
 
 
 def may_explain(installation: Installation, principal: Principal) -> bool:

@@ -7,7 +7,8 @@ from typing import Any, Literal
 from fastapi import APIRouter, Request
 from pydantic import Field
 
-from transire.api.decisions import Decisions, person_or_application
+from transire.api.asker import person_or_application
+from transire.api.decisions import Decisions
 from transire.api.intake import StrictBody
 from transire.bootstrap import Installation
 from transire.domain.feedback import MAX_COMMENT_CHARS, OPEN_FOR, Feedback, Reason

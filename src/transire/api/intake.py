@@ -5,7 +5,7 @@ What cannot be read is still recorded once the principal is known, with an empty
 
 import asyncio
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final
 
@@ -14,11 +14,11 @@ from pydantic import BaseModel, ConfigDict
 from starlette.requests import Request
 
 from transire.alarms import within
+from transire.api.asker import application_of
 from transire.bootstrap import Installation
 from transire.classify.digest import content_digest, request_mac
 from transire.classify.normalize import Normalized, normalize
 from transire.classify.parse import parse_body
-from transire.domain.deployment import Catalog
 from transire.domain.ids import DecisionId, ReviewId, make_ulid
 from transire.domain.naming import resolve_model
 from transire.domain.ports import Keyed
@@ -26,7 +26,6 @@ from transire.domain.request import Assertions, Body, Principal, RoutingRequest
 from transire.entropy import BlockEntropy
 from transire.errors import (
     AccessError,
-    AuthenticationError,
     RequestError,
     TooLargeError,
 )
@@ -35,11 +34,8 @@ from transire.unforeseen import as_refusal
 __all__ = [
     "Intake",
     "StrictBody",
-    "bearer_of",
     "declared_size",
-    "guarded",
     "known_query",
-    "person_of",
 ]
 
 _INLINE_BYTES: Final = 128 * 1024
@@ -50,48 +46,6 @@ _BODY_S: Final = 30.0
 _PROMPT_S: Final = 0.1
 _OWN: Final = b"x-transire-"
 _REVIEW_HEADER: Final = "x-transire-review-id"
-
-
-def bearer_of(request: Request) -> str:
-    """The credential of the `Authorization` header.
-
-    Raises:
-        AuthenticationError: there is none.
-    """
-    scheme, _, token = request.headers.get("authorization", "").partition(" ")
-    if scheme.lower() != "bearer" or not token:
-        raise AuthenticationError("send `Authorization: Bearer …`")
-    return token.strip()
-
-
-def guarded(
-    installation: Installation,
-    request: Request,
-    authenticate: Callable[[str, Catalog], Principal],
-) -> Principal:
-    """Authenticate, counting failures per address, so that guessing is slow and cheap for us.
-
-    Raises:
-        AuthenticationError: no valid credential.
-        ThrottledError: too many failures from this address.
-    """
-    address = request.client.host if request.client else "unknown"
-    try:
-        return authenticate(bearer_of(request), installation.governed.bundle.catalog)
-    except AuthenticationError:
-        # Only failures are slowed: a valid credential behind the same address still gets in.
-        installation.doorkeeper.check(address)
-        installation.doorkeeper.failed(address)
-        raise
-
-
-def person_of(installation: Installation, request: Request) -> Principal:
-    """The person whose credential is presented.
-
-    Raises:
-        AuthenticationError, ThrottledError: as `guarded`.
-    """
-    return guarded(installation, request, installation.people.authenticate)
 
 
 class StrictBody(BaseModel):
@@ -109,8 +63,7 @@ class Intake:
 
     def principal(self, request: Request) -> Principal:
         """Who asks; applications only, on the routes that route."""
-        installation = self._installation
-        return guarded(installation, request, installation.keys.authenticate)
+        return application_of(self._installation, request)
 
     def blank(self, principal: Principal, decision_id: DecisionId) -> RoutingRequest:
         """A request about which nothing is known yet but who sends it."""

@@ -5,7 +5,8 @@ from typing import Any, Literal
 from fastapi import APIRouter, Request
 from pydantic import Field
 
-from transire.api.intake import StrictBody, person_of
+from transire.api.asker import person_of
+from transire.api.intake import StrictBody
 from transire.bootstrap import Installation
 from transire.domain.ids import ApplicationId, PersonId
 from transire.errors import NotFoundError, RequestError

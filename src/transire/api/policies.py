@@ -8,7 +8,8 @@ from typing import Any
 from fastapi import APIRouter, Request
 from pydantic import Field
 
-from transire.api.intake import StrictBody, person_of
+from transire.api.asker import person_of
+from transire.api.intake import StrictBody
 from transire.authorize.cedar import CedarAuthorizer
 from transire.bootstrap import Installation
 from transire.bundle import lifecycle, mode, quarantine, quarantine_acts

@@ -6,8 +6,8 @@ from typing import Annotated, Any, Final, Literal, TypeAlias
 from fastapi import APIRouter, Query, Request
 from pydantic import Field
 
-from transire.api.decisions import person_or_application
-from transire.api.intake import StrictBody, guarded, person_of
+from transire.api.asker import application_of, person_of, person_or_application
+from transire.api.intake import StrictBody
 from transire.bootstrap import Installation
 from transire.bundle.acts import MODE_KEY
 from transire.domain.request import Principal
@@ -128,7 +128,7 @@ def add_reviews(router: APIRouter, it: Installation) -> None:
     @router.post("/v1/reviews/{review_id}/cancel", tags=["reviews"])
     async def cancel(review_id: str, request: Request) -> dict[str, Any]:
         """The requester takes it back."""
-        principal = guarded(it, request, it.keys.authenticate)
+        principal = application_of(it, request)
         return {
             "id": review_id,
             "state": (await it.reviews.cancel(review_id, principal)).state(it.clock.now()),

@@ -11,7 +11,6 @@ import orjson
 from transire.domain.decision import Case, Hold
 from transire.domain.governed import Governed
 from transire.domain.ids import (
-    DeploymentId,
     PersonId,
     ReviewId,
     make_ulid,
@@ -22,17 +21,14 @@ from transire.domain.request import JsonValue, Principal, RoutingRequest
 from transire.errors import (
     ConflictError,
     NotFoundError,
-    PolicyDenied,
-    ReviewRequired,
-    ReviewSpentError,
     StaleError,
 )
 from transire.review import states
-from transire.review.assertions import united
-from transire.review.evidence import MAX_HELD_BYTES, destroy, hold_key, key_key, open_hold, seal
+from transire.review.evidence import MAX_HELD_BYTES, hold_key, key_key, open_hold, seal
 from transire.review.listing import Page, Wanted, read_page
 from transire.review.opened import opened
-from transire.review.openings import OPEN_PREFIX, Opening, Places, closing, opening, read_openings
+from transire.review.openings import OPEN_PREFIX, Opening, Places, opening, read_openings
+from transire.review.releasing import closed, release_of
 from transire.review.states import Review
 
 __all__ = ["HeldRecorder", "ReviewQueue"]
@@ -110,43 +106,7 @@ class ReviewQueue:
     async def release(self, request: RoutingRequest) -> Release:
         """See `domain.ports.Reviews`."""
         review, stored = await self._load(str(request.review_id))
-        principal, now = request.principal, self._clock.now()
-        is_theirs = (
-            review.tenant == principal.tenant
-            and review.application == principal.application
-            and review.key_id == principal.key_id
-        )
-        if not is_theirs:
-            raise NotFoundError("no such review")
-        facts = {"review_id": review.id}
-        state = review.state(now)
-        if state == "spent":
-            raise ReviewSpentError(
-                "this approval was used already", facts={**facts, "decision_id": review.spent_by}
-            )
-        if state in ("denied", "expired", "cancelled"):
-            raise PolicyDenied(f"the review is {state}; send a new request", facts=facts)
-        if review.mac != request.mac.hex():
-            raise ConflictError(
-                "this is not the request that was held: content, model or token bounds differ",
-                facts=facts,
-            )
-        if state != "approved":
-            raise ReviewRequired(f"the review is {state}", facts=facts)
-        spent = replace(review, spent_by=request.id, version=review.version + 1)
-        return Release(
-            review_id=ReviewId(review.id),
-            conditions=(Condition(key=f"review/{review.id}", equals=stored),),
-            changes=(
-                Change(key=f"review/{review.id}", value=spent.to_json()),
-                *_closed(review.id),
-            ),
-            assertions=united(review.assertions, request.assertions),
-            deployments=frozenset(map(DeploymentId, review.deployments)),
-            is_redacted=bool(review.facts["redacted"]),
-            queues=frozenset(review.queues),
-            until=review.ends,
-        )
+        return release_of(review, stored, request, self._clock.now())
 
     async def get(self, review_id: str, principal: Principal) -> Review:
         """One review of the principal's own tenant (and, for applications, own key)."""
@@ -249,7 +209,7 @@ class ReviewQueue:
                 conditions=(Condition(key=f"review/{review.id}", equals=stored),),
                 changes=(
                     Change(key=f"review/{review.id}", value=moved.to_json()),
-                    *_closed(review.id),
+                    *closed(review.id),
                 ),
                 since=review.ends,
             )
@@ -317,7 +277,7 @@ class ReviewQueue:
                 conditions=(Condition(key=f"review/{review_id}", equals=stored),),
                 changes=(
                     Change(key=f"review/{review_id}", value=moved.to_json()),
-                    *(_closed(review_id) if closes else ()),
+                    *(closed(review_id) if closes else ()),
                 ),
                 disclosures={"comment": comment[:2_000]} if comment else {},
                 until=review.ends,
@@ -329,8 +289,3 @@ class ReviewQueue:
     async def _tell(self) -> None:
         async with self._changed:
             self._changed.notify_all()
-
-
-def _closed(review_id: str) -> tuple[Change, ...]:
-    """What closing a review does to the state beside it."""
-    return (closing(review_id), *destroy(review_id))

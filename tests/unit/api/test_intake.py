@@ -6,14 +6,13 @@ from typing import Any
 import pytest
 from starlette.requests import Request
 
+from transire.api.asker import bearer_of, guarded
 from transire.api.intake import (
     _bounded_body,
     _own_headers,
     _review_id,
     _with_keyed_session,
-    bearer_of,
     declared_size,
-    guarded,
 )
 from transire.domain.ids import ApplicationId, KeyId, TenantId
 from transire.domain.request import Assertions, Principal
