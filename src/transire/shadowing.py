@@ -132,8 +132,11 @@ class Shadowing:
     async def _run(self, routed: Routed, rules: ShadowRules, draw: Trial) -> None:
         result, cost = "cancelled", None
         try:
+            primary = await self._primary(routed)
+            # What the caller was answered may be long, and a copy may wait.
+            routed = replace(routed, completion=None, relay=None)
             async with self._places:
-                result, cost = await self._copied(routed, rules, draw)
+                result, cost = await self._copied(routed, rules, draw, primary)
         except _NotCopiedError as why:
             result = str(why)
         except Exception as raised:  # noqa: BLE001 - nobody else would hear of a bug
@@ -142,7 +145,7 @@ class Shadowing:
             self.observer.shadowed(DeploymentId(draw.variant), result, cost)
 
     async def _copied(
-        self, routed: Routed, rules: ShadowRules, draw: Trial
+        self, routed: Routed, rules: ShadowRules, draw: Trial, primary: dict[str, JsonValue]
     ) -> tuple[str, int | None]:
         """How a copy ended, and what it cost.
 
@@ -161,7 +164,6 @@ class Shadowing:
             raise _NotCopiedError("denied")
         deployment = governed.bundle.catalog.deployments[shadow.pair.deployment]
         wire = self._prepared(shadow, deployment)
-        primary = await self._primary(routed)
         permit = await self._permitted(shadow, wire, governed)
         return await self._sent(shadow, deployment, permit, wire, primary)
 

@@ -76,14 +76,14 @@ def replay(router: RemoteRouter, decision_id: Id) -> None:
 
 
 def _line(entry: Mapping[str, Any]) -> str:
-    later = entry["permit"] if entry["kind"] == "attempt" else {}
+    later = entry["permit"] if entry["kind"] in ("attempt", "shadow.permitted") else {}
     fields = {**later, **entry}
     fields["deployment"] = fields.get("deployment") or _chosen(entry)
     words = [str(fields[name]) for name in _TOLD if fields.get(name)]
     words += said_by_guards(entry.get("guards") or {})
     received = entry.get("received") or {}
     words += said_by_guards({s: received.get(f"{s}_guards", ()) for s in ("raised", "failed")})
-    number = f" {fields['attempt']}" if "attempt" in fields else ""
+    number = f" {fields['attempt']}" if fields.get("attempt") else ""  # a shadow has none
     what = entry["kind"] if later else f"{entry['kind']}{' attempt' if number else ''}"
     return f"{entry['index']:>6}  {entry['ts']}  {what}{number}: {', '.join(words)}"
 

@@ -27,6 +27,14 @@ PERMIT = {"attempt": 2, "cause": "fallback", "deployment": "eu-economy"}
             "outcome attempt 2: ok, eu-economy",
         ),
         ({"kind": "decision", "outcome": "denied", "code": "policy_denied"}, "policy_denied"),
+        (
+            {"kind": "shadow.permitted", "permit": {**PERMIT, "attempt": 0, "cause": "shadow"}},
+            "shadow.permitted: shadow, eu-economy",
+        ),
+        (
+            {"kind": "shadow.ended", "attempt": 0, "status": "ok", "deployment": "eu-economy"},
+            "shadow.ended: ok, eu-economy",
+        ),
     ],
 )
 def test_a_line_says_what_was_decided_sent_or_answered(entry: dict[str, Any], said: str) -> None:
