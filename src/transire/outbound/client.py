@@ -145,11 +145,13 @@ class Outbound:
         request = httpx.Request(
             "POST",
             target,
-            headers=[*headers.items(), ("content-length", str(len(body)))],
             stream=gated,
             # No bound on reading: the whole has one here, and each piece of a body in `Reply`.
             extensions={"timeout": {"connect": self.bounds.connect_s, "pool": _POOL_S}},
         )
+        # As a plain dict: httpx's `Headers` would be made, searched and read back, for aiohttp's.
+        sent: dict[str, str] = {**headers, "content-length": str(len(body))}
+        request.headers = sent  # type: ignore[assignment]
         try:
             with within(timeout_s):
                 response = await self._transport.handle_async_request(request)
