@@ -377,3 +377,74 @@ def test_feedback_that_only_says_whether_it_helped_is_all_or_nothing() -> None:
     told = report([decision(1), ended(1), *said]).to_json()
 
     assert told["total"]["accuracy"] == pytest.approx(0.6667, abs=1e-4)
+
+
+def escalation(number: int, deployment: str, *verdicts: str) -> Entry:
+    told = {"verdicts": list(verdicts), "over": 1, "above": 500, "within_ms": 1_000}
+    return {**attempt(number, deployment, "escalation"), "escalation": told}
+
+
+def thought(number: int, status: str, deployment: str, *verdicts: str, **more: Any) -> Entry:
+    return ended(number, status, deployment, appraisal={"verdicts": list(verdicts)}, **more)
+
+
+CASCADED = [
+    decision(1),
+    escalation(1, "large", "refusal"),
+    thought(1, "ok", "large", cost_micro_usd=70),
+    thought(1, "superseded", "small", "refusal", cost_micro_usd=30),
+    decision(2),
+    thought(2, "ok", "small", "refusal", "evaluator", not_escalated="quota"),
+    decision(3, task="code"),
+    thought(3, "ok", "small"),
+    decision(4, task="code"),
+    ended(4, "contract_violated"),
+    escalation(4, "large", "contract"),
+    ended(4, "ok", "large"),
+]
+"""As the log has it: the outcome of a superseded answer comes after that of the better one."""
+
+
+def test_escalations_are_told_by_verdict_and_what_was_not_escalated_by_reason() -> None:
+    found = report(CASCADED)
+    told = found.to_json()
+
+    total, faq = told["total"], told["tasks"]["faq"]
+    assert (total["attempts"], total["open"], total["ok"]) == (6, 0, 4)
+    assert total["escalation_rate"] == round(2 / 6, 4)
+    assert total["escalated_for"] == {"contract": 1, "refusal": 1}
+    assert total["not_escalated"] == {"quota": 1}
+    assert (total["judged"], total["verdict_rate"]) == (4, 0.5)
+    assert total["verdicts"] == {"evaluator": 1, "refusal": 2}
+    assert (faq["escalation_rate"], faq["verdict_rate"]) == (round(1 / 3, 4), round(2 / 3, 4))
+    assert told["deployments"]["small"]["verdict_rate"] == round(2 / 3, 4)
+    assert told["deployments"]["large"]["escalated_for"] == {"contract": 1, "refusal": 1}
+
+
+def test_a_superseded_answer_is_paid_for_and_belongs_to_the_success() -> None:
+    told = report(CASCADED[:4]).to_json()["total"]
+
+    assert told["cost_per_success_micro_usd"] == 100
+    assert told["superseded_micro_usd"] == 30
+    assert told["statuses"] == {"ok": 1, "superseded": 1}
+
+
+def test_the_page_and_the_plot_say_why_and_how_often() -> None:
+    found = report(CASCADED)
+    page, plot = report_text(found), report_svg(found)
+
+    assert "escalation 33.3%" in page
+    assert "with a verdict 50.0%" in page
+    assert "escalated, by verdict on the answer before\n        1  refusal" in page
+    assert "not escalated in spite of a verdict, by reason\n        1  quota" in page
+    assert "$0.000030 of the cost was for answers that a better one superseded" in page
+    assert "Escalations by task" in plot
+    assert "faq: 1 (refusal 1); 1 not" in plot
+
+
+def test_a_log_without_cascades_is_told_without_a_word_of_them() -> None:
+    found = report([decision(1), ended(1)])
+
+    assert found.to_json()["total"]["verdict_rate"] is None
+    assert "verdict" not in report_text(found)
+    assert "Escalations" not in report_svg(found)

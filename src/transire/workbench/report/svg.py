@@ -1,4 +1,4 @@
-"""The report as one SVG file: three bar charts. Pure."""
+"""The report as one SVG file: bar charts. Pure."""
 
 from typing import Final
 
@@ -27,8 +27,24 @@ def report_svg(report: Report) -> str:
                 _cost(report),
             ),
             Chart("Share of traffic", "attempts by deployment", _share(report)),
+            *_escalations(report),
         ],
     )
+
+
+def _escalations(report: Report) -> list[Chart]:
+    """A chart where anything was escalated, or was not in spite of a verdict; else none."""
+    bars = []
+    for name, tally in report.tasks.ranked():
+        made, kept = tally.causes["escalation"], tally.not_escalated.total()
+        if made or kept:
+            why = ", ".join(f"{verdict} {n}" for verdict, n in sorted(tally.escalated_for.items()))
+            label = f"{made:,}{f' ({plain(why, 60)})' if why else ''}; {kept:,} not"
+            bars.append(Bar(plain(name), (made, made + kept), label))
+    if not bars:
+        return []
+    says = "attempts because of a verdict of ours (dark), and answers with one that went out"
+    return [Chart("Escalations by task", says, bars[:_MOST_BARS])]
 
 
 def _latency(report: Report) -> list[Bar]:

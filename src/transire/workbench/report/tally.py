@@ -9,7 +9,7 @@ from transire.workbench.report.trace import Attempted, Decided, Ended, Scored
 
 __all__ = ["CAUSES", "Tally"]
 
-CAUSES: Final = ("retry", "fallback", "contract", "cache_hit")
+CAUSES: Final = ("retry", "fallback", "contract", "escalation", "cache_hit")
 """Why there was a further attempt, or one that asked no deployment."""
 
 
@@ -27,6 +27,11 @@ class Tally:
         costed: How many those are.
         tokens_in: As far as upstreams reported them; likewise `tokens_out`.
         metered: Attempts whose tokens were reported.
+        judged: Answers that a cascade judged beyond their contract.
+        disliked: Of these, those with a verdict of ours; `verdicts` are theirs, by name.
+        escalated_for: Verdict → escalations that were made because of it.
+        not_escalated: Why answers with a verdict went out → how many.
+        superseded_micro_usd: Of the cost, what answers took of which nothing was released.
         scores: How often somebody said how good an answer was; `score_permille` is their sum.
     """
 
@@ -42,6 +47,12 @@ class Tally:
         self.tokens_in = 0
         self.tokens_out = 0
         self.metered = 0
+        self.judged = 0
+        self.disliked = 0
+        self.verdicts: Counter[str] = Counter()
+        self.escalated_for: Counter[str] = Counter()
+        self.not_escalated: Counter[str] = Counter()
+        self.superseded_micro_usd = 0
         self.scores = 0
         self.score_permille = 0
         self.latency = Sample(draw)
@@ -55,11 +66,20 @@ class Tally:
     def attempt(self, event: Attempted) -> None:
         """Count a permit."""
         self.causes[event.cause] += 1
+        self.escalated_for.update(event.verdicts)
 
     def end(self, event: Ended) -> None:
         """Count an outcome; times are those of answers that were ok, as the others say nothing."""
         self.statuses[event.status] += 1
         self.repaired += event.is_repaired and event.status == "ok"
+        if event.verdicts is not None:
+            self.judged += 1
+            self.disliked += bool(event.verdicts)
+            self.verdicts.update(event.verdicts)
+        if event.not_escalated:
+            self.not_escalated[event.not_escalated] += 1
+        if event.status == "superseded":
+            self.superseded_micro_usd += event.cost_micro_usd or 0
         if event.cost_micro_usd is not None:
             self.cost_micro_usd += event.cost_micro_usd
             self.costed += 1
@@ -115,6 +135,11 @@ class Tally:
         return self.repaired / self.ok if self.ok else None
 
     @property
+    def verdict_rate(self) -> float | None:
+        """Share of the judged answers that had a verdict; None where none was judged."""
+        return self.disliked / self.judged if self.judged else None
+
+    @property
     def review_rate(self) -> float | None:
         """Holds per request; a release is the same request again and not counted twice."""
         requests = self.decisions.total() - self.releases
@@ -136,6 +161,12 @@ class Tally:
             "ok": self.ok,
             "repaired": self.repaired,
             "repair_rate": _rounded(self.repair_rate),
+            "judged": self.judged,
+            "verdict_rate": _rounded(self.verdict_rate),
+            "verdicts": dict(sorted(self.verdicts.items())),
+            "escalated_for": dict(sorted(self.escalated_for.items())),
+            "not_escalated": dict(sorted(self.not_escalated.items())),
+            "superseded_micro_usd": self.superseded_micro_usd,
             "scores": self.scores,
             "accuracy": _rounded(self.accuracy),
             "contract_violated": self.statuses["contract_violated"],

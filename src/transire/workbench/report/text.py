@@ -16,7 +16,7 @@ _WIDEST_NAME: Final = 28
 _UNKNOWN: Final = "?"
 _NONE: Final = "–"
 _TRAFFIC: Final = ("decisions", "permit", "deny", "hold", "refuse", "tries", "ok", "broken", "cost")
-_RATES: Final = (*CAUSES, "repaired", "held", "accuracy")
+_RATES: Final = (*CAUSES, "verdict", "repaired", "held", "accuracy")
 _OF: Final = "of attempts, answers, requests"
 _PACE: Final = ("p50 ms", "p95", "p99", "first p50", "p95", "tokens in", "out", "cost per ok")
 
@@ -94,6 +94,10 @@ def _headline(report: Report) -> str:
         "\n".join(parts)
         + f"\nof the attempts: {', '.join(rates)}"
         + f"\nof the answers: repaired {_percent(total.repair_rate)}"
+        + (
+            f"\nof the judged answers: with a verdict {_percent(total.verdict_rate)}"
+            * bool(total.judged)
+        )
         + f"\nheld for review: {_percent(total.review_rate)}"
         + (
             f"\naccuracy {_percent(total.accuracy)} of {total.scores:,} scores given"
@@ -146,7 +150,16 @@ def _pace(tally: Tally) -> list[str]:
 def _rates(groups: Groups) -> list[tuple[str, list[str]]]:
     """Rows in which anything was tried again, repaired, held or scored."""
     rows = [
-        (name, [*map(tally.rate, CAUSES), tally.repair_rate, tally.review_rate, tally.accuracy])
+        (
+            name,
+            [
+                *map(tally.rate, CAUSES),
+                tally.verdict_rate,
+                tally.repair_rate,
+                tally.review_rate,
+                tally.accuracy,
+            ],
+        )
         for name, tally in groups.ranked()
     ]
     return [(plain(name), list(map(_percent, rates))) for name, rates in rows if any(rates)]
@@ -190,6 +203,8 @@ def _why(report: Report) -> list[str]:
         _listed("denied by what is not a policy", report.limits),
         _listed("error codes", report.codes),
         _listed("refused at the door, by limit", report.throttled),
+        _listed("escalated, by verdict on the answer before", report.total.escalated_for),
+        _listed("not escalated in spite of a verdict, by reason", report.total.not_escalated),
     ]
 
 
@@ -213,6 +228,9 @@ def _notes(report: Report) -> str:
         )
     if open_ := total.attempts - total.statuses.total():
         notes.append(f"{open_:,} attempts have no outcome yet")
+    if total.superseded_micro_usd:
+        spent = dollars(total.superseded_micro_usd)
+        notes.append(f"{spent} of the cost was for answers that a better one superseded")
     if report.unexplained["denied"]:
         notes.append(f"the verdicts of {report.unexplained['denied']:,} denials are not in the log")
     if total.releases:

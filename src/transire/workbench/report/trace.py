@@ -30,7 +30,7 @@ _MOST: Final = 2**53
 """Integers in entries stay below (audit/FORMAT.md)."""
 _BEST_PERMILLE: Final = 1_000
 _LAST: Final = frozenset({"ok", "partial", "cancelled", "unknown"})
-"""After these no further attempt of the decision follows."""
+"""After these no further attempt of the decision follows; one before it may yet end."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,16 +86,26 @@ class Decided:
 
 @dataclass(frozen=True, slots=True)
 class Attempted:
-    """One permit, the decision's first included."""
+    """One permit, the decision's first included.
+
+    Attributes:
+        verdicts: Of an escalation: those on the answer that it was to better.
+    """
 
     decided: Decided
     deployment: str
     cause: str
+    verdicts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ended:
-    """How an attempt ended; None is what the entry does not know."""
+    """How an attempt ended; None is what the entry does not know.
+
+    Attributes:
+        verdicts: What was thought of its answer; None where nobody judged it.
+        not_escalated: Why an answer with a verdict went out; empty of any other.
+    """
 
     decided: Decided
     deployment: str
@@ -107,6 +117,8 @@ class Ended:
     tokens_out: int | None
     cost_micro_usd: int | None
     is_repaired: bool = False
+    verdicts: tuple[str, ...] | None = None
+    not_escalated: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,12 +138,21 @@ class Scored:
     score_permille: int
 
 
+@dataclass(slots=True)
+class _Open:
+    """A decision, how many of its attempts have not ended, and whether none follows."""
+
+    decided: Decided
+    open: int = 1
+    is_over: bool = False
+
+
 Event = Decided | Attempted | Ended | Scored | Throttled
 
 
 def follow(entries: Iterable[Mapping[str, Any]], window: Window) -> Iterator[Event]:
     """The events of the decisions inside the window, in the log's order."""
-    waiting: dict[str, Decided] = {}
+    waiting: dict[str, _Open] = {}
     answered: dict[str, tuple[Decided, str]] = {}
     for entry in entries:
         kind = entry.get("kind")
@@ -140,18 +161,21 @@ def follow(entries: Iterable[Mapping[str, Any]], window: Window) -> Iterator[Eve
             yield decided
             permit = _inner(entry, "permit")
             if permit:
-                waiting[str(entry.get("id"))] = decided
+                waiting[str(entry.get("id"))] = _Open(decided)
                 if len(waiting) > _MOST_OPEN:
                     del waiting[next(iter(waiting))]
-                yield _attempted(decided, permit)
+                yield _attempted(decided, entry)
         elif kind == "attempt" and (known := waiting.get(str(entry.get("decision_id")))):
-            yield _attempted(known, _inner(entry, "permit"))
+            known.open += 1
+            yield _attempted(known.decided, entry)
         elif kind == "outcome" and (known := waiting.get(str(entry.get("decision_id")))):
-            ended = _ended(known, entry)
-            if ended.status in _LAST:
+            ended = _ended(known.decided, entry)
+            known.open -= 1
+            known.is_over = known.is_over or ended.status in _LAST
+            if known.is_over and known.open <= 0:
                 del waiting[str(entry.get("decision_id"))]
             if ended.status == "ok":
-                answered[str(entry.get("decision_id"))] = (known, ended.deployment)
+                answered[str(entry.get("decision_id"))] = (known.decided, ended.deployment)
                 if len(answered) > _MOST_OPEN:
                     del answered[next(iter(answered))]
             yield ended
@@ -189,8 +213,10 @@ def _decided(entry: Mapping[str, Any]) -> Decided:
     )
 
 
-def _attempted(decided: Decided, permit: Mapping[str, Any]) -> Attempted:
-    return Attempted(decided, _text(permit, "deployment") or UNNAMED, _text(permit, "cause"))
+def _attempted(decided: Decided, entry: Mapping[str, Any]) -> Attempted:
+    permit, verdicts = _inner(entry, "permit"), _names(_inner(entry, "escalation"), "verdicts")
+    deployment = _text(permit, "deployment") or UNNAMED
+    return Attempted(decided, deployment, _text(permit, "cause"), verdicts)
 
 
 def _ended(decided: Decided, entry: Mapping[str, Any]) -> Ended:
@@ -206,6 +232,8 @@ def _ended(decided: Decided, entry: Mapping[str, Any]) -> Ended:
         tokens_out=_number(entry, "tokens_out"),
         cost_micro_usd=_number(entry, "cost_micro_usd"),
         is_repaired=bool(entry.get("repaired")) and isinstance(entry["repaired"], list),
+        verdicts=_names(_inner(entry, "appraisal"), "verdicts") if "appraisal" in entry else None,
+        not_escalated=_text(entry, "not_escalated"),
     )
 
 
@@ -217,6 +245,11 @@ def _inner(entry: Mapping[str, Any], name: str) -> Mapping[str, Any]:
 def _text(entry: Mapping[str, Any], name: str) -> str:
     value = entry.get(name)
     return value if isinstance(value, str) else ""
+
+
+def _names(entry: Mapping[str, Any], name: str) -> tuple[str, ...]:
+    value = entry.get(name)
+    return tuple(n for n in value if isinstance(n, str)) if isinstance(value, list) else ()
 
 
 def _number(entry: Mapping[str, Any], name: str) -> int | None:
