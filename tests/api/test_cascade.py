@@ -26,12 +26,12 @@ def _cascading(request: pytest.FixtureRequest) -> None:
         cascade(request.getfixturevalue("world"))
 
 
-def cascade(world: World) -> None:
-    """Every task escalates refusals; by two people."""
+def cascade(world: World, *tasks: str) -> None:
+    """These tasks, or all, escalate refusals; by two people."""
     files: dict[str, str] = world.act("ana", "GET", "/v1/policies/bundles/active").json()["files"]
     routing = yaml.safe_load(base64.b64decode(files["routing.yaml"]))
-    for task in routing["tasks"].values():
-        task["cascade"] = {"on": ["refusal"]}
+    for name in tasks or routing["tasks"]:
+        routing["tasks"][name]["cascade"] = {"on": ["refusal"]}
     files["routing.yaml"] = base64.b64encode(yaml.safe_dump(routing).encode()).decode()
     reply = world.act("ana", "POST", "/v1/policies/bundles", {"files": files})
     assert reply.status_code == 201, reply.text
