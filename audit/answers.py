@@ -6,7 +6,8 @@ Nothing here reads a file; `rules.py` hands over permits and outcomes, in order.
 import datetime as dt
 from typing import Any
 
-from shapes import Entry, demand, moment
+from shapes import moment
+from trees import Entry, demand
 
 LATE = dt.timedelta(minutes=1)  # from a look at an answer's age to its entry
 

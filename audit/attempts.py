@@ -3,7 +3,7 @@
 Nothing here reads a file; `rules.py` hands over permits and outcomes, in order.
 """
 
-from shapes import Entry, demand
+from trees import Entry, demand
 
 STATUSES = ("ok", "superseded", "partial", "failed", "contract_violated", "cancelled", "unknown")
 FOLLOWED = ("failed", "contract_violated")  # after which a request may go on

@@ -2,7 +2,8 @@
 
 import datetime as dt
 
-from shapes import Entry, demand, moment
+from shapes import moment
+from trees import Entry, demand
 
 LATE = dt.timedelta(minutes=1)  # from a permit's making to its entry, for what it may reserve of
 

@@ -7,7 +7,7 @@ in order.
 from collections import Counter
 from typing import Any
 
-from shapes import Entry, demand
+from trees import Entry, demand
 
 CONTROL = "control"
 MILLION = 1_000_000

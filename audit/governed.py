@@ -5,7 +5,8 @@ Nothing here reads a file; `rules.py` hands over policy and quarantine entries, 
 
 import datetime as dt
 
-from shapes import TAMPERED, Entry, Finding, Key, demand, moment
+from shapes import moment
+from trees import TAMPERED, Entry, Finding, Key, demand
 
 FRESH = dt.timedelta(days=7)  # what one person said waits so long for another
 

@@ -3,7 +3,7 @@
 Nothing here reads a file; `rules.py` hands over permits and ends, in order.
 """
 
-from shapes import Entry, demand
+from trees import Entry, demand
 
 STATUSES = ("ok", "failed", "contract_violated", "cancelled", "unknown")
 REASONS = ("policies", "limits", "errors")

@@ -4,7 +4,7 @@
     python audit/verify.py PATH [--key VKEY|FILE] [--json]
 
 PATH is the log's SQLite file, a data folder that holds `log.sqlite`, or an exported tiles folder.
-This program, `rules.py` and `shapes.py` beside it import the standard library and `cryptography`,
+This program and the files beside it import the standard library and `cryptography`,
 and nothing of transire; FORMAT.md is all one needs to write another one.
 
 Exit status: 0 everything holds; 1 tampered (something contradicts something that is signed);
@@ -35,7 +35,7 @@ if find_spec("cryptography") is None:
     )
     sys.exit(4)
 from rules import Story
-from shapes import (
+from trees import (
     INCOMPLETE,
     TAMPERED,
     UNTRUSTED,

@@ -181,8 +181,10 @@ def test_the_auditors_kit_imports_nothing_of_ours() -> None:
         "shadows",
         "budgets",
         "governed",
+        "reviews",
         "rules",
         "shapes",
+        "trees",
     }
     assert {path.stem for path in kit} == {
         "answers",
@@ -191,8 +193,10 @@ def test_the_auditors_kit_imports_nothing_of_ours() -> None:
         "shadows",
         "budgets",
         "governed",
+        "reviews",
         "rules",
         "shapes",
+        "trees",
         "verify",
     }
 

@@ -30,6 +30,7 @@ KIT = Path(__file__).resolve().parents[2] / "audit"
 sys.path.insert(0, str(KIT))
 import rules as kit_rules  # noqa: E402 - the auditor's program is a script, not a package
 import shapes as kit_shapes  # noqa: E402
+import trees as kit_trees  # noqa: E402
 import verify as kit  # noqa: E402
 
 Story = dict[str, dict[str, Any]]
@@ -262,7 +263,7 @@ def theirs(folder: Path) -> str:
     try:
         log = kit.open_source(folder)
         kit.verify(log, kit.read_key(None, log.folder)[0])
-    except kit_shapes.Finding as finding:
+    except kit_trees.Finding as finding:
         return finding.message
     return ""
 
@@ -899,10 +900,10 @@ def test_a_reservation_written_right_after_midnight_may_be_of_the_day_before(
     assert theirs(tmp_path / "data").startswith(place)
 
 
-def _key() -> kit_shapes.Key:
+def _key() -> kit_trees.Key:
     raw = bytes([1]) + bytes(range(32))
     identity = hashlib.sha256(b"log.example/story\n" + raw).digest()[:4].hex()
-    return kit_shapes.Key(f"log.example/story+{identity}+{base64.b64encode(raw).decode()}")
+    return kit_trees.Key(f"log.example/story+{identity}+{base64.b64encode(raw).decode()}")
 
 
 ALWAYS = {"v": 1, "ts": "2026-11-26T12:00:00.000000Z", "salt": "", "replica": "r", "boot": "b"}
@@ -965,7 +966,7 @@ def _accepts(hear: Callable[[int, dict[str, Any]], None], told: list[dict[str, A
     try:
         for index, entry in enumerate(told):
             hear(index, entry)
-    except (IntegrityError, kit_shapes.Finding):
+    except (IntegrityError, kit_trees.Finding):
         return False
     return True
 

@@ -20,7 +20,7 @@ from transire.record.reading import ReadOnlyLog
 
 KIT = Path(__file__).resolve().parents[2] / "audit"
 sys.path.insert(0, str(KIT))
-import shapes as kit_shapes  # noqa: E402
+import trees as kit_trees  # noqa: E402
 import verify as kit  # noqa: E402
 
 
@@ -70,7 +70,7 @@ def _theirs(path: Path) -> int:
         log = kit.open_source(path)
         key, _ = kit.read_key(None, log.folder)
         kit.verify(log, key)
-    except kit_shapes.Finding as finding:
+    except kit_trees.Finding as finding:
         return int(finding.status)
     except (sqlite3.DatabaseError, UnicodeDecodeError):
         return 1
@@ -234,8 +234,8 @@ def test_the_program_says_what_is_wrong_and_exits_accordingly(copy: Path, tmp_pa
 
 
 def test_both_verifiers_read_one_note_alike() -> None:
-    good: Callable[[str], object] = kit_shapes.Key
-    with pytest.raises(kit_shapes.Finding):
+    good: Callable[[str], object] = kit_trees.Key
+    with pytest.raises(kit_trees.Finding):
         good("not a key")
 
 
