@@ -95,7 +95,7 @@ def pick_agrees(
                 _escalates(last.entry["escalation"], earlier, routing, task, max_cost_micro_usd)
             )
         return _follows(last, earlier, free, routing.max_attempts)
-    except (KeyError, TypeError, IndexError):
+    except (KeyError, TypeError, IndexError, AttributeError):
         raise IntegrityError("the recorded attempt is malformed") from None
 
 

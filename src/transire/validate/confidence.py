@@ -8,10 +8,14 @@ bound is the bundle's.
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
 
 from transire.domain.answer import AnswerChoice, Completion
 
 __all__ = ["confidence_permille"]
+
+_NONE: Final = -9_999
+"""What stands for no probability at all (OpenAI: `logprobs.content[].logprob`)."""
 
 
 def confidence_permille(answer: Completion) -> int | None:
@@ -21,8 +25,7 @@ def confidence_permille(answer: Completion) -> int | None:
         numbers = list(_logarithms(choice))
         if not numbers:
             return None
-        # A logarithm above 0 is no probability's; -9999 stands for none at all.
-        mean = math.fsum(min(0.0, number) for number in numbers) / len(numbers)
+        mean = math.fsum(numbers) / len(numbers)
         sure = round(1000 * math.exp(mean))
         least = sure if least is None else min(least, sure)
     return least
@@ -35,4 +38,7 @@ def _logarithms(choice: AnswerChoice) -> Iterator[float]:
     for token in found:
         number = token.get("logprob") if isinstance(token, Mapping) else None
         if isinstance(number, int | float) and not isinstance(number, bool):
-            yield float(number)
+            # Above 0 it is no probability's; an upstream may write any number, and sums overflow.
+            bounded = max(min(number, 0), _NONE)
+            if not math.isnan(bounded):
+                yield float(bounded)
