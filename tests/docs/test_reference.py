@@ -189,3 +189,14 @@ def test_every_failure_is_in_the_table_with_what_follows_it_and_whether_it_count
     assert fallback._RETRIABLE_HERE == {name for name, row in rows.items() if row[3] == "same"}
     assert {name for name, row in rows.items() if row[3] == "–"} >= fallback._TERMINAL
     assert health._FAULTS == {name for name, row in rows.items() if row[4] == "yes"}
+
+
+BESIDE = {"__init__", "clock", "entropy", "errors", "heap", "settings"}
+"""Modules at the top of the house that no request meets."""
+
+
+def test_the_walk_through_the_house_meets_every_module_that_stands_at_its_top() -> None:
+    walk = (DOCS / "explanation" / "walk.md").read_text()
+    top = {path.stem for path in (REPOSITORY / "src" / "transire").glob("*.py")} - BESIDE
+
+    assert top <= set(re.findall(r"\[`([a-z]+)`\]", walk))
