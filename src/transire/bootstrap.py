@@ -68,6 +68,7 @@ from transire.shadowing import Shadowing
 from transire.steering import Steering
 from transire.storage.answers import ANSWERS_FILE, SqliteAnswers
 from transire.trials.keeper import TrialKeeper
+from transire.trials.rewards import RewardReader
 from transire.upkeep import Upkeep
 from transire.validate.contract import ContractValidator
 from transire.validate.leakage import AnswerInspector
@@ -108,6 +109,7 @@ class Installation:
     outbound: Outbound
     secrets: Secrets
     pool: ScanPool
+    rewards: RewardReader
     validator: ContractValidator
     shadows: Shadowing
     answers: SqliteAnswers | None = None
@@ -145,6 +147,7 @@ class Installation:
                 "reviews": (self.reviews.sweep, _SWEEP_S),
                 "summaries": (self.summaries.write, _SWEEP_S),
                 "gauges": (self._look, _SWEEP_S),
+                "rewards": (self._learn, _CATCH_UP_S),
                 "search_columns": (self.projection.keep_sound, _SWEEP_S),
             }
         )
@@ -172,6 +175,11 @@ class Installation:
         detector = self.governed.detector
         if isinstance(detector, EngineDetector):
             detector.close()
+
+    async def _learn(self) -> None:
+        """Read what feedback rewards, of this replica and of others, where a bandit asks for it."""
+        if any(one.reward_within_s for one in self.governed.bundle.experiments):
+            await self.rewards.catch_up()
 
     async def _look(self) -> None:
         self.sessions.sweep(self.governed.bundle.routing.sessions)
@@ -351,6 +359,7 @@ async def _wire(
         )
     )
     trials = TrialKeeper(log, keyed, steering.current)
+    projection = Projection(settings.data, log, StateSeal(keyed.derive("index")))
     limits = settings.limits
     escalations = EscalationQuota(
         clock,
@@ -380,7 +389,8 @@ async def _wire(
         settings=settings,
         clock=clock,
         log=log,
-        projection=Projection(settings.data, log, StateSeal(keyed.derive("index"))),
+        projection=projection,
+        rewards=RewardReader(projection, trials),
         keyed=keyed,
         acts=acts,
         keys=keys,

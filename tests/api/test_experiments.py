@@ -39,6 +39,15 @@ experiments:
     variants:
       control: {share_permille: 500}
       premium: {share_permille: 500, prefer: [eu-premium]}
+  helpful:
+    kind: bandit
+    applications: [docs-qa]
+    unit: request
+    explore_permille: 200
+    reward: {by: feedback, within_hours: 1}
+    variants:
+      control: {share_permille: 500}
+      premium: {share_permille: 500, prefer: [eu-premium]}
 """
 
 
@@ -129,6 +138,37 @@ def test_a_bandit_leaves_what_fails_and_still_explores(world: World) -> None:
     assert ours(world.data) == ""
 
 
+def test_a_bandit_follows_what_callers_say_helped(world: World) -> None:
+    client = world.client("docs-qa")
+    for _ in range(24):
+        answer = client.chat.completions.create(
+            model="auto", messages=[{"role": "user", "content": FAQ}]
+        )
+        name = answer.id.removeprefix("chatcmpl-")
+        draw = world.entries(name)[0]["experiment"]
+        helped = draw["variant"] == "premium"
+        client.post(f"/decisions/{name}/feedback", cast_to=object, body={"success": helped})
+    feedback = [e for e in world.entries(name) if e["kind"] == "feedback"]
+    later = ask(world, "docs-qa")["experiment"]
+    for _ in range(100):
+        if sum(count for _, count in later["state"]) == 24:
+            break
+        later = ask(world, "docs-qa")["experiment"]
+
+    assert feedback[0]["reward"] == {
+        "digest": draw["digest"],
+        "variant": draw["variant"],
+        "task": "faq",
+        "won": int(helped),
+    }
+    assert later["reward"] == "feedback"
+    assert sum(count for _, count in later["state"]) == 24
+    assert later["state"][0][0] == 0
+    assert later["shares_ppm"][1] > 700_000
+    assert world.verify().returncode == 0
+    assert ours(world.data) == ""
+
+
 def test_the_commands_say_what_is_tried_and_what_came_of_it(world: World, tmp_path: Path) -> None:
     ask(world, "support-triage")
     plot = tmp_path / "plot.svg"
@@ -150,7 +190,7 @@ def test_the_commands_say_what_is_tried_and_what_came_of_it(world: World, tmp_pa
     )
     unknown = ana.refusal("experiment", "show", "nothing", "active")
 
-    assert [e["experiment"] for e in listed] == ["fleet", "size", "tone"]
+    assert [e["experiment"] for e in listed] == ["fleet", "helpful", "size", "tone"]
     assert one["guard"] == {
         "min_samples": 10,
         "alpha_permille": 50,
@@ -166,4 +206,4 @@ def test_the_commands_say_what_is_tried_and_what_came_of_it(world: World, tmp_pa
     assert sum(v["decisions"] for v in report[-1]["variants"]) >= 1
     assert plot.read_text().startswith("<svg")
     assert unknown[0] == 1
-    assert "it holds fleet, size, tone" in unknown[1]
+    assert "it holds fleet, helpful, size, tone" in unknown[1]

@@ -2,10 +2,12 @@
 
 import json
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.api.conftest import World
+from tests.api.terminal import terminal_of
 
 
 def answered(world: World) -> str:
@@ -46,6 +48,20 @@ def test_a_person_who_may_read_the_log_judges_beside_it(world: World) -> None:
 
     assert (allowed.status_code, refused.status_code) == (200, 403)
     assert [e["source"] for e in told(world, name)] == ["person/aud"]
+
+
+def test_the_command_judges_for_a_person(world: World, tmp_path: Path) -> None:
+    name = answered(world)
+    aud = terminal_of(world, "aud", tmp_path)
+    said = aud.result("decision", "feedback", name, "--not-helped", "--reason", "wrong")
+    code, line = aud.refusal("decision", "feedback", name, "--helped")
+    empty = aud.refusal("decision", "feedback", answered(world))
+
+    assert said == {"decision_id": name, "recorded": True}
+    assert (code, "otherwise" in line) == (1, True)
+    assert "`score`, `thumbs` and `success`" in empty[1]
+    [entry] = told(world, name)
+    assert (entry["source"], entry["success"], entry["reason"]) == ("person/aud", False, "wrong")
 
 
 def test_two_at_once_are_one(world: World) -> None:

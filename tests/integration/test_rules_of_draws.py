@@ -190,7 +190,6 @@ LIES: dict[str, tuple[str, Callable[[Story], None]]] = {
     "a reward that was none": ("helped", _set("helped", success=False)),
     "a reward of no words": ("helped", _set("helped", success=None)),
     "a reward of half": ("not", _rewarding("not", won=1)),
-    "a second reward": ("added", _added(judged(5, 1, success=True))),
     "a roll-back of control": ("back", _set("back", variant="control")),
     "a roll-back of more than was tried": ("back", _set("back", attempts=2)),
     "a roll-back against more than there was": ("back", _set("back", control_attempts=2)),

@@ -15,6 +15,7 @@ from transire.domain.feedback import MAX_COMMENT_CHARS, OPEN_FOR, Feedback, Reas
 from transire.domain.log import Item
 from transire.domain.request import Principal
 from transire.errors import ConflictError, RequestError
+from transire.trials.rewards import reward_of
 
 __all__ = ["FeedbackBody", "add_feedback"]
 
@@ -40,7 +41,8 @@ def add_feedback(router: APIRouter, it: Installation) -> None:
     async def give(decision_id: str, body: FeedbackBody, request: Request) -> dict[str, Any]:
         """Say what an answer was worth, once per source; the same again changes nothing."""
         principal = person_or_application(it, request)
-        given = _read(body, it).to_json()
+        feedback = _read(body, it)
+        given = feedback.to_json()
         source = _source(principal)
         # One at a time, so that two at once are not both the first of their source.
         async with one_by_one:
@@ -53,11 +55,21 @@ def add_feedback(router: APIRouter, it: Installation) -> None:
             _demand_open(entries, told, it)
             head = entries[0]
             fields = {"tenant": head["tenant"], "app": head["app"], "source": source, **given}
+            fields |= _earned(entries, feedback, it)
             await it.log.append(
                 Item(kind="feedback", fields={"decision_id": decision_id, **fields})
             )
         it.metrics.judged(source.partition("/")[0])
         return {"decision_id": decision_id, "recorded": True}
+
+
+def _earned(entries: list[dict[str, Any]], feedback: Feedback, it: Installation) -> dict[str, Any]:
+    """The reward of a decision's first judgement, where an experiment learns from it."""
+    if any("reward" in entry for entry in entries):
+        return {}
+    experiments = it.governed.bundle.experiments
+    reward = reward_of(experiments, entries[0], feedback, it.clock.now())
+    return {} if reward is None else {"reward": reward}
 
 
 def _source(principal: Principal) -> str:

@@ -20,6 +20,7 @@ __all__ = ["FILE", "Known", "Tried", "read_experiments"]
 
 FILE: Final = "experiments.yaml"
 _WHOLE_PERMILLE: Final = 1_000
+_HOUR_S: Final = 3_600
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +77,8 @@ def _problems(at: Document, name: str, item: ExperimentDocument, known: Known) -
         yield f"{where}: `{CONTROL}` of `{name}` is what is done without the others"
     if (item.kind == "canary") != (item.guard is not None):
         yield f"{where}: a canary has a `guard`, and nothing else has; `{name}` is `{item.kind}`"
+    if item.reward is not None and item.kind != "bandit":
+        yield f"{where}: nothing is rewarded but a bandit; `{name}` is `{item.kind}`"
     if item.guard is not None and not _margins(item.guard):
         yield f"{where}: the `guard` of `{name}` watches nothing"
     used: tuple[tuple[Iterable[str], Collection[str], str], ...] = (
@@ -98,6 +101,8 @@ def _experiment(name: str, item: ExperimentDocument, known: Known) -> Experiment
     levels = known.taxonomy.stakes[:-1] if item.stakes is None else item.stakes
     texts = [known.prompts[v.prompt].text for v in item.variants.values() if v.prompt]
     canonical: dict[str, Any] = {**item.model_dump(), "id": name, "levels": levels, "texts": texts}
+    if item.reward is None:  # as before there was one: no digest changes for it
+        del canonical["reward"]
     data = orjson.dumps(canonical, option=orjson.OPT_SORT_KEYS)
     return Experiment(
         id=name,
@@ -120,6 +125,7 @@ def _experiment(name: str, item: ExperimentDocument, known: Known) -> Experiment
         salt=item.salt,
         guard=Guard() if item.guard is None else _guard(item.guard),
         explore_permille=item.explore_permille,
+        reward_within_s=0 if item.reward is None else item.reward.within_hours * _HOUR_S,
     )
 
 

@@ -10,6 +10,7 @@ __all__ = [
     "ExperimentDocument",
     "ExperimentsDocument",
     "GuardDocument",
+    "RewardDocument",
     "ShadowDocument",
     "VariantDocument",
 ]
@@ -47,6 +48,14 @@ class GuardDocument(_Model):
     dear_permille: Permille = 50
 
 
+class RewardDocument(_Model):
+    """What rewards a bandit's variant: that the first to judge its answer says that it helped."""
+
+    by: Literal["feedback"]
+    within_hours: Annotated[int, Field(ge=1, le=2_160)] = 168
+    """From the decision on; 90 days, after which nobody may judge, at most."""
+
+
 class ExperimentDocument(_Model):
     """One experiment; `applications` and `tasks` left out are all of them."""
 
@@ -61,6 +70,8 @@ class ExperimentDocument(_Model):
     variants: Annotated[dict[Id, VariantDocument], Field(min_length=2, max_length=8)]
     guard: GuardDocument | None = None
     explore_permille: Annotated[int, Field(ge=10, le=1_000)] = 100
+    reward: RewardDocument | None = None
+    """Left out, it is the success of the first attempt."""
 
 
 class ShadowDocument(_Model):

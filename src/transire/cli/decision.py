@@ -9,7 +9,7 @@ from transire.cli.explanation import explained, said_by_guards
 from transire.cli.session import RemoteRouter, acting, emit, named
 from transire.record.proof import demand_included
 
-__all__ = ["app", "explain", "proof", "replay", "show"]
+__all__ = ["app", "explain", "feedback", "proof", "replay", "show"]
 
 app = typer.Typer(help="Why a decision came out as it did.", no_args_is_help=True)
 Id = Annotated[str, typer.Argument(help="A decision id, `dec_…`.")]
@@ -73,6 +73,25 @@ def explain(
 def replay(router: RemoteRouter, decision_id: Id) -> None:
     """Decide again from the recorded facts, every later attempt too; must agree."""
     emit(router.call("GET", f"/v1/decisions/{named(decision_id)}/replay"))
+
+
+@app.command()
+@acting
+def feedback(
+    router: RemoteRouter,
+    decision_id: Id,
+    helped: Annotated[
+        bool | None, typer.Option("--helped/--not-helped", help="Whether the task succeeded.")
+    ] = None,
+    score: Annotated[
+        int | None, typer.Option(min=0, max=1_000, help="How good it was, 0 to 1000.")
+    ] = None,
+    reason: Annotated[str | None, typer.Option(help="Why, from a closed list.")] = None,
+) -> None:
+    """Say what an answer was worth, once; takes somebody who may read the log."""
+    said = {"success": helped, "score": score, "reason": reason}
+    body = {name: value for name, value in said.items() if value is not None}
+    emit(router.call("POST", f"/v1/decisions/{named(decision_id)}/feedback", body))
 
 
 def _line(entry: Mapping[str, Any]) -> str:

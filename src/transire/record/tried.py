@@ -32,7 +32,6 @@ class Tried:
         self._tried_by_task: Counter[_Known] = Counter()
         self._rewards: dict[_Known, tuple[int, int]] = {}
         self._decided: dict[str, Mapping[str, Any]] = {}
-        self._rewarded: set[str] = set()
 
     def hear(self, what: str, entry: Mapping[str, Any]) -> None:
         """Hear any entry.
@@ -99,17 +98,14 @@ class Tried:
                 raise IntegrityError(f"{what} knows of more than was told before")
 
     def _reward(self, what: str, entry: Mapping[str, Any], reward: Mapping[str, Any]) -> None:
-        name = entry["decision_id"]
-        draw = self._decided.get(name) or {}
+        draw = self._decided.get(entry["decision_id"]) or {}
         told = (reward["digest"], reward["variant"], BY_FEEDBACK)
-        is_one = (draw.get("digest"), draw.get("variant"), draw.get("reward")) == told
-        if not is_one or name in self._rewarded:
-            raise IntegrityError(f"{what} rewards what was not tried, or twice")
+        if (draw.get("digest"), draw.get("variant"), draw.get("reward")) != told:
+            raise IntegrityError(f"{what} rewards what was not tried")
         success, score = entry.get("success"), entry.get("score_permille")
         helped = score is not None and score >= HELPED_PERMILLE if success is None else success
         if (success is None and score is None) or reward["won"] != int(helped):
             raise IntegrityError(f"{what} rewards otherwise than it says")
-        self._rewarded.add(name)
         known = (reward["digest"], reward["variant"], reward["task"])
         won, count = self._rewards.get(known, (0, 0))
         self._rewards[known] = (won + reward["won"], count + 1)

@@ -1,15 +1,16 @@
 """Draws variants, counts how first attempts ended, and takes back what is worse than control.
 
-Counts are this process's own, since its start; what was rolled back stands in the log: an entry,
+Counts are this process's own, since its start, but for what feedback rewards: that stands in the
+log, and is read from there (`rewards`). What was rolled back stands in the log, too: an entry,
 and a key of its state that nothing unsets. The key names the experiment's digest, so only a bundle
 in which the experiment is another one starts anew. A decision's entry is conditional on the key, so
 no variant is recorded behind its own roll-back.
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 import structlog
 
@@ -20,7 +21,16 @@ from transire.domain.log import Change, Condition, Item, Receipt
 from transire.domain.permit import Outcome, OutcomeStatus, Permit
 from transire.domain.ports import Keyed
 from transire.domain.request import RoutingRequest
-from transire.domain.trial import CONTROL, MILLION, Experiment, Trial, Variant, drawn, rollback_key
+from transire.domain.trial import (
+    BY_FEEDBACK,
+    CONTROL,
+    MILLION,
+    Experiment,
+    Trial,
+    Variant,
+    drawn,
+    rollback_key,
+)
 from transire.errors import RequestError, TransireError
 from transire.prompting import given
 from transire.trials.draw import applying, available, fixed_shares, point_of, unit_of
@@ -110,6 +120,7 @@ class TrialKeeper:
             shares=shares,
             state=state,
             explore_permille=experiment.explore_permille if state else 0,
+            reward=BY_FEEDBACK if state and experiment.reward_within_s else "",
             prefer=chosen.prefer,
             only=chosen.only,
         )
@@ -118,7 +129,7 @@ class TrialKeeper:
     def settled(self, request: RoutingRequest, permit: Permit, outcome: Outcome) -> None:
         """See `domain.experiment.Trials`."""
         trial = request.trial
-        if trial is None or permit.attempt != 1 or outcome.status not in _COUNTED:
+        if trial is None or trial.reward or permit.attempt != 1 or outcome.status not in _COUNTED:
             return
         experiment = self._active(trial)
         if experiment is None:
@@ -131,6 +142,12 @@ class TrialKeeper:
             counts.bad[metric] += is_bad(metric, trial, outcome, experiment)
         if trial.kind == "canary":
             self._judge(experiment)
+
+    def learn(self, reward: Mapping[str, Any]) -> None:
+        """See `trials.rewards.Learner`."""
+        counts = self._of(reward["digest"], reward["variant"], reward["task"])
+        counts.attempts += 1
+        counts.rewarded += reward["won"]
 
     def _shares(
         self, experiment: Experiment, variants: Sequence[Variant], task: str
