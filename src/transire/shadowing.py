@@ -101,7 +101,16 @@ class Shadowing:
         self._places = asyncio.Semaphore(self.bounds.in_flight)
 
     def offer(self, routed: Routed) -> None:
-        """A request was answered, and its answer is out: copy it, or not. Returns at once."""
+        """A request was answered, and its answer is out: copy it, or not. Returns at once.
+
+        Never raises: whoever calls has a connection to look after.
+        """
+        try:
+            self._offer(routed)
+        except Exception as raised:  # noqa: BLE001 - the answer is out; only the copy is lost
+            as_refusal(raised)
+
+    def _offer(self, routed: Routed) -> None:
         bundle = self.governed().bundle
         if not bundle.shadows or self._is_closing:
             return

@@ -237,6 +237,18 @@ def test_a_target_that_fails_costs_the_caller_nothing(world: World) -> None:
     assert named.headers["x-transire-attempts"] == "1"
 
 
+def test_an_answer_that_took_two_attempts_is_copied_once(world: World) -> None:
+    world.behave("us-economy", "error_500")
+
+    reply = ask(world)
+    found = entries(world, reply.headers["x-transire-decision-id"], "shadow.ended")
+
+    assert reply.headers["x-transire-attempts"] == "2"
+    assert [e["kind"] for e in found].count("shadow.permitted") == 1
+    assert found[-1]["primary"]["attempt"] == 2
+    assert world.verify().returncode == 0, world.verify().stderr
+
+
 def test_a_refusal_of_the_target_is_told_beside_the_answer(world: World) -> None:
     world.behave(TARGET, "refuses")
 

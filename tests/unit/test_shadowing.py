@@ -16,6 +16,7 @@ from tests.unit.paths import (
     FakeDetector,
     FakeExchange,
     FakeForwarder,
+    FakeValidator,
     Path,
     request,
 )
@@ -459,6 +460,58 @@ async def test_what_finds_no_place_is_dropped_and_counted_at_once(clock: FakeClo
     assert [result for _, result in dropped] == ["busy", "busy"]
     assert begun == 1
     assert [result for _, result in world.seen.results] == ["busy", "busy", "ok", "ok"]
+
+
+async def test_a_body_that_is_too_large_beside_the_others_is_dropped(world: World) -> None:
+    large = replace(request().body, size_bytes=16 * 1024 * 1024 + 1)
+
+    assert await world.copied(body=large) == ["busy"]
+    assert world.sent == []
+
+
+async def test_a_bug_in_drawing_reaches_nobody(world: World) -> None:
+    routed = await world.ask()
+
+    class Broken:
+        def digest(self, purpose: str, data: bytes) -> bytes:
+            raise ValueError("a bug")
+
+    world.shadowing.keyed = Broken()
+    world.shadowing.offer(routed)
+    await world.settle()
+
+    assert (world.seen.results, world.sent) == ([], [])
+
+
+async def test_a_bug_in_judging_a_copy_ends_it_with_an_entry(world: World) -> None:
+    routed = await world.ask()
+
+    class Broken(FakeValidator):
+        async def violations(self, request: Any, answer: Any) -> Any:
+            raise ValueError("a bug")
+
+    world.shadowing.validator = Broken()
+    world.shadowing.offer(routed)
+    await world.settle()
+
+    assert [e["status"] for e in world.entries("shadow.ended")] == ["failed"]
+    assert [result for _, result in world.seen.results] == ["governance_unavailable"]
+
+
+async def test_after_a_fallback_the_copy_stands_on_the_decisions_own_verdicts(
+    world: World,
+) -> None:
+    first = (await world.ask("dec_0")).deployment.id
+    world.forwarder.failing = {first: UpstreamError("no", facts={"failure": "status_5xx"})}
+
+    routed = await world.ask()
+    world.shadowing.offer(routed)
+    await world.settle()
+
+    assert routed.account.permits == 2
+    assert [result for _, result in world.seen.results] == ["ok"]
+    decision = world.entries("decision")[1]
+    assert world.entries("shadow.permitted")[0]["evaluation"] == decision["evaluation"]
 
 
 async def test_a_stop_breaks_off_what_is_on_its_way_and_records_it(clock: FakeClock) -> None:
