@@ -46,6 +46,25 @@ def test_what_a_variant_breaks_and_another_attempt_mends_is_the_variants() -> No
     assert told.cost_micro_usd.value == 10
 
 
+@pytest.mark.parametrize(
+    ("first", "second"), [("superseded", "ok"), ("ok", "failed"), ("ok", "superseded")]
+)
+def test_a_decision_that_was_escalated_succeeds_by_whichever_answer_went_out(
+    first: str, second: str
+) -> None:
+    told = reported(
+        [
+            decision(1, "terse"),
+            {"kind": "attempt", "decision_id": "dec_1"},
+            outcome(1, second, 2),
+            outcome(1, first),
+        ]
+    )["terse"]
+
+    assert (told.count, told.success.value, told.violations.value) == (1, 1, 0)
+    assert told.cost_micro_usd.value == 10
+
+
 @pytest.mark.parametrize("status", ["cancelled", "unknown", "partial"])
 def test_what_the_caller_broke_off_counts_for_nothing(status: str) -> None:
     told = reported([decision(1, "control"), outcome(1, status)])["control"]

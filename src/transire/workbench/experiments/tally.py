@@ -1,6 +1,6 @@
 """From entries to what each variant of an experiment did. Pure.
 
-A decision counts once all its attempts have ended: it succeeded where the last one did. Costs and
+A decision counts once all its attempts have ended: it succeeded where one of them did. Costs and
 times are sums over its attempts, so that what a variant breaks and another deployment mends is paid
 for by the variant. What a caller broke off, and what nobody knows the end of, counts for nothing.
 """
@@ -11,7 +11,7 @@ from typing import Any, Final
 
 __all__ = ["Arm", "Observed", "Seen", "read_experiments"]
 
-_ENDS: Final = frozenset({"ok", "failed", "contract_violated"})
+_ENDS: Final = frozenset({"ok", "failed", "contract_violated", "superseded"})
 _VIOLATED: Final = "contract_violated"
 
 
@@ -120,7 +120,7 @@ def _concluded(held: _Open, number: int) -> Observed | None:
         # Two requests may draw one point; they are two all the same.
         unit=-number if held.draw.get("unit") == "request" else int(held.draw["point_ppm"]),
         propensity_ppm=int(held.draw["propensity_ppm"]),
-        succeeded=held.statuses[max(held.statuses)] == "ok",
+        succeeded="ok" in held.statuses.values(),  # not the last one, where nothing better came
         failed_first=held.statuses[1] == "failed" or held.draw.get("unwell") is True,
         violated=_VIOLATED in held.statuses.values(),
         latency_ms=held.latency_ms,
