@@ -17,11 +17,11 @@ HOURS: list[dict[str, Any]] = [
     }
     for i in range(24)
 ]
-REFUND = {
-    "id": "refund",
-    "task": "billing",
-    "prompt": "I was charged twice and want a refund.",
-    "checks": [{"contains": "dispute"}],
+SOURCES = {
+    "id": "sources",
+    "task": "citation",
+    "prompt": "How long is the notice period? Please cite your sources.",
+    "checks": [{"contains": "[1]"}],
 }
 GRADED = {
     "id": "graded",
@@ -56,14 +56,14 @@ def test_each_case_is_an_ordinary_request_of_the_key_and_stands_in_the_log(
     world: World, author: Terminal, key: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "results.jsonl"
-    command = asking(suite(tmp_path, HOURS[0], REFUND), key, "--deployment", "eu-economy")
+    command = asking(suite(tmp_path, HOURS[0], SOURCES), key, "--deployment", "eu-economy")
 
     told = author.result(*command, "--out", str(out))
 
     rows = [json.loads(line) for line in out.read_text().splitlines()]
     assert [(row["case"], row["outcome"]) for row in rows] == [
         ("hours-0", "passed"),
-        ("refund", "denied"),  # below the floor of its task
+        ("sources", "denied"),  # it lacks what the task needs, and is below its floor
     ]
     decision = world.entries(rows[0]["decision_id"])[0]
     assert decision["app"] == "support-triage"

@@ -134,7 +134,9 @@ def serve(
 @shown
 def demo(
     once: Annotated[bool, typer.Option("--once", help="Exit instead of serving.")] = False,
-    data: Annotated[Path | None, typer.Option("--data", help="Keep all state there.")] = None,
+    data: Annotated[
+        Path | None, typer.Option("--data", help="Keep all state there, or go on with it.")
+    ] = None,
     port: Annotated[
         int, typer.Option("--port", min=0, max=65535, help="Port of the router; 0 picks one.")
     ] = 0,

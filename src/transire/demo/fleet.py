@@ -2,8 +2,8 @@
 
     python -m transire.demo.fleet [--ports 9101,9102,…]
 
-prints one JSON line with the addresses when ready. Each deployment has its own latency and voice,
-and can be told to fail (`upstream`).
+prints one JSON line with the addresses when ready. Each deployment has its own latency, voice and
+habits (`voices`), and can be told to fail (`upstream`).
 """
 
 import argparse
@@ -16,29 +16,30 @@ from typing import Final
 import uvicorn
 
 from transire.demo.upstream import Upstream, build_upstream
+from transire.demo.voices import Model
 
 __all__ = ["FLEET"]
 
-FLEET: Final[dict[str, tuple[int, int]]] = {
-    "eu-economy": (40, 3),
-    "eu-premium": (90, 6),
-    "us-premium": (80, 5),
-    "us-economy": (30, 2),
-    "onprem-general": (120, 8),
-    "eu-medical": (70, 5),
+FLEET: Final[dict[str, Model]] = {
+    "eu-economy": Model(first_ms=40, word_ms=3, is_small=True),
+    "eu-premium": Model(first_ms=90, word_ms=6, is_grounded=True),
+    "us-premium": Model(first_ms=80, word_ms=5),
+    "us-economy": Model(first_ms=30, word_ms=2, is_small=True),
+    "onprem-general": Model(first_ms=120, word_ms=8),
+    "eu-medical": Model(first_ms=70, word_ms=5),
 }
-"""Deployment → (milliseconds to the first token, milliseconds per further word)."""
+"""Deployment → what is served there."""
 
 
 async def _serve(ports: dict[str, int]) -> None:
     servers, sockets, urls = [], [], {}
-    for name, (first_ms, word_ms) in FLEET.items():
+    for name, model in FLEET.items():
         listener = socket.socket()
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(("127.0.0.1", ports.get(name, 0)))
         urls[name] = f"http://127.0.0.1:{listener.getsockname()[1]}"
         config = uvicorn.Config(
-            build_upstream(Upstream(name, first_ms, word_ms)),
+            build_upstream(Upstream(name, model)),
             log_config=None,
             access_log=False,
             timeout_graceful_shutdown=1,

@@ -1,7 +1,8 @@
 """One simulated deployment that speaks OpenAI's protocol, and can be told to fail.
 
-Answers depend on the prompt alone. `POST /_behave {"mode": …}` switches failures on at run time
-(`MODES` lists them). `GET /_received` shows what arrived; it is kept in memory only.
+Answers depend on the model and on what it is sent alone (`voices`). `POST /_behave {"mode": …}`
+switches failures on at run time (`MODES` lists them). `GET /_received` shows what arrived, and the
+last answer; both are kept in memory only.
 """
 
 import asyncio
@@ -16,7 +17,16 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from transire.demo.voices import WRONG_TYPE, as_json, instance, is_noted, last_text, say
+from transire.demo.voices import (
+    WRONG_TYPE,
+    Model,
+    as_json,
+    instance,
+    is_noted,
+    last_text,
+    mode_of,
+    say,
+)
 
 __all__ = ["MADE_UP", "MODES", "Upstream", "build_upstream"]
 
@@ -39,12 +49,12 @@ class Upstream:
     """One simulated deployment."""
 
     name: str
-    first_ms: int
-    word_ms: int
+    model: Model
     mode: str = "ok"
     count: int = 0
     cancelled: int = 0
     received: list[dict[str, Any]] = field(default_factory=list)
+    said: str = ""
 
     async def complete(self, request: Request) -> Response:
         """`POST /v1/chat/completions`."""
@@ -54,8 +64,9 @@ class Upstream:
             self.received.append({"headers": dict(request.headers), "body": body})
         if (failure := await self._failure()) is not None:
             return failure
-        await asyncio.sleep(self.first_ms / 1_000)
+        await asyncio.sleep(self.model.first_ms / 1_000)
         message, finish = self._message(body)
+        self.said = message.get("content") or ""
         usage = _usage(body, message)
         model = "somebody-else" if self.mode == "wrong_model" else body["model"]
         if body.get("stream"):
@@ -102,6 +113,7 @@ class Upstream:
     def _message(self, body: dict[str, Any]) -> tuple[dict[str, Any], str]:
         prompt = last_text(body)
         mode = "ok" if self.mode == WRONG_TYPE and is_noted(body) else self.mode
+        written = mode_of(self.model, body) if mode == "ok" else mode
         odd: dict[str, Callable[[], tuple[dict[str, Any], str]]] = {
             "makes_up": lambda: _echo(body, MADE_UP),
             "refuses": lambda: _echo(body, REFUSAL),
@@ -120,10 +132,10 @@ class Upstream:
         form = body.get("response_format", {})
         if form.get("type") == "json_schema":
             value = instance(form["json_schema"].get("schema", {}), prompt)
-            return {"role": "assistant", "content": as_json(value, mode)}, "stop"
-        text = say(self.name, prompt)
+            return {"role": "assistant", "content": as_json(value, written)}, "stop"
+        text = say(self.name, self.model, prompt)
         if form.get("type") == "json_object":
-            return {"role": "assistant", "content": as_json({"answer": text}, mode)}, "stop"
+            return {"role": "assistant", "content": as_json({"answer": text}, written)}, "stop"
         limit = body.get("max_tokens", body.get("max_completion_tokens", 10_000))
         words = text.split(" ")
         finish = "length" if len(words) > limit else "stop"
@@ -147,7 +159,7 @@ class Upstream:
                 for i, piece in enumerate(self._pieces(message.get("content") or "")):
                     if self.mode == "cut" and i == 3:
                         return
-                    await asyncio.sleep(self.word_ms / 1_000)
+                    await asyncio.sleep(self.model.word_ms / 1_000)
                     yield frame({"content": piece}, index)
                 for delta in _interleaved(message.get("tool_calls") or []):
                     yield frame({"tool_calls": [delta]}, index)
@@ -177,13 +189,19 @@ class Upstream:
     async def seen(self, _request: Request) -> Response:
         """`GET /_received`."""
         return JSONResponse(
-            {"count": self.count, "cancelled": self.cancelled, "received": self.received}
+            {
+                "count": self.count,
+                "cancelled": self.cancelled,
+                "received": self.received,
+                "said": self.said,
+            }
         )
 
     async def forget(self, _request: Request) -> Response:
         """`DELETE /_received`."""
         self.count = self.cancelled = 0
         self.received.clear()
+        self.said = ""
         return JSONResponse({})
 
 
