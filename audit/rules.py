@@ -12,6 +12,7 @@ from attempts import SENT, Attempts
 from budgets import Budgets
 from draws import Draws
 from governed import Governed
+from moderations import Moderations
 from reviews import Pair, Review, pair_of
 from shadows import Shadows, is_unsaid
 from shapes import misfit, moment, unknown
@@ -30,6 +31,7 @@ class Story:
         self.answers = Answers()
         self.attempts = Attempts()
         self.shadows = Shadows()
+        self.moderations = Moderations()
         self.draws = Draws()
         self.decisions: dict[str, Entry] = {}
         self.permits: dict[tuple[str, int], tuple[str, bool]] = {}
@@ -48,7 +50,8 @@ class Story:
         what, odd, kind = f"entry {index}", misfit(entry), entry.get("kind")
         demand(odd is None, f"{what} has no `{odd}` of the type it must have")
         is_permit = kind == "attempt" or (kind, entry.get("outcome")) == ("decision", "permitted")
-        is_one = is_permit or kind == "shadow.permitted" or entry.get("permit") is None
+        is_beside = kind in ("shadow.permitted", "moderation.permitted")
+        is_one = is_permit or is_beside or entry.get("permit") is None
         demand(is_one, f"{what} carries a permit and permits nothing")
         self.kinds[str(kind)] = self.kinds.get(str(kind), 0) + 1
         self.unknown.update(unknown(entry))
@@ -75,6 +78,7 @@ class Story:
         if is_permit:
             self._permit(what, index, entry)
         self.draws.read(what, str(kind), entry)
+        self._moderation(what, str(kind), index, entry)
         for name in ("evaluation", "facts"):
             if isinstance(entry.get(name), str):
                 self.blobs.setdefault(entry[name], index)
@@ -101,11 +105,8 @@ class Story:
         demand(is_valid, f"{what} is by a key that had expired")
 
     def _asked(self, what: str, index: int, entry: Entry) -> None:
-        key = self.keys.get(entry["key_id"])
-        demand(key, f"{what} is by a key that no entry created")
-        owners = key and (key["tenant"], key["application"])
-        is_same = owners == (entry["tenant"], entry["app"])
-        demand(is_same, f"{what} is of another tenant or application than its key")
+        self._owned(what, entry)
+        self.moderations.decide(what, entry)
         if entry["kind"] == "advice":
             return
         demand(entry["id"] not in self.decisions, f"{what} repeats a decision")
@@ -122,6 +123,40 @@ class Story:
             need = Need("hold", pair_of(entry["chosen"]), review)
             self.needed.setdefault(entry["evaluation"], {}).setdefault(need, index)
 
+    def _owned(self, what: str, entry: Entry) -> None:
+        key = self.keys.get(entry["key_id"])
+        demand(key, f"{what} is by a key that no entry created")
+        owners = key and (key["tenant"], key["application"])
+        is_same = owners == (entry["tenant"], entry["app"])
+        demand(is_same, f"{what} is of another tenant or application than its key")
+
+    def _moderation(self, what: str, kind: str, index: int, entry: Entry) -> None:
+        if kind == "moderation.ended":
+            self._moderated(what, entry)
+        if kind != "moderation.permitted":
+            return
+        self._owned(what, entry)
+        permit, name = entry["permit"], entry["decision_id"]
+        demand(name not in self.decisions, f"{what} moderates what was decided before")
+        self.moderations.permit(what, entry)
+        self._current(what, entry, entry)
+        need = Need("permit", pair_of(permit), None)
+        self.needed.setdefault(entry["evaluation"], {}).setdefault(need, index)
+        left = _left(entry)
+        is_late = left is not None and left <= dt.timedelta()
+        self.permits[(name, permit["attempt"])] = (permit["deployment"], is_late)
+
+    def _moderated(self, what: str, entry: Entry) -> None:
+        named = (entry["decision_id"], entry["attempt"])
+        is_open = named[1] < 0 and named in self.permits and named not in self.ended
+        deployment, is_late = self.permits[named] if is_open else ("", False)
+        is_own = is_open and entry["deployment"] == deployment
+        demand(is_own, f"{what} ends no moderation that was permitted")
+        is_timely = not is_late or entry["status"] != "ok"
+        demand(is_timely, f"{what} answers what was permitted too late to be sent")
+        self.ended.add(named)
+        self.moderations.end(what, entry)
+
     def _permit(self, what: str, index: int, entry: Entry) -> None:
         permit, is_first = entry["permit"], entry["kind"] == "decision"
         name, attempt = entry["id"] if is_first else entry["decision_id"], permit["attempt"]
@@ -134,8 +169,8 @@ class Story:
         is_next = attempt == decision["attempts"] + 1
         demand(is_next, f"{what} skips an attempt of {name}", INCOMPLETE)
         self.attempts.permit(what, name, entry)
-        is_plain = permit.get("cause") != "shadow"
-        demand(is_plain, f"{what} is an attempt and says that it is a shadow")
+        is_plain = permit.get("cause") not in ("shadow", "moderation")
+        demand(is_plain, f"{what} is an attempt and says that it is none")
         self._current(what, entry, decision)
         review = self._released(what, entry, decision, is_first)
         self._evaluated(what, entry, decision)
@@ -184,7 +219,7 @@ class Story:
             forms = ranked.get("form") or ["raw"] * len(ranked["deployment"])
             is_ranked = pair in zip(ranked["deployment"], forms, strict=False)
             demand(is_ranked, f"{what} permits what it did not rank")
-        asked, sent = (decision["request"] or {}).get("content"), permit.get("content")
+        asked, sent = (decision.get("request") or {}).get("content"), permit.get("content")
         if pair[1] == "raw" and asked is not None and sent is not None:
             is_same = (sent == asked) == (not entry.get("noted"))
             demand(is_same, f"{what} permits other content than was asked")
@@ -237,7 +272,7 @@ class Story:
     def _outcome(self, what: str, entry: Entry) -> None:
         named, status = (entry["decision_id"], entry["attempt"]), entry["status"]
         is_shadow = entry["kind"] == "shadow.ended"
-        is_own = is_shadow == (entry["attempt"] == 0)
+        is_own = entry["attempt"] == 0 if is_shadow else entry["attempt"] > 0
         demand(
             is_own and named in self.permits, f"{what} is the outcome of nothing that was permitted"
         )

@@ -52,6 +52,8 @@ DRAW |= {"variants!": ["text"]}
 DRAW |= {"point_ppm!": "number", "propensity_ppm!": "number", "shares_ppm!": ["number"]}
 DRAW |= {"state": [["number"]], "explore_permille": "number", "reward": "text"}
 
+CONSULTED = {"deployment!": "text", "result!": "text", "form": "text", "attempt": "number"}
+
 RULED: dict[str, Any] = {
     "experiment": DRAW,
     **dict.fromkeys(WORDS.split(), "text"),
@@ -68,6 +70,9 @@ RULED: dict[str, Any] = {
     "escalation": ESCALATION,
     "appraisal": APPRAISAL,
     "not_escalated": "text",
+    "guards": {"raised": ["text"], "failed": ["text"]},
+    "moderation": {"asked": [CONSULTED]},
+    **{name: ["text"] for name in ("raised", "failed")},
 }
 
 ASKED = dict.fromkeys(("tenant!", "app!", "key_id!", "outcome!"), "text")
@@ -107,6 +112,15 @@ BY_KIND: dict[str, dict[str, Any]] = {
         "success": "flag",
         "score_permille": "number",
     },
+    "moderation.permitted": {
+        **dict.fromkeys(("tenant!", "app!", "key_id!", "decision_id!", "evaluation!"), "text"),
+        "permit!": PERMIT,
+        "policies!": ["text"],
+    },
+    "moderation.ended": {
+        **dict.fromkeys(("decision_id!", "deployment!", "status!"), "text"),
+        "attempt!": "number",
+    },
     "shadow.permitted": {
         **dict.fromkeys(("decision_id!", "evaluation!"), "text"),
         "permit!": PERMIT,
@@ -130,7 +144,7 @@ BY_OUTCOME: dict[str, dict[str, Any]] = {
 }
 
 
-RULED_TOPICS = ("policy.", "quarantine.", "review.", "experiment.", "shadow.")
+RULED_TOPICS = ("policy.", "quarantine.", "review.", "experiment.", "shadow.", "moderation.")
 
 
 def misfit(entry: dict[str, Any]) -> str | None:
@@ -220,8 +234,8 @@ def moment(text: str) -> dt.datetime | None:
 
 JUDGED = """bundle quarantine evaluated_at detector facts evaluation memo ranking session prompt
 experiment"""
-REQUESTED = """tenant app key_id purpose request classes guards reduced states signals limits
-redactions outcome code chosen review_id ignored"""
+REQUESTED = """tenant app key_id purpose request classes guards moderation reduced states signals
+limits redactions outcome code chosen review_id ignored"""
 OWNED = "key_id tenant application purpose minted_by holder"
 KNOWN = {
     kind: frozenset(f"v kind id ts salt replica boot state sd {fields}".split())
@@ -248,6 +262,10 @@ KNOWN = {
             first_byte_ms first_token_ms tokens_in tokens_out cost_micro_usd charged_micro_usd
             released_bytes finish_reasons repaired received restored placeholders_kept
             contradicts saved_micro_usd appraisal not_escalated left_out""",
+        "moderation.permitted": """tenant app key_id purpose request bundle quarantine
+            evaluated_at facts evaluation decision_id policies permit""",
+        "moderation.ended": """decision_id attempt deployment status failure http_status latency_ms
+            raised failed left_out""",
         "shadow.permitted": """bundle quarantine evaluated_at detector facts evaluation memo session
             prompt experiment decision_id policies permit""",
         "shadow.ended": """decision_id attempt deployment status failure http_status latency_ms

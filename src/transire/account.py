@@ -24,6 +24,7 @@ class Account:
         case: The newest decision on it; None before there is one.
         upstream_s: Seconds spent waiting for deployments; the rest of the time is ours.
         permits: How many attempts were recorded.
+        moderations: How often a moderator was permitted to be asked.
         passed: Pairs that were picked and not attempted, and the filter each failed only then.
         unbuildable: Why the newest of these could not be built.
         tried: Attempts that failed, in order.
@@ -45,6 +46,7 @@ class Account:
     started: float
     case: Case | None = None
     permits: int = 0
+    moderations: int = 0
     passed: dict[Pair, str] = field(default_factory=dict)
     unbuildable: RequestError | None = None
     tried: list[Tried] = field(default_factory=list)

@@ -31,6 +31,7 @@ from transire.domain.ports import Clock
 from transire.errors import GovernanceUnavailable, TransireError
 from transire.forward.fallback import AttemptPlan
 from transire.forward.forwarder import OpenAIForwarder
+from transire.forward.moderation import HttpModeration
 from transire.guard.answers import AnswerGuards
 from transire.guard.asked import LANGUAGES
 from transire.guard.refusal import refuses
@@ -45,6 +46,7 @@ from transire.limits.retries import RetryBudget
 from transire.limits.sessions import SessionMemory
 from transire.limits.spending import left_of
 from transire.limits.summaries import Summaries
+from transire.moderation import Moderation
 from transire.observe.metrics import Metrics
 from transire.opening import close_open_permits, found, open_keys, open_writer
 from transire.outbound.client import Bounds, Outbound
@@ -52,6 +54,7 @@ from transire.outbound.secrets import Secrets
 from transire.pursuit import Pursuit
 from transire.recall import Recall
 from transire.record.front import LogFront
+from transire.record.moderations import LogModerationRecorder
 from transire.record.query import Projection
 from transire.record.recorder import LogRecorder
 from transire.record.seal import StateSeal
@@ -358,6 +361,16 @@ async def _wire(
             max_bytes=settings.cache.max_answer_bytes,
         )
     )
+    moderation = Moderation(
+        service=HttpModeration(
+            outbound, keyed=keyed, secret=secrets.get, vouch=recorder.vouch, clock=clock
+        ),
+        recorder=LogModerationRecorder(recorder, clock),
+        sessions=sessions,
+        health=health,
+        observer=metrics,
+        clock=clock,
+    )
     trials = TrialKeeper(log, keyed, steering.current)
     projection = Projection(settings.data, log, StateSeal(keyed.derive("index")))
     limits = settings.limits
@@ -423,6 +436,7 @@ async def _wire(
             sessions=sessions,
             observer=metrics,
             clock=clock,
+            moderation=moderation,
         ),
         metrics=metrics,
         admission=admission,

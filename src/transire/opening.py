@@ -118,7 +118,7 @@ async def close_open_permits(log: LogFront, projection: Projection) -> None:
     for open_permit in await projection.open_permits(log.names.replica, log.names.boot):
         await log.append(
             Item(
-                kind="outcome" if open_permit.attempt != SHADOW else "shadow.ended",
+                kind=_ending(open_permit.attempt),
                 fields={
                     "decision_id": open_permit.decision_id,
                     "attempt": open_permit.attempt,
@@ -128,6 +128,13 @@ async def close_open_permits(log: LogFront, projection: Projection) -> None:
                 },
             )
         )
+
+
+def _ending(attempt: int) -> str:
+    """The kind of entry that closes a permit of this number."""
+    if attempt == SHADOW:
+        return "shadow.ended"
+    return "outcome" if attempt > SHADOW else "moderation.ended"
 
 
 def _founder(files: Mapping[str, bytes], now: datetime, *, solo: bool) -> str:

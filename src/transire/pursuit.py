@@ -12,9 +12,11 @@ from transire.account import Account
 from transire.cascade import Cascade
 from transire.dispatch import Appraised, Dispatch, Passed, Routed
 from transire.domain.authorization import Pair
+from transire.domain.classification import Classification
 from transire.domain.decision import Case, Choice
 from transire.domain.escalation import CascadeRules, Escalations
 from transire.domain.governed import Governed
+from transire.domain.moderation import Moderated
 from transire.domain.permit import Tried
 from transire.domain.ports import Attempts, Clock, Notes, Observer, Release, Retries, Sessions
 from transire.errors import (
@@ -24,6 +26,7 @@ from transire.errors import (
     TransireError,
     UpstreamError,
 )
+from transire.moderation import with_verdicts
 from transire.picks import cascade_of, free, may_note, redeclared, seed_of
 from transire.prompting import rebound
 
@@ -271,9 +274,12 @@ class Pursuit:
             # A narrower set is always sound: the redacted form, which only the earlier detector
             # has judged, is given up.
             redaction = None
+        judged = newer or case.classification
+        if case.moderation is not None:
+            judged = _hearing(judged, case.moderation, current)
         now = current.authorizer.authorize(
             request,
-            newer or case.classification,
+            judged,
             redaction,
             quarantine=current.quarantine,
             now=self.clock.now(),
@@ -291,3 +297,13 @@ class Pursuit:
             case, request=request, authorization=narrowed, ranking=ranking, reclassified=newer
         )
         return account.case
+
+
+def _hearing(judged: Classification, moderated: Moderated, current: Governed) -> Classification:
+    """With what moderators said of the request, in the words of the bundle of now."""
+    known, judged = current.bundle.guards, with_verdicts(judged, moderated.guarded)
+    return replace(
+        judged,
+        raised_guards=judged.raised_guards & known,
+        failed_guards=judged.failed_guards & known,
+    )

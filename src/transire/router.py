@@ -20,6 +20,7 @@ from transire.domain.classification import Classification, Redaction
 from transire.domain.decision import Case, Choice, Hold
 from transire.domain.experiment import Trials
 from transire.domain.governed import Governed
+from transire.domain.moderation import Moderated
 from transire.domain.outward import Health
 from transire.domain.permit import Tried
 from transire.domain.ports import (
@@ -34,10 +35,12 @@ from transire.domain.ports import (
 from transire.domain.request import RoutingRequest
 from transire.errors import (
     BudgetExceeded,
+    GovernanceUnavailable,
     ReviewRequired,
     StaleError,
     TransireError,
 )
+from transire.moderation import Moderation, with_verdicts
 from transire.picks import free
 from transire.prompting import bound
 from transire.pursuit import STALE_TRIES, Pursuit
@@ -71,6 +74,7 @@ class Router:
 
     Args:
         governed: Returns the governed state of this moment; a stage keeps what it started with.
+        moderation: Asks the catalog's moderators, where it has any.
     """
 
     governed: Callable[[], Governed]
@@ -83,6 +87,7 @@ class Router:
     health: Health
     observer: Observer
     clock: Clock
+    moderation: Moderation | None = None
 
     async def route(self, request: RoutingRequest) -> Routed:
         """Take one request along the path.
@@ -163,8 +168,8 @@ class Router:
         moved: TransireError = StaleError("the governed state kept moving; send the request again")
         for _ in range(STALE_TRIES):
             governed = self.governed()
-            case = account.case = await self._decide(request, governed, account)
             try:
+                case = account.case = await self._decide(request, governed, account)
                 return await self._answered(case, governed, release, account)
             except (StaleError, BudgetExceeded) as raised:
                 # Of a budget, others took what was left: something cheaper may still fit.
@@ -207,6 +212,11 @@ class Router:
         refuse_too_long(request, governed.bundle)
         classification = await self._classify(request, governed)
         redaction = await self._redact(request, classification, governed)
+        moderated = None
+        if governed.bundle.catalog.moderators:
+            moderated = await self._moderate(request, classification, redaction, governed, account)
+        if moderated is not None:
+            classification = with_verdicts(classification, moderated.guarded)
         started = self.clock.monotonic()
         # Nothing is awaited between these: no turn of the session comes between.
         rules = governed.bundle.routing.sessions
@@ -231,6 +241,7 @@ class Router:
             redaction=redaction,
             authorization=authorization,
             ranking=ranking,
+            moderation=moderated,
         )
 
     async def _classify(self, request: RoutingRequest, governed: Governed) -> Classification:
@@ -238,6 +249,22 @@ class Router:
         classification = await governed.detector.classify(request)
         self.observer.stage("classify", self.clock.monotonic() - started)
         return classification
+
+    async def _moderate(
+        self,
+        request: RoutingRequest,
+        classification: Classification,
+        redaction: Redaction | None,
+        governed: Governed,
+        account: Account,
+    ) -> Moderated | None:
+        if self.moderation is None:
+            raise GovernanceUnavailable("the catalog has moderators, and nothing here asks any")
+        started = self.clock.monotonic()
+        judged = self.moderation.judged
+        moderated = await judged(request, classification, redaction, governed, account)
+        self.observer.stage("moderate", self.clock.monotonic() - started)
+        return moderated
 
     async def _redact(
         self, request: RoutingRequest, classification: Classification, governed: Governed

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -40,19 +41,19 @@ def _kill_in_traffic(world: World, answers: int) -> None:
         try:
             assert all(answered.acquire(timeout=60) for _ in range(answers))
         finally:
-            _kill(world)
+            kill(world)
     for loading in running:
         loading.result()
 
 
-def _kill(world: World) -> None:
+def kill(world: World) -> None:
     world.process.send_signal(signal.SIGKILL)
     world.process.wait()
     if world.process.stdout is not None:
         world.process.stdout.close()
 
 
-def _serve_again(world: World) -> None:
+def serve_again(world: World) -> None:
     """A router of the same installation, before the same fleet, which outlived the last one."""
     folder = world.data.parent
     command = [sys.executable, "-c", SERVE, str(world.data), str(folder / "policies")]
@@ -88,7 +89,7 @@ def test_ten_times_killed_nothing_was_forwarded_that_is_not_in_the_log(tmp_path:
     try:
         for round_ in range(ROUNDS):
             if round_:
-                _serve_again(world)
+                serve_again(world)
             before = len(_fleet_saw(world))
             _kill_in_traffic(world, 13 + 5 * round_)
             permits = _decisions_with_permits(world.data)
@@ -102,8 +103,19 @@ def test_ten_times_killed_nothing_was_forwarded_that_is_not_in_the_log(tmp_path:
     assert world.verify().returncode == 0
 
 
+@contextlib.contextmanager
+def ended_world(folder: Path) -> Iterator[World]:
+    """A world of its own, whose router may be killed; it is gone afterwards, fleet and all."""
+    world = start_world(folder / "first")
+    fleet_pid = _child_of(world.process.pid)
+    try:
+        yield world
+    finally:
+        _end(world, fleet_pid)
+
+
 def _end(world: World, fleet_pid: int) -> None:
-    _kill(world)
+    kill(world)
     os.kill(fleet_pid, signal.SIGTERM)
 
 

@@ -54,6 +54,8 @@ async def replay(entries: Sequence[Mapping[str, Any]], archive: Archive) -> dict
         compared = _compared(entry, now, stood, ranked)
         if (cached := await _cached(head, entry, now, archive)) is not None:
             compared["cache_agrees"] = cached
+        if (moderated := await _moderated(head, entry, archive)) is not None:
+            compared["moderation_agrees"] = moderated
         if compared.get("permit_agrees"):
             asked.append(Asked(entry=entry, candidates=ranked, outcome=_end_of(entry, entries)))
         if (picked := await _picked(head, entry, ranked, asked, archive)) is not None:
@@ -99,11 +101,7 @@ async def _authorization(
     head: Mapping[str, Any], entry: Mapping[str, Any], archive: Archive
 ) -> Authorization:
     """What policy said when this entry was written; the caller's limits are the decision's."""
-    facts = {}
-    for form, both in (await archive.facts(entry)).items():
-        base = Facts.from_json(both["base"])
-        asserted = base if both["asserted"] is None else Facts.from_json(both["asserted"])
-        facts[Form(form)] = (base, asserted)
+    facts = await _facts(entry, archive)
     limits = head["limits"]
     models = limits["models"]
     return (await archive.authorizer(entry["bundle"])).assemble(
@@ -195,6 +193,46 @@ async def _drawn(
         found is not None
         and draw_agrees(draw)
         and is_drawn_from(found, head, next(iter(users), None), permitted, archive.keyed)
+    )
+
+
+async def _facts(stood: Mapping[str, Any], archive: Archive) -> dict[Form, tuple[Facts, Facts]]:
+    """(base, asserted) by form, of the facts that something recorded names."""
+    facts = {}
+    for form, both in (await archive.facts(stood)).items():
+        base = Facts.from_json(both["base"])
+        asserted = base if both["asserted"] is None else Facts.from_json(both["asserted"])
+        facts[Form(form)] = (base, asserted)
+    return facts
+
+
+async def _moderated(
+    head: Mapping[str, Any], entry: Mapping[str, Any], archive: Archive
+) -> bool | None:
+    """Whether policy says the same of asking moderators; None where none was to be heard.
+
+    Nobody is asked again: what moderators said is among the facts of the decision.
+    """
+    stood = entry.get("moderation")
+    if stood is None:
+        return None
+    limits = head["limits"]
+    now = (await archive.authorizer(entry["bundle"])).assemble_moderation(
+        ApplicationId(head["app"]),
+        TenantId(head["tenant"]),
+        await _facts(stood, archive),
+        Assertions(
+            jurisdictions=frozenset(map(Jurisdiction, limits["jurisdictions"])),
+            redaction=limits["redaction"],
+        ),
+        quarantine=await archive.quarantine(entry["quarantine"]),
+        now=datetime.fromisoformat(stood["evaluated_at"]),
+    )
+    permitted = {verdict.pair for verdict in now.permitted}
+    open_to = {pair.deployment for pair in permitted}
+    return now.evaluation_digest == stood["evaluation"] and all(
+        row["deployment"] not in open_to if row["result"] == "denied" else _pair(row) in permitted
+        for row in stood["asked"]
     )
 
 

@@ -95,15 +95,20 @@ def feedback(
 
 
 def _line(entry: Mapping[str, Any]) -> str:
-    later = entry["permit"] if entry["kind"] in ("attempt", "shadow.permitted") else {}
+    kind = str(entry["kind"])
+    is_permit = kind == "attempt" or kind.endswith(".permitted")
+    later = entry["permit"] if is_permit else {}
     fields = {**later, **entry}
     fields["deployment"] = fields.get("deployment") or _chosen(entry)
     words = [str(fields[name]) for name in _TOLD if fields.get(name)]
     words += said_by_guards(entry.get("guards") or {})
+    if kind == "moderation.ended":
+        words += said_by_guards({s: entry.get(s) or () for s in ("raised", "failed")})
     received = entry.get("received") or {}
     words += said_by_guards({s: received.get(f"{s}_guards", ()) for s in ("raised", "failed")})
     number = f" {fields['attempt']}" if fields.get("attempt") else ""  # a shadow has none
-    what = entry["kind"] if later else f"{entry['kind']}{' attempt' if number else ''}"
+    is_named = later or kind == "moderation.ended" or not number
+    what = kind if is_named else f"{kind} attempt"
     return f"{entry['index']:>6}  {entry['ts']}  {what}{number}: {', '.join(words)}"
 
 

@@ -9,6 +9,7 @@ from transire.domain.authorization import Authorization, Form
 from transire.domain.classification import Classification, Redaction
 from transire.domain.escalation import Escalation
 from transire.domain.ids import ReviewId
+from transire.domain.moderation import Moderated
 from transire.domain.ranking import Candidate, Ranking
 from transire.domain.request import Body, RoutingRequest
 from transire.errors import IntegrityError
@@ -24,6 +25,7 @@ class Case:
         redaction: None where redaction was not tried or changed nothing.
         reclassified: What was said anew before a later attempt, by a newer detector or of a noted
             request; its facts narrowed.
+        moderation: What moderators said before it was decided; None where none was to be heard.
     """
 
     request: RoutingRequest
@@ -32,6 +34,7 @@ class Case:
     authorization: Authorization
     ranking: Ranking
     reclassified: Classification | None = None
+    moderation: Moderated | None = None
 
     def body(self, form: Form) -> tuple[Body, bytes]:
         """The body a pair of this form would receive, with its content digest."""

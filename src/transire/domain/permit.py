@@ -27,8 +27,10 @@ class Permit:
     """The single-use right to send one content to one deployment once (I3).
 
     Attributes:
-        attempt: 1 for the decision's own, then 2, 3, …; 0 for a shadow, which is none.
-        cause: `first`, `retry`, `fallback`, `contract`, `escalation`, `cache_hit` or `shadow`.
+        attempt: 1 for the decision's own, then 2, 3, …; 0 for a shadow, -1, -2, … for asking
+            moderators, which are none.
+        cause: `first`, `retry`, `fallback`, `contract`, `escalation`, `cache_hit`, `shadow` or
+            `moderation`.
         content_digest: Keyed digest of the classified content.
         wire_digest: Keyed digest of the exact bytes to be sent.
         expires_at: The permit is void from then on.

@@ -68,6 +68,7 @@ class Metrics:
         self._unscanned = self._counter(names.DENIALS_ONLY_UNSCANNED)
         self._scans = self._counter(names.SCANS)
         self._guards = self._counter(names.GUARDS)
+        self._moderations = self._counter(names.MODERATIONS)
         self._refusals = self._counter(names.REFUSALS)
         self._left_untried = self._counter(names.LEFT_UNTRIED)
         self._tokens = self._counter(names.TOKENS)
@@ -187,6 +188,10 @@ class Metrics:
         """Everything in the Prometheus text format 0.0.4."""
         return generate_latest(self._registry)
 
+    def moderated(self, moderator: DeploymentId, result: str) -> None:
+        """See `domain.moderation.ModerationObserver`."""
+        self._moderations.add(1, self._known(names.MODERATIONS, moderator), result)
+
     def _count_scans(self, case: Case) -> None:
         found = case.classification
         if found.raised_guards or found.failed_guards:
@@ -201,10 +206,9 @@ class Metrics:
             self._scans.add(1, outcome, "")
 
     def _count_guards(self, of: str, raised: Iterable[str], failed: Iterable[str]) -> None:
-        """A closed vocabulary, so its members need no bound."""
         for state, guards in (("raised", raised), ("failed", failed)):
             for guard in guards:
-                self._guards.add(1, guard, state, of)
+                self._guards.add(1, self._known(names.GUARDS, guard, "guard"), state, of)
 
     def _known(self, metric: Metric, value: str, label: str = "") -> str:
         """The value, or `other` once the label has as many as it may."""

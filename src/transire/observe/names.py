@@ -54,7 +54,7 @@ REQUESTS: Final = Metric(
 STAGE_SECONDS: Final = Metric(
     name="transire_stage_seconds",
     kind="histogram",
-    help="Time one stage took: classify, authorize, score, record.",
+    help="Time one stage took: classify, moderate, authorize, score, record.",
     labels=("stage",),
 )
 OVERHEAD_SECONDS: Final = Metric(
@@ -96,6 +96,14 @@ GUARDS: Final = Metric(
     help="Guards that had something to say, by guard, `raised` or `failed`, and of what: `request` "
     "or `answer`.",
     labels=("guard", "state", "of"),
+)
+MODERATIONS: Final = Metric(
+    name="transire_moderations",
+    kind="counter",
+    help="Requests that a moderator should have judged, by moderator and what came of it: `ok`, "
+    "`nothing` (no text), or why its guards failed (`denied`, `too_large`, `health`, `quota`, or a "
+    "class of failures).",
+    labels=("moderator", "result"),
 )
 LEFT_UNTRIED: Final = Metric(
     name="transire_left_untried",
@@ -226,6 +234,7 @@ METRICS: Final = (
     DENIALS_ONLY_UNSCANNED,
     SCANS,
     GUARDS,
+    MODERATIONS,
     LEFT_UNTRIED,
     REFUSALS,
     TOKENS,

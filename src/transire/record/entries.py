@@ -35,7 +35,9 @@ _NEAR: Final = 100_000
 """Entries looked through for one decision: about 0.1 s of SQLite's time."""
 _SLACK: Final = timedelta(seconds=2)
 """A writer's clock may run so much behind the one that named the decision."""
-_CLOSING: Final = {"outcome": b'"kind":"outcome"', "shadow.ended": b'"kind":"shadow.ended"'}
+_CLOSING: Final = {
+    kind: f'"kind":"{kind}"'.encode() for kind in ("outcome", "shadow.ended", "moderation.ended")
+}
 """Kinds of entries that close a permit, and how each is spelled in one."""
 
 

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import orjson
 
-from transire.domain.authorization import Facts, Form, Pair
+from transire.domain.authorization import Authorization, Facts, Form, Pair
 from transire.domain.decision import Case
 from transire.domain.ids import DeploymentId
 from transire.domain.permit import Outcome, Permit
@@ -27,6 +27,7 @@ __all__ = [
     "bare_outcome",
     "decision_fields",
     "evaluation_rows",
+    "moderation_fields",
     "outcome_fields",
     "pair_fields",
     "permit_fields",
@@ -89,7 +90,30 @@ def decision_fields(case: Case) -> tuple[dict[str, JsonValue], dict[str, bytes]]
     guards = {"raised": classification.raised_guards, "failed": classification.failed_guards}
     if any(guards.values()):
         fields["guards"] = {name: sorted(said) for name, said in guards.items()}
+    if case.moderation is not None:
+        stood, more = moderation_fields(case.moderation.authorization)
+        fields["moderation"] = {
+            **{name: stood[name] for name in ("evaluated_at", "facts", "evaluation")},
+            "asked": [one.to_json() for one in case.moderation.consulted],
+        }
+        blobs |= more
     return fields, blobs
+
+
+def moderation_fields(
+    authorization: Authorization,
+) -> tuple[dict[str, JsonValue], dict[str, bytes]]:
+    """What asking moderators stood on, and the side data this names by digest (I8)."""
+    forms = tuple((form, *both) for form, both in authorization.facts.items())
+    facts_digest, facts = _facts_blob(forms)
+    fields: dict[str, JsonValue] = {
+        "bundle": authorization.bundle_digest,
+        "quarantine": authorization.quarantine_version,
+        "evaluated_at": _moment(authorization.evaluated_at),
+        "facts": facts_digest,
+        "evaluation": authorization.evaluation_digest,
+    }
+    return fields, {authorization.evaluation_digest: authorization.evaluation, facts_digest: facts}
 
 
 def attempt_fields(case: Case) -> tuple[dict[str, JsonValue], dict[str, bytes]]:

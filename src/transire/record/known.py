@@ -17,7 +17,7 @@ _JUDGED: Final = frozenset(
 _DECIDED: Final = (
     _ASKED
     | _JUDGED
-    | {"classes", "guards", "reduced", "states", "signals", "limits", "redactions"}
+    | {"classes", "guards", "moderation", "reduced", "states", "signals", "limits", "redactions"}
     | {"outcome", "code", "chosen", "review_id", "ignored"}
 )
 _BLOCKED: Final = frozenset({"subject", "subject_id", "by", "version", "bundle_digest"})
@@ -53,6 +53,13 @@ _FIELDS: Final[Mapping[str, frozenset[str]]] = {
     | {"first_token_ms", "repaired", "received", "restored", "placeholders_kept"}
     | {"saved_micro_usd", "appraisal", "not_escalated"},
     "shadow.permitted": (_JUDGED - {"ranking"}) | {"decision_id", "policies", "permit"},
+    "moderation.permitted": _ASKED
+    | {"bundle", "quarantine", "evaluated_at", "facts", "evaluation"}
+    | {"decision_id", "policies", "permit"},
+    "moderation.ended": frozenset(
+        {"decision_id", "attempt", "deployment", "status", "failure", "http_status"}
+        | {"latency_ms", "raised", "failed", "left_out"}
+    ),
     "shadow.ended": _ENDED | {"appraisal", "primary"},
     "experiment.rolled_back": frozenset(
         {"experiment", "digest", "variant", "metric", "bad", "attempts"}

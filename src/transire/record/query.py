@@ -78,7 +78,7 @@ class Projection:
         return orjson.loads(rows[0][1]) if rows else None
 
     async def of_decision(self, decision_id: str) -> Page:
-        """Every entry that belongs to a decision or advice, in order.
+        """Every entry that belongs to a decision or advice, in order, its moderations last.
 
         Where the projection knows none, or a part, the log itself is searched (`entries_near`).
         """
@@ -87,6 +87,7 @@ class Projection:
         found = await self._select(
             sql, (decision_id,), lambda _, entry: belongs(entry, decision_id), self._patience
         )
+        found = _headed(found)
         if complete_to == size and _is_whole(found, decision_id):
             return Page(found, complete_to)
         async with self._one_by_one:
@@ -94,7 +95,7 @@ class Projection:
         known = {index for index, _ in found}
         if any(index not in known and index < complete_to for index, _ in near):
             await self._log.read(lambda _: self._discard("rows are missing"))
-        return Page(sorted((dict(found) | dict(near)).items()), complete_to)
+        return Page(_headed(sorted((dict(found) | dict(near)).items())), complete_to)
 
     async def tail(
         self, *, before: int | None, limit: int, tenant: str | None, kind: str | None
@@ -178,7 +179,9 @@ class Projection:
         for index in self._file.select(sql, (decision_id,)):
             for _, leaf in reader.leaves(index[0], index[0] + 1):
                 head = orjson.loads(leaf)
-                return owner_of(head) if head["id"] == decision_id else None
+                # A moderation comes before its decision, and names the tenant itself.
+                is_head = head["kind"] == "moderation.permitted" or head["id"] == decision_id
+                return owner_of(head) if is_head else None
         return None
 
     async def _catch_up(self, patience: int | None = None) -> tuple[int, int]:
@@ -247,12 +250,17 @@ class Projection:
         self._behind = 0
 
 
+def _headed(entries: _Entries) -> _Entries:
+    """The decision first: a moderation is written before it, and is none of its attempts."""
+    return sorted(entries, key=lambda row: row[1]["kind"].startswith("moderation."))
+
+
 def _is_whole(entries: _Entries, decision_id: str) -> bool:
     """Whether a decision is there and its attempts have no gap; an outcome may be still to come."""
     if not entries or entries[0][1].get("id") != decision_id:
         return False
-    # A shadow is no attempt: whether one is to come, nothing tells.
+    # Neither a shadow nor a moderation is an attempt: whether one is to come, nothing tells.
     permits = [e["permit"]["attempt"] for _, e in entries if e.get("permit")]
-    permits = [attempt for attempt in permits if attempt != SHADOW]
+    permits = [attempt for attempt in permits if attempt > SHADOW]
     closed = {e.get("attempt") for _, e in entries if e["kind"] == "outcome"}
     return permits == list(range(1, len(permits) + 1)) and closed <= set(permits)

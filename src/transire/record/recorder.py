@@ -13,7 +13,7 @@ from typing import Final
 
 from transire.bundle.acts import ACTIVE_KEY
 from transire.bundle.quarantine import VERSION_KEY
-from transire.domain.authorization import Form
+from transire.domain.authorization import Authorization, Form
 from transire.domain.budget import Budget, Spend, applying, spend_of
 from transire.domain.cache import Cached
 from transire.domain.decision import Case, Choice, Hold
@@ -45,7 +45,15 @@ from transire.record.fields import (
 )
 from transire.record.front import LogFront
 
-__all__ = ["PERMIT_S", "LogRecorder", "current", "reserved", "until", "worst_cost"]
+__all__ = [
+    "PERMIT_S",
+    "LogRecorder",
+    "current",
+    "reserved",
+    "standing",
+    "until",
+    "worst_cost",
+]
 
 PERMIT_S: Final = 5.0
 """A permit's life: from its entry to the first byte (ADR 2)."""
@@ -385,9 +393,14 @@ def current(case: Case) -> tuple[Condition, ...]:
 
     And the requester's key one that nobody has revoked: a request in flight ends there.
     """
-    version = case.authorization.quarantine_version
+    return standing(case.authorization, case.request)
+
+
+def standing(authorization: Authorization, request: RoutingRequest) -> tuple[Condition, ...]:
+    """The same of what was evaluated, and who asks."""
+    version = authorization.quarantine_version
     return (
-        Condition(key=ACTIVE_KEY, equals=case.authorization.bundle_digest, stale=True),
+        Condition(key=ACTIVE_KEY, equals=authorization.bundle_digest, stale=True),
         Condition(key=VERSION_KEY, equals=str(version), stale=True),
-        Condition(key=revoked_key(case.request.principal.key_id), equals=None),
+        Condition(key=revoked_key(request.principal.key_id), equals=None),
     )

@@ -13,7 +13,7 @@ from transire.errors import IntegrityError
 
 __all__ = ["check_types", "moment_of"]
 
-_RULED: Final = ("policy.", "quarantine.", "review.", "experiment.", "shadow.")
+_RULED: Final = ("policy.", "quarantine.", "review.", "experiment.", "shadow.", "moderation.")
 _RULED_KINDS: Final = frozenset(
     {"access.key_created", "access.key_revoked"}
     | {"decision", "advice", "attempt", "outcome", "erasure", "feedback"}
@@ -176,6 +176,24 @@ def _are_verdicts(value: object) -> bool:
     return _are_texts(value) and isinstance(value, list) and len(set(value)) == len(value)
 
 
+def _are_guards(value: object) -> bool:
+    return _holds(value, {"raised": _are_texts, "failed": _are_texts})
+
+
+def _is_moderation(value: object) -> bool:
+    return _holds(value, {"asked": _are_consulted})
+
+
+def _are_consulted(value: object) -> bool:
+    return isinstance(value, list) and all(
+        isinstance(row, dict)
+        and _is_text(row.get("deployment"))
+        and _is_text(row.get("result"))
+        and _holds(row, {"form": _is_text, "attempt": _is_number})
+        for row in value
+    )
+
+
 def _is_kept(value: object) -> bool:
     return _holds(value, {"version": _is_number, "blocked": _are_texts})
 
@@ -280,6 +298,9 @@ _FIELDS: Final[Mapping[str, Judge]] = {
     "appraisal": _is_appraisal,
     "not_escalated": _is_text,
     "signals": _is_signals,
+    "guards": _are_guards,
+    "moderation": _is_moderation,
+    **dict.fromkeys(("raised", "failed"), _are_texts),
 }
 _ASKED: Final[Mapping[str, Judge]] = dict.fromkeys(("tenant", "app", "key_id", "outcome"), _is_text)
 _BLOCKING: Final[Mapping[str, Judge]] = {
@@ -308,6 +329,15 @@ _NEEDED: Final[Mapping[str, Mapping[str, Judge]]] = {
     "erasure": {"erased": _are_texts},
     "experiment.rolled_back": {"digest": _is_text, "variant": _is_text},
     "feedback": {"decision_id": _is_text},
+    "moderation.permitted": {
+        **dict.fromkeys(("tenant", "app", "key_id", "decision_id", "evaluation"), _is_text),
+        "permit": _is_permit,
+        "policies": _are_texts,
+    },
+    "moderation.ended": {
+        **dict.fromkeys(("decision_id", "deployment", "status"), _is_text),
+        "attempt": _is_number,
+    },
     "shadow.permitted": {
         **dict.fromkeys(("decision_id", "evaluation"), _is_text),
         "permit": _is_permit,

@@ -4,8 +4,8 @@ The rules are in audit/FORMAT.md, "Rules across entries"; here are those about a
 decided once, its permits are numbered and carry what was chosen, an outcome closes one of them, and
 nothing follows what ended it. Others are asked about the rest: `changes` (what governs), `releases`
 (keys and reviews), `verdicts` (evaluations), `attempts` (what follows one, and how it ends),
-`budgeted`, `answered` (cache hits), `shadowed`. Blobs and disclosures that entries name are
-collected, for whoever can look them up.
+`budgeted`, `answered` (cache hits), `shadowed`, `moderated`. Blobs and disclosures that entries
+name are collected, for whoever can look them up.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Final
 
+from transire.domain.moderation import MODERATION
 from transire.domain.shadow import SHADOW
 from transire.errors import IntegrityError
 from transire.record.answered import Answered
@@ -21,6 +22,7 @@ from transire.record.budgeted import Budgeted
 from transire.record.changes import Blocked, Changed
 from transire.record.checkpoint import Checkpoint
 from transire.record.known import unknown_in
+from transire.record.moderated import ModeratedRequests
 from transire.record.note import VerifierKey
 from transire.record.releases import Keys, Released, pair_in
 from transire.record.shadowed import Shadowed
@@ -84,6 +86,7 @@ class Story:
         self._answered = Answered()
         self._tried = Tried()
         self._shadowed = Shadowed()
+        self._moderated = ModeratedRequests()
 
     def tell(self, index: int, entry: Mapping[str, Any]) -> None:
         """Hear one entry.
@@ -95,7 +98,8 @@ class Story:
         what, kind = f"entry {index}", entry["kind"]
         permits = kind == "attempt" or (kind == "decision" and entry["outcome"] == "permitted")
         is_shadow = kind == "shadow.permitted"
-        if entry.get("permit") is not None and not (permits or is_shadow):
+        is_beside = is_shadow or kind == "moderation.permitted"
+        if entry.get("permit") is not None and not (permits or is_beside):
             raise IntegrityError(f"{what} carries a permit and permits nothing")
         self.unknown |= unknown_in(entry)
         if kind in ("decision", "advice"):
@@ -104,9 +108,13 @@ class Story:
             self._permit(index, entry)
         if is_shadow:
             self._copy(index, entry)
+        elif is_beside:
+            self._moderate(index, entry)
         self._tried.hear(what, entry)
         if kind in ("outcome", "shadow.ended"):
             self._close(what, entry)
+        if kind == "moderation.ended":
+            self._close_moderation(what, entry)
         if kind == "erasure":
             self._erase(what, entry)
         self._tell_others(index, kind, entry)
@@ -158,6 +166,7 @@ class Story:
     def _ask(self, index: int, entry: Mapping[str, Any]) -> None:
         what, name = f"entry {index}", entry["id"]
         self._keys.ask(what, entry)
+        self._moderated.decide(what, entry)
         if entry["kind"] == "advice":
             return
         if name in self._decided:
@@ -179,8 +188,8 @@ class Story:
         what = f"entry {index}"
         name = entry["id"] if entry["kind"] == "decision" else entry["decision_id"]
         decided = self._numbered(what, name, entry)
-        if entry["permit"].get("cause") == "shadow":
-            raise IntegrityError(f"{what} is an attempt and says that it is a shadow")
+        if entry["permit"].get("cause") in ("shadow", MODERATION):
+            raise IntegrityError(f"{what} is an attempt and says that it is none")
         self._judge(what, entry, decided)
         held = self._released.spend(what, name, entry)
         self.stood_on.permit(index, name, entry, held)
@@ -199,6 +208,33 @@ class Story:
         self.stood_on.shadow(index, name, entry)
         asker = (decided.tenant, decided.application, decided.key_id)
         self._open(what, (name, SHADOW), entry, asker)
+
+    def _moderate(self, index: int, entry: Mapping[str, Any]) -> None:
+        what, permit, name = f"entry {index}", entry["permit"], entry["decision_id"]
+        self._keys.ask(what, entry)
+        self._moderated.permit(what, entry)
+        asked = _Decided(
+            tenant=entry["tenant"],
+            application=entry["app"],
+            key_id=entry["key_id"],
+            content=(entry.get("request") or {}).get("content"),
+            review="",
+        )
+        if name in self._decided:
+            raise IntegrityError(f"{what} moderates what was decided before")
+        self._judge(what, entry, asked)
+        self.stood_on.moderation(index, entry)
+        is_late = "expires_at" in permit and _left(entry) <= timedelta()
+        self.open_permits[name, permit["attempt"]] = (permit["deployment"], is_late)
+
+    def _close_moderation(self, what: str, entry: Mapping[str, Any]) -> None:
+        named = (entry["decision_id"], entry["attempt"])
+        permitted = self.open_permits.pop(named, None) if named[1] < SHADOW else None
+        if permitted is None or permitted[0] != entry["deployment"]:
+            raise IntegrityError(f"{what} ends no moderation that was permitted")
+        if permitted[1] and entry["status"] == "ok":
+            raise IntegrityError(f"{what} answers what was permitted too late to be sent")
+        self._moderated.end(what, entry)
 
     def _judge(self, what: str, entry: Mapping[str, Any], decided: _Decided) -> None:
         """What every permit is held to."""

@@ -88,6 +88,11 @@ class Stood:
         for each in dict.fromkeys((before[0], str(digest))):
             self._copied.setdefault(each, {}).setdefault(pair_in(permit), index)
 
+    def moderation(self, index: int, entry: Mapping[str, Any]) -> None:
+        """Hear a moderation, which stands on its own evaluation: nobody has to release it."""
+        known = self._permitted.setdefault(str(entry["evaluation"]), {})
+        known.setdefault((pair_in(entry["permit"]), None), index)
+
     def check(self, digest: str, data: bytes) -> None:
         """Look whether an evaluation allows what entries did on its strength.
 
