@@ -22,7 +22,7 @@ _OTHER_SCRIPT: Final = re.compile(
     "\uf900-\uffdc\U00010000-\U0001cfff\U00020000-\U0003ffff]"
 )
 """From Greek on, without Latin letters, punctuation, symbols and emoji (Unicode's blocks)."""
-_CAPITALS: Final = re.compile(rb"[A-Z]{3}")
+_SHOUT: Final = b"XXX"
 _INNER: Final = re.compile(rb"[A-Z0-9]")
 _APART: Final = re.compile(r"(?:.[._,;|*/-]){7}")
 _SEPARATORS: Final = b"._,;|*/-"
@@ -36,6 +36,8 @@ _BLANK_BETWEEN: Final = b"   "
 """Prose has many a single letter, but no four in a row; a blank may be one of the characters."""
 _DIGITS: Final = b"0123456789"
 _CAPITAL: Final = bytes(range(65, 91))
+_LOUD: Final = bytes(88 if b in _CAPITAL else 32 for b in range(256))
+"""Capitals become an `X`, everything else a blank."""
 _TOLD: Final = _DIGITS + _CAPITAL + SIGNS.encode()
 _PLAIN: Final = bytes(b for b in range(256) if b not in _TOLD)
 """Bytes that tell a gate nothing."""
@@ -108,7 +110,7 @@ class Traits:
         self.signs = told.translate(None, _NO_SIGNS)
         self.digits = len(told) - len(told.translate(None, _DIGITS))
         capitals = len(told) - len(self.signs) - self.digits
-        self.shouts = capitals >= 3 and _CAPITALS.search(raw) is not None
+        self.shouts = capitals >= 3 and _SHOUT in raw.translate(_LOUD)
         has_inner = self.digits + capitals > 0
         runs = raw.translate(_RUNS)
         self.is_spaced = _is_spaced(text, raw, runs)
