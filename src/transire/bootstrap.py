@@ -457,7 +457,7 @@ async def _wire(
         validator=validator,
         shadows=Shadowing(
             governed=steering.current,
-            recorder=LogShadowRecorder(recorder, clock),
+            recorder=LogShadowRecorder(recorder, clock, log.peek),
             forwarder=forwarder,
             validator=validator,
             appraiser=appraiser,

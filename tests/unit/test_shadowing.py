@@ -110,7 +110,7 @@ class World(Path):
         self.rewire(recorder=self.real, forwarder=self.forwarder)
         self.shadowing = Shadowing(
             governed=self.governed,
-            recorder=LogShadowRecorder(self.real, self.clock),
+            recorder=LogShadowRecorder(self.real, self.clock, self.log.state.get),
             forwarder=self.forwarder,
             validator=self.validator,
             appraiser=self.appraiser,
@@ -385,7 +385,7 @@ async def test_all_copies_of_a_day_cost_no_more_than_their_budget(clock: FakeClo
     assert (world.sent, world.entries("shadow.permitted")) == ([], [])
 
 
-async def test_copies_stop_at_the_applications_own_hard_budget(clock: FakeClock) -> None:
+async def test_copies_leave_the_second_half_of_a_hard_budget_to_requests(clock: FakeClock) -> None:
     def budgeted(limit: int) -> World:
         budget = f"{{application: support-triage, period: day, limit_micro_usd: {limit}}}"
         files = {"catalog/budgets.yaml": f"budgets:\n  small: {budget}\n"}
@@ -395,9 +395,10 @@ async def test_copies_stop_at_the_applications_own_hard_budget(clock: FakeClock)
     assert await rich.copied() == ["ok"]
     kinds = ("decision", "shadow.permitted")
     first, copy = (rich.entries(k)[0]["permit"]["reserved"][0]["micro_usd"] for k in kinds)
-    poor = budgeted(copy - 1)
+    poor, just = budgeted(2 * copy - 1), budgeted(2 * copy + 10)
 
     assert first < copy
+    assert await just.copied() == ["ok"]
     assert await poor.copied() == ["budget"]
     assert poor.sent == []
 

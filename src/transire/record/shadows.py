@@ -4,17 +4,17 @@ They are kinds of their own, so that whoever reads attempts and outcomes reads w
 answered with, and nothing else.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import timedelta
 
-from transire.domain.budget import Budget
+from transire.domain.budget import Budget, Spend, spent
 from transire.domain.log import Item
 from transire.domain.outward import Wire
 from transire.domain.permit import Outcome, OutcomeStatus, Permit, Recorded
 from transire.domain.ports import Clock
 from transire.domain.shadow import SHADOW, Shadow, shadow_spend
-from transire.errors import TransireError
+from transire.errors import BudgetExceeded, TransireError
 from transire.record.fields import attempt_fields, outcome_fields, permit_fields
 from transire.record.recorder import PERMIT_S, LogRecorder, current, reserved, until, worst_cost
 
@@ -22,11 +22,18 @@ __all__ = ["LogShadowRecorder"]
 
 
 class LogShadowRecorder:
-    """Implements `domain.shadow.ShadowRecorder` over the recorder of the path."""
+    """Implements `domain.shadow.ShadowRecorder` over the recorder of the path.
 
-    def __init__(self, recorder: LogRecorder, clock: Clock) -> None:
+    Args:
+        peek: State key → committed value, from memory.
+    """
+
+    def __init__(
+        self, recorder: LogRecorder, clock: Clock, peek: Callable[[str], str | None]
+    ) -> None:
         self._recorder = recorder
         self._clock = clock
+        self._peek = peek
 
     async def permit(
         self, shadow: Shadow, wire: Wire, *, budgets: Mapping[str, Budget]
@@ -35,6 +42,8 @@ class LogShadowRecorder:
         case, pair, now = shadow.case, shadow.pair, self._clock.now()
         _, content_digest = case.body(pair.form)
         own = shadow_spend(shadow, now, worst_cost(case, pair.form, wire))
+        shared = reserved(case, pair.form, wire, budgets, now)
+        self._demand_room(shared)
         permit = Permit(
             decision_id=case.request.id,
             attempt=SHADOW,
@@ -45,7 +54,7 @@ class LogShadowRecorder:
             bundle_digest=case.authorization.bundle_digest,
             quarantine_version=case.authorization.quarantine_version,
             expires_at=now + timedelta(seconds=PERMIT_S),
-            spends=(*reserved(case, pair.form, wire, budgets, now), own),
+            spends=(*shared, own),
         )
         drawn = replace(case, request=replace(case.request, trial=shadow.draw))
         fields, blobs = attempt_fields(drawn)
@@ -65,6 +74,23 @@ class LogShadowRecorder:
             until=until(case.request.principal),
         )
         return await self._recorder.issue(item, permit, self._abandoned)
+
+    def _demand_room(self, spends: Iterable[Spend]) -> None:
+        """A copy takes nothing of what requests may still need: the second half is theirs.
+
+        A look before the entry, as the other half of the check is made with it: copies that look
+        at once may pass the half together, and never the whole.
+
+        Raises:
+            BudgetExceeded: more than half of a budget would be spent.
+        """
+        for spend in spends:
+            used = spent(self._peek(spend.key), spend.period) + spend.micro_usd
+            if used * 2 > (spend.limit_micro_usd or 0):
+                raise BudgetExceeded(
+                    f"the budget `{spend.budget}` is kept for requests",
+                    facts={"budget": spend.budget},
+                )
 
     def ended(self, permit: Recorded[Permit], outcome: Outcome) -> None:
         """See `domain.shadow.ShadowRecorder`."""

@@ -59,7 +59,7 @@ async def test_a_permit_that_came_too_late_is_closed_unused(clock: FakeClock) ->
     routed = await world.ask()
     log = Uncertain(world.log.state)
     entries: Any = log
-    recorder = LogShadowRecorder(LogRecorder(entries, clock), clock)
+    recorder = LogShadowRecorder(LogRecorder(entries, clock), clock, log.state.get)
     deployment = world.bundle.catalog.deployments[TARGET]
     wire = world.forwarder.prepare(routed.case.request.body, deployment, is_stream=False)
 
