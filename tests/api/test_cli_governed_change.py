@@ -27,7 +27,7 @@ def folder(world: World, people: People, tmp_path: Path) -> Path:
         target = copy / name
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(ana.run("bundle", "show", "--file", name).stdout)
-    assert set(read_folder(copy)) == set(read_folder(pack_folder()))
+    assert set(read_folder(copy)) == set(read_folder(world.data.parent / "policies"))
     return copy
 
 
