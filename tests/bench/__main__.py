@@ -144,15 +144,16 @@ def _measure(
     for url, who in targets.values():
         _load(url, who, seconds=1.0)
     log = folder / "data" / "log.sqlite"
-    before, cpu, bytes_before = _stages(ready["admin_url"]), _cpu_s(router), log.stat().st_size
-    chats = total = 0.0
+    before, bytes_before = _stages(ready["admin_url"]), log.stat().st_size
+    requests, cpu_s = dict.fromkeys(targets, 0.0), dict.fromkeys(targets, 0.0)
     for _ in range(ROUNDS):
         for name, (url, who) in targets.items():
+            idle_s = _cpu_s(router)
             found = _load(url, who, seconds=SECONDS)
             rates[name].append(found["per_s"])
-            chats += found["requests"] if name == "chat" else 0
-            total += found["requests"] if who == key else 0
-    after, cpu = _stages(ready["admin_url"]), _cpu_s(router) - cpu
+            requests[name] += found["requests"]
+            cpu_s[name] += _cpu_s(router) - idle_s
+    after, total = _stages(ready["admin_url"]), requests["decisions"] + requests["chat"]
     middle = {name: statistics.median(values) for name, values in rates.items()}
     for name, values in rates.items():
         print(f"  {name:14} {middle[name]:7.0f} req/s   ({min(values):.0f}–{max(values):.0f})")
@@ -160,9 +161,10 @@ def _measure(
     answers = middle["chat"] / middle["FastAPI relay"]
     print(f"\n  decisions / echo  {advice:.3f}   (asked: 0.15) {_met(advice, 0.15)}")
     print(f"  chat / relay      {answers:.3f}   (asked: 0.25) {_met(answers, 0.25)}")
+    each_us = {name: cpu_s[name] / requests[name] * 1e6 for name in ("decisions", "chat")}
     print(
-        f"\nCPU of router and writer {cpu / total * 1e6:.0f} µs a request "
-        "(advice and chat together); by stage:"
+        f"\nCPU of router and writer: {each_us['decisions']:.0f} µs a decision, "
+        f"{each_us['chat']:.0f} µs a chat call; by stage:"
     )
     for stage, (seconds, count) in sorted(after.items()):
         old_seconds, old_count = before.get(stage, (0.0, 0.0))
