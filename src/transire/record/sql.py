@@ -3,11 +3,12 @@
 Everything here runs on the writer thread's connection except `Reader`, which has its own.
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
 
 from transire.record.draft import Draft
 from transire.record.merkle import CompactRange
@@ -16,6 +17,7 @@ __all__ = ["LogStore", "Reader"]
 
 _LOG_ID: Final = 0
 """This installation's only log; further ones get further ids."""
+_HEAD: Final = "SELECT size, compact_range FROM head WHERE log_id=?"
 _STEP: Final = 1_000
 """Rows fetched at a time where all are read."""
 _MAX_PARAMETERS: Final = 900
@@ -25,10 +27,17 @@ _ROWS: Final = _MAX_PARAMETERS // 4
 
 
 class LogStore:
-    """The writer's side; not thread-safe, one thread owns it."""
+    """The writer's side; not thread-safe, one thread owns it.
+
+    A commit is seven statements, on the driver's own cursor: SQLAlchemy's way to it takes as long
+    as SQLite does. Its errors are raised all the same, whatever the driver calls them.
+    """
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+        driver: Any = connection.connection.dbapi_connection
+        self._driver, self._cursor = driver, driver.cursor()
+        self._failure: type[Exception] = connection.dialect.loaded_dbapi.Error
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -37,19 +46,20 @@ class LogStore:
         A crash inside leaves nothing; a crash after the commit leaves everything, so that at most
         an acknowledgement is lost, never an acknowledged entry.
         """
-        self._connection.exec_driver_sql("BEGIN IMMEDIATE")
+        self._execute("BEGIN IMMEDIATE")
         try:
             yield
-            self._connection.exec_driver_sql("COMMIT")
+            self._execute("COMMIT")
         except BaseException:
             # A failed COMMIT (full disk) may have rolled back by itself already.
-            if self._connection.connection.dbapi_connection.in_transaction:  # type: ignore[union-attr]
-                self._connection.exec_driver_sql("ROLLBACK")
+            if self._driver.in_transaction:
+                self._execute("ROLLBACK")
             raise
 
     def head(self) -> CompactRange:
         """The tree as committed."""
-        return _head(self._connection)
+        rows = self._execute(_HEAD, (_LOG_ID,))
+        return _tree(rows[0] if rows else None)
 
     def values(self, keys: Collection[str] | None = None) -> dict[str, str]:
         """State values as committed: of these keys where they exist, or all of them."""
@@ -60,7 +70,7 @@ class LogStore:
         for start in range(0, len(ordered), _MAX_PARAMETERS):
             some = ordered[start : start + _MAX_PARAMETERS]
             marks = ",".join("?" * len(some))
-            rows = self._connection.exec_driver_sql(
+            rows = self._execute(
                 f"SELECT key, value FROM state WHERE log_id=? AND key IN ({marks})",  # noqa: S608 - question marks
                 (_LOG_ID, *some),
             )
@@ -73,7 +83,7 @@ class LogStore:
 
     def write(self, draft: Draft, note: str) -> None:
         """Write a batch and the checkpoint that covers it, inside `transaction`."""
-        execute = self._connection.exec_driver_sql
+        execute = self._execute
         self._write_leaves(draft.leaves)
         for key, value in dict(draft.changes).items():
             if value is None:
@@ -85,17 +95,17 @@ class LogStore:
                     (_LOG_ID, key, value),
                 )
         if draft.blobs:
-            execute(
+            self._execute_each(
                 "INSERT OR IGNORE INTO blob (log_id, digest, data) VALUES (?,?,?)",
                 [(_LOG_ID, *row) for row in draft.blobs.items()],
             )
         if draft.disclosures:
-            execute(
+            self._execute_each(
                 "INSERT INTO disclosure (log_id, idx, digest, data) VALUES (?,?,?,?)",
                 [(_LOG_ID, *row) for row in draft.disclosures],
             )
         if draft.erased:
-            execute(
+            self._execute_each(
                 "DELETE FROM disclosure WHERE log_id=? AND digest=?",
                 [(_LOG_ID, digest) for digest in draft.erased],
             )
@@ -115,17 +125,34 @@ class LogStore:
             some = leaves[start : start + _ROWS]
             marks = ",".join(["(?,?,?,?)"] * len(some))
             values = tuple(value for row in some for value in (_LOG_ID, *row))
-            self._connection.exec_driver_sql(
+            self._execute(
                 f"INSERT INTO log (log_id, idx, leaf, leaf_hash) VALUES {marks}",  # noqa: S608 - question marks
                 values,
             )
 
     def _write_head(self, tree: CompactRange) -> None:
-        self._connection.exec_driver_sql(
+        self._execute(
             "INSERT INTO head (log_id, size, compact_range) VALUES (?,?,?) ON CONFLICT (log_id) "
             "DO UPDATE SET size=excluded.size, compact_range=excluded.compact_range",
             (_LOG_ID, tree.size, b"".join(tree.hashes)),
         )
+
+    def _execute(self, statement: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
+        try:
+            rows: list[tuple[Any, ...]] = self._cursor.execute(statement, values).fetchall()
+        except self._failure as raised:
+            raise self._translated(statement, raised) from None
+        return rows
+
+    def _execute_each(self, statement: str, rows: Sequence[Sequence[object]]) -> None:
+        try:
+            self._cursor.executemany(statement, rows)
+        except self._failure as raised:
+            raise self._translated(statement, raised) from None
+
+    def _translated(self, statement: str, raised: Exception) -> BaseException:
+        # Without its values: an error must not quote an entry (I6).
+        return DBAPIError.instance(statement, None, raised, self._failure, hide_parameters=True)
 
     def close(self) -> None:
         """Release the connection."""
@@ -272,9 +299,10 @@ class Reader:
 
 
 def _head(connection: Connection) -> CompactRange:
-    row = connection.exec_driver_sql(
-        "SELECT size, compact_range FROM head WHERE log_id=?", (_LOG_ID,)
-    ).one_or_none()
+    return _tree(connection.exec_driver_sql(_HEAD, (_LOG_ID,)).one_or_none())
+
+
+def _tree(row: Any) -> CompactRange:
     if row is None:
         return CompactRange()
     data = bytes(row[1])
