@@ -12,7 +12,7 @@ import httpx
 import openai
 import pytest
 from tests.api.conftest import World, start_world
-from tests.api.test_crash import _child_of, _end, _kill, _serve_again
+from tests.api.test_crash import _child_of, _end, kill, serve_again
 
 BODY = {
     "model": "eu-economy",
@@ -145,7 +145,7 @@ def kill_on_the_way(world: World) -> None:
         asking = pool.submit(ask, world)
         while world.received("eu-economy")["count"] == before:
             assert not asking.done()
-        _kill(world)
+        kill(world)
         assert isinstance(asking.exception(), httpx.HTTPError)
 
 
@@ -160,7 +160,7 @@ def test_what_a_killed_router_has_reserved_stays_reserved(tmp_path: Path) -> Non
         world.behave("eu-economy", "hang")
         kill_on_the_way(world)
         world.behave("eu-economy", "ok")
-        _serve_again(world)
+        serve_again(world)
 
         assert spent(world) == before + most
         ask(world)

@@ -13,7 +13,7 @@ import httpx
 import pytest
 import yaml
 from tests.api.conftest import World, start_world
-from tests.api.test_crash import _child_of, _end, _kill, _serve_again
+from tests.api.test_crash import _child_of, _end, kill, serve_again
 from tests.integration.test_rules_across_entries import ours
 
 FAQ = "What are your opening hours?"
@@ -148,12 +148,12 @@ def test_a_crash_while_an_answer_is_kept_leaves_two_permits_of_unknown_outcome(
     try:
         cascade(world)
         with kept_answer(world, "hang") as asking:
-            _kill(world)
+            kill(world)
             with pytest.raises(httpx.HTTPError):
                 asking.result(timeout=60)
         for name in world.fleet:
             world.behave(name, "ok")
-        _serve_again(world)
+        serve_again(world)
         assert world.chat(FAQ).status_code == 200
         entries = world.act("aud", "GET", "/v1/audit/entries?limit=500").json()["entries"]
         closed = [e for e in entries if e["kind"] == "outcome" and e["failure"] == "restart"]

@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import pytest
 from tests.api.conftest import World, start_world, stop
-from tests.api.test_crash import _child_of, _end, _kill, _serve_again
+from tests.api.test_crash import _child_of, _end, kill, serve_again
 
 TARGET = "eu-premium"
 QUESTION = "What are your opening hours?"
@@ -267,8 +267,8 @@ def test_neither_a_kill_nor_a_stop_leaves_a_copy_without_an_end(tmp_path: Path) 
         world.behave(TARGET, "hold")
         killed = ask(world)
         entries(world, killed.headers["x-transire-decision-id"], "shadow.permitted")
-        _kill(world)
-        _serve_again(world)
+        kill(world)
+        serve_again(world)
         after_kill = shadowed(world, killed)["shadow.ended"]
         stopped = ask(world)
         entries(world, stopped.headers["x-transire-decision-id"], "shadow.permitted")
