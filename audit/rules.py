@@ -13,6 +13,7 @@ from budgets import Budgets
 from draws import Draws
 from governed import Governed
 from moderations import Moderations
+from people import CREDENTIALS, People
 from reviews import Pair, Review, pair_of
 from shadows import Shadows, is_unsaid
 from shapes import misfit, moment, unknown
@@ -27,6 +28,7 @@ class Story:
 
     def __init__(self, key: Key) -> None:
         self.governed = Governed(key)
+        self.people = People()
         self.budgets = Budgets()
         self.answers = Answers()
         self.attempts = Attempts()
@@ -57,8 +59,8 @@ class Story:
         self.unknown.update(unknown(entry))
         if str(kind).startswith(("policy.", "quarantine.")):
             self.governed.hear(what, entry)
-        elif kind in ("access.key_created", "access.key_revoked"):
-            self._key(what, entry)
+        elif str(kind).startswith("access."):
+            self._access(what, entry)
         elif str(kind).startswith("review."):
             review = self.reviews.get(entry.get("review_id") or "")
             demand(review and review.is_open, f"{what} acts on a review that is not open")
@@ -86,6 +88,12 @@ class Story:
             self.blobs.setdefault(entry["bundle_digest"], index)
             self.answers.answered.clear()
         self.disclosed |= dict.fromkeys(entry.get("sd") or [], index)
+
+    def _access(self, what: str, entry: Entry) -> None:
+        if entry["kind"] in ("access.key_created", "access.key_revoked"):
+            self._key(what, entry)
+        elif entry["kind"] in CREDENTIALS:
+            self.people.hear(what, entry, is_team=self.governed.mode != "solo")
 
     def _key(self, what: str, entry: Entry) -> None:
         name, is_there = entry["key_id"], entry["key_id"] in self.keys

@@ -398,6 +398,28 @@ def _advice() -> dict[str, Any]:
 REVOKED = {"kind": "access.key_revoked", "key_id": "key_1"}
 
 
+def invited(by: str) -> dict[str, Any]:
+    return {"kind": "access.invited", "person": "lena", "by": by}
+
+
+def _people(*acts: dict[str, Any]) -> Callable[[Story], None]:
+    """What becomes of Lena's credential, before anything else; the last act is `told`."""
+
+    def change(story: Story) -> None:
+        rest = dict(story)
+        story.clear()
+        story["genesis"] = rest.pop("genesis")
+        for at, act in enumerate(acts, 1):
+            story["told" if at == len(acts) else f"act {at}"] = dict(act)
+        story.update(rest)
+
+    return change
+
+
+SET = {"kind": "access.credential_set", "person": "lena"}
+ENDED = {"kind": "access.credential_revoked", "person": "lena", "by": "omar"}
+
+
 LIES: dict[str, tuple[str, Callable[[Story], None]]] = {
     "two answers to one request": ("answered", _escalated("ok")),
     "an answer that was superseded and released": ("late", _escalated(released_bytes=5)),
@@ -683,6 +705,21 @@ LIES: dict[str, tuple[str, Callable[[Story], None]]] = {
     "an approval of a week ago": ("activated", _with("activated", at=NOON + timedelta(days=7))),
     "a wish to lift of a week ago": ("lifted", _with("lifted", at=NOON + timedelta(days=7))),
     "a wish to turn solo of a week ago": ("solo", _with("solo", at=NOON + timedelta(days=8))),
+    "a credential that nobody was invited to": ("told", _people(SET)),
+    "a credential set twice by one invitation": ("told", _people(invited("omar"), SET, SET)),
+    "an invitation of who has a credential": (
+        "told",
+        _people(invited("omar"), SET, invited("ben")),
+    ),
+    "an invitation by who revoked": (
+        "told",
+        _people(invited("omar"), SET, ENDED, invited("omar")),
+    ),
+    "an invitation by who revoked last": (
+        "told",
+        _people(invited("omar"), SET, ENDED, {**ENDED, "by": "ben"}, invited("ben")),
+    ),
+    "an invitation of nobody": ("told", _people({"kind": "access.invited", "by": "omar"})),
     "a key revoked twice": ("unused", _after("other", {**REVOKED, "key_id": "key_2"})),
     "a key revoked before it was there": ("added", _after("genesis", REVOKED)),
     "a proposal against another parent": ("proposed", _with("proposed", parent=DIGEST)),
@@ -813,6 +850,21 @@ def test_an_answer_that_was_kept_ends_in_any_way_that_leaves_one_answer_at_most(
     write(tmp_path / "data", story)
 
     assert ours(tmp_path / "data") == theirs(tmp_path / "data") == ""
+
+
+def test_two_people_may_revoke_and_invite_and_one_may_where_one_is_all(tmp_path: Path) -> None:
+    confirmed = (ENDED, {**ENDED, "by": "ben"}, invited("omar"), SET)
+    own = ({**ENDED, "by": "lena"}, invited("lena"), SET)
+    for mode, acts in (("team", confirmed), ("team", own), ("solo", (ENDED, invited("omar"), SET))):
+        story = honest()
+        _people(invited("genesis"), invited("omar"), SET, *acts)(story)
+        story["genesis"]["mode"] = mode
+        if mode == "solo":
+            del story["wished"], story["lifted"]["asked_by"], story["solo_asked"], story["solo"]
+        folder = tmp_path / f"{mode} {len(acts)}"
+        write(folder, story)
+
+        assert ours(folder) == theirs(folder) == ""
 
 
 def test_up_to_its_last_moment_a_key_an_approval_and_a_wish_count(tmp_path: Path) -> None:

@@ -26,6 +26,8 @@ __all__ = ["FIRST_CREDENTIAL_FILE", "People", "owner_of"]
 
 FIRST_CREDENTIAL_FILE: Final = "first-credential"
 _TOKEN_HOURS: Final = 24
+_MODE_KEY: Final = "bundle/mode"
+"""As `bundle.acts` names it, which stands above this."""
 _REFUSED: Final = "no valid personal credential was presented; `transire login` sets one"
 
 
@@ -59,7 +61,7 @@ class People:
             ConflictError: they have a credential.
             AccessError: the inviter is who revoked it; that would be one person again.
         """
-        self._demand_vacant(person, by)
+        apart = self._demand_vacant(person, by)
         if PersonId(person) not in catalog.people:
             raise NotFoundError(
                 "no such person in the active catalog; `transire people add` proposes one"
@@ -75,7 +77,7 @@ class People:
             Item(
                 kind="access.invited",
                 fields={"person": person, "by": by, "expires_at": expires, **_of(catalog, person)},
-                conditions=(Condition(key=f"person/{person}", equals=None),),
+                conditions=(Condition(key=f"person/{person}", equals=None), *apart),
                 changes=(*void, Change(key=f"invite/{token.id}", value=value)),
             )
         )
@@ -147,16 +149,21 @@ class People:
             )
         )
 
-    def _demand_vacant(self, person: str, by: str) -> None:
+    def _demand_vacant(self, person: str, by: str) -> tuple[Condition, ...]:
+        """That somebody may be invited by this person, and what must still hold in the entry."""
         if self._peek(f"person/{person}") is not None:
             raise ConflictError(
                 "this person has a credential; it must be revoked first, by themselves or by "
                 "another person than the one who invites (`transire people revoke`)"
             )
-        if self._peek(f"revoked/{person}") == by != person and not self._is_solo():
+        revoked_by = self._peek(f"revoked/{person}")
+        if revoked_by != by or by == person:
+            return (Condition(key=f"revoked/{person}", equals=revoked_by),)
+        if not self._is_solo():
             raise AccessError(
                 "another person must invite whom you revoked, or confirm it by revoking them too"
             )
+        return (Condition(key=_MODE_KEY, equals="solo"),)
 
     async def credential_state(self, person: str) -> str:
         """`set`, `invited` (a token waits for them), `expired` (it waited too long) or `none`."""

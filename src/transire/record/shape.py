@@ -16,6 +16,7 @@ __all__ = ["check_types", "moment_of"]
 _RULED: Final = ("policy.", "quarantine.", "review.", "experiment.", "shadow.", "moderation.")
 _RULED_KINDS: Final = frozenset(
     {"access.key_created", "access.key_revoked"}
+    | {"access.invited", "access.credential_set", "access.credential_revoked"}
     | {"decision", "advice", "attempt", "outcome", "erasure", "feedback"}
 )
 _MOMENT: Final = re.compile(
@@ -316,6 +317,9 @@ _NEEDED: Final[Mapping[str, Mapping[str, Judge]]] = {
     "policy.mode_changed": {"was": _is_text, "mode": _is_text, "by": _is_text},
     **dict.fromkeys(("quarantine.imposed", "quarantine.ratified"), _BLOCKING),
     **dict.fromkeys(("quarantine.lift_asked", "quarantine.lifted"), _BLOCKING),
+    "access.invited": {"person": _is_text, "by": _is_text},
+    "access.credential_set": {"person": _is_text},
+    "access.credential_revoked": {"person": _is_text, "by": _is_text},
     "access.key_created": {"key_id": _is_text, "tenant": _is_text, "application": _is_text},
     "access.key_revoked": {"key_id": _is_text},
     "decision": _ASKED,

@@ -21,6 +21,7 @@ from transire.record.attempts import SENT, Attempts
 from transire.record.budgeted import Budgeted
 from transire.record.changes import Blocked, Changed
 from transire.record.checkpoint import Checkpoint
+from transire.record.invited import Invited
 from transire.record.known import unknown_in
 from transire.record.moderated import ModeratedRequests
 from transire.record.note import VerifierKey
@@ -81,6 +82,7 @@ class Story:
         self._changed = Changed()
         self._blocked = Blocked()
         self._keys = Keys()
+        self._invited = Invited()
         self._released = Released(self._keys)
         self._budgeted = Budgeted()
         self._answered = Answered()
@@ -140,6 +142,8 @@ class Story:
                 | "quarantine.lifted"
             ):
                 self._blocked.move(what, entry, is_team=self._changed.is_team)
+            case "access.invited" | "access.credential_set" | "access.credential_revoked":
+                self._invited.hear(what, entry, is_team=self._changed.is_team)
             case "access.key_created":
                 self._keys.create(what, entry)
             case "access.key_revoked":

@@ -225,7 +225,7 @@ async def test_a_new_credential_forgets_who_revoked_the_last_one(office: Office)
 
 
 async def test_one_person_alone_may_revoke_and_invite(office: Office) -> None:
-    office.solo = True
+    office.solo, office.log.state["bundle/mode"] = True, "solo"
     await office.credential("rita")
     await office.people.revoke(office.catalog, "rita", by="omar")
 
@@ -288,3 +288,13 @@ async def test_the_first_token_is_readable_by_its_owner_alone_and_voids_the_one_
         await office.people.redeem(first[1], office.catalog)
     assert (await office.people.redeem(again[1], office.catalog))[0] == "ana"
     assert office.log.entries[0]["by"] == "genesis"
+
+
+async def test_an_invitation_by_who_revokes_in_the_same_moment_is_refused(office: Office) -> None:
+    """Judged before the revocation and written after it, it would be one person's work."""
+    await office.credential("rita")
+    await office.people.revoke(office.catalog, "rita", by="ben")
+    office.log.meanwhile = lambda: office.log.state.update({"revoked/rita": "omar"})
+
+    with pytest.raises(ConflictError):
+        await office.people.invite(office.catalog, "rita", by="omar")
