@@ -12,12 +12,12 @@ INVARIANT (I4): whatever fails in keeping or finding an answer is a miss.
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Mapping
+from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
 from transire.account import Account
-from transire.domain.answer import AnswerChoice, Chunk, Completion, Usage
+from transire.domain.answer import Completion
 from transire.domain.authorization import Facts, Form, Pair
 from transire.domain.bundle import Bundle
 from transire.domain.cache import AnswerStore, Cached, CacheObserver, Kept, Place
@@ -30,6 +30,7 @@ from transire.domain.permit import Outcome, OutcomeStatus, Permit, Recorded
 from transire.domain.ports import Clock, Inspector, Keyed, Recorder, Release, Validator
 from transire.domain.request import JsonValue, RoutingRequest
 from transire.errors import RequestError, StaleError, UpstreamError
+from transire.overhearing import Watched, text_of
 from transire.picks import confirm
 from transire.prompting import prompted
 from transire.refusals import refuse_moved
@@ -117,7 +118,7 @@ class Recall:
         """The exchange, remembered as it is read, where its answer may be kept."""
         if account.slot is None:
             return exchange
-        account.watch = _Watched(exchange, self.max_bytes)
+        account.watch = Watched(exchange, self.max_bytes)
         return account.watch
 
     def settled(
@@ -130,7 +131,7 @@ class Recall:
         """Keep the answer of an attempt that ended well, once its outcome is in the log."""
         slot, watch = account.slot, account.watch
         account.slot = account.watch = None
-        if not isinstance(slot, _Slot) or not isinstance(watch, _Watched) or durable is None:
+        if not isinstance(slot, _Slot) or not isinstance(watch, Watched) or durable is None:
             return
         answer = watch.whole()
         if answer is None or not _is_plain(outcome):
@@ -259,7 +260,7 @@ class Recall:
                 status=OutcomeStatus.OK,
                 latency_ms=round((self.clock.monotonic() - began) * 1_000),
                 cost_micro_usd=0,
-                released_bytes=sum(len(_text(c).encode()) for c in kept.answer.choices),
+                released_bytes=sum(len(text_of(c).encode()) for c in kept.answer.choices),
                 finish_reasons=tuple(c.finish_reason or "stop" for c in kept.answer.choices),
                 facts={**facts, "saved_micro_usd": kept.cost_micro_usd},
             ),
@@ -272,94 +273,6 @@ class Recall:
         # Of a clock that was set back, nothing is young again: below zero it counts as over.
         age = (self.clock.now() - kept.answered_at).total_seconds()
         return age if age >= 0 else float("inf")
-
-
-class _Watched:
-    """An exchange that remembers what was read of it, as the deployment said it."""
-
-    def __init__(self, exchange: Exchange, max_bytes: int) -> None:
-        self._exchange = exchange
-        self._left = max_bytes
-        self._whole: Completion | None = None
-        self._pieces: dict[int, list[str]] = {}
-        self._finished: dict[int, str] = {}
-        self._usage: Usage | None = None
-        self._head: Chunk | None = None
-        self._is_plain = True
-        self._is_over = False
-
-    @property
-    def http_status(self) -> int:
-        return self._exchange.http_status
-
-    @property
-    def first_byte_ms(self) -> int:
-        return self._exchange.first_byte_ms
-
-    @property
-    def region(self) -> str:
-        return self._exchange.region
-
-    async def completion(self) -> Completion:
-        self._whole = await self._exchange.completion()
-        return self._whole
-
-    async def chunks(self) -> AsyncIterator[Chunk]:
-        async for chunk in self._exchange.chunks():
-            self._hear(chunk)
-            yield chunk
-        self._is_over = True
-
-    async def close(self) -> None:
-        await self._exchange.close()
-
-    def whole(self) -> Completion | None:
-        """The answer, where it is whole, of text alone, ends by itself and is not too long."""
-        answer = self._whole if self._whole is not None else self._assembled()
-        if answer is None or not answer.choices or not all(map(_is_text, answer.choices)):
-            return None
-        size = sum(len(_text(choice).encode()) for choice in answer.choices)
-        return answer if size <= self._left else None
-
-    def _hear(self, chunk: Chunk) -> None:
-        if not self._is_plain:
-            return
-        self._head = self._head or chunk
-        self._usage = chunk.usage or self._usage
-        for choice in chunk.choices:
-            if choice.tool_calls or choice.refusal or choice.logprobs or choice.extras:
-                self._is_plain = False
-            text = choice.content or ""
-            self._pieces.setdefault(choice.index, []).append(text)
-            self._left -= len(text)
-            if choice.finish_reason is not None:
-                self._finished[choice.index] = choice.finish_reason
-        if self._left < 0 or not self._is_plain:
-            self._is_plain = False
-            self._pieces.clear()
-
-    def _assembled(self) -> Completion | None:
-        head = self._head
-        if not self._is_over or not self._is_plain or head is None:
-            return None
-        if self._pieces.keys() != self._finished.keys():
-            return None
-        self._left += sum(len(text) for texts in self._pieces.values() for text in texts)
-        return Completion(
-            choices=tuple(
-                AnswerChoice(
-                    index=index,
-                    content="".join(self._pieces[index]),
-                    refusal=None,
-                    tool_calls=(),
-                    finish_reason=self._finished[index],
-                )
-                for index in sorted(self._pieces)
-            ),
-            usage=self._usage,
-            model=head.model,
-            created=head.created,
-        )
 
 
 def _may(request: RoutingRequest, *, sampled: bool) -> bool:
@@ -425,16 +338,3 @@ def _is_good(facts: Mapping[str, JsonValue]) -> bool:
 def _effect(facts: object) -> str:
     received = facts.get("received") if isinstance(facts, dict) else None
     return str(received.get("effect")) if isinstance(received, dict) else ""
-
-
-def _is_text(choice: AnswerChoice) -> bool:
-    return (
-        bool(choice.content)
-        and not (choice.refusal or choice.tool_calls or choice.extras or choice.repaired)
-        and choice.logprobs is None
-        and choice.finish_reason == "stop"
-    )
-
-
-def _text(choice: AnswerChoice) -> str:
-    return choice.content or ""

@@ -1,11 +1,12 @@
 """Answers given again, through the real server, as the unmodified SDK and an auditor see them."""
 
-import base64
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from tests.api.conftest import World
+from tests.api.standing import Standing, file_of, standing_on
 
 RULES = """
 @id("cache.support")
@@ -19,23 +20,21 @@ TIMES = "\ncache:\n  ttl_s: 600\n"
 QUESTION = "How are you today?"
 
 
-def activate(world: World, times: str = TIMES) -> None:
-    """The active bundle, and rules by which answers are kept; by two people."""
-    files: dict[str, str] = world.act("ana", "GET", "/v1/policies/bundles/active").json()["files"]
-    files["rules/cache.cedar"] = base64.b64encode(RULES.encode()).decode()
-    routing = base64.b64decode(files["routing.yaml"]).decode()
-    files["routing.yaml"] = base64.b64encode((routing + times).encode()).decode()
-    reply = world.act("ana", "POST", "/v1/policies/bundles", {"files": files})
-    assert reply.status_code == 201, reply.text
-    for act in ("approve", "activate"):
-        path = f"/v1/policies/bundles/{reply.json()['digest']}/{act}"
-        done = world.act("ben", "POST", path)
-        assert done.status_code == 200, done.text
+def keeping(world: World, times: str = TIMES) -> dict[str, bytes]:
+    """What the active bundle needs to have answers kept."""
+    routing = file_of(world, "routing.yaml") + times
+    return {"rules/cache.cedar": RULES.encode(), "routing.yaml": routing.encode()}
+
+
+@pytest.fixture(scope="module")
+def standing(session_world: World) -> Iterator[Standing]:
+    """One bundle for all of these tests; only what changes it is taken back between them."""
+    with standing_on(session_world, keeping(session_world)) as found:
+        yield found
 
 
 @pytest.fixture(autouse=True)
 def _empty(world: World) -> None:
-    activate(world)
     assert world.act("omar", "POST", "/v1/cache/purge", {}).status_code == 200
 
 
@@ -164,9 +163,8 @@ def test_what_is_not_to_be_kept_neither_asks_nor_leaves_an_answer(
 
 def test_another_bundle_starts_empty(world: World) -> None:
     settle(world, ask(world))
-    activate(world, "\n# the same, of another digest\n")
-
-    assert state(ask(world)) == "miss"
+    with standing_on(world, keeping(world, "\n# the same, of another digest\n")):
+        assert state(ask(world)) == "miss"
 
 
 def test_a_purge_is_recorded_and_empties(world: World) -> None:

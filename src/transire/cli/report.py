@@ -49,6 +49,10 @@ def traffic(
     application: App = None,
     form: Form = "text",
     svg: Annotated[Path | None, typer.Option(help="Write plots to this file, too.")] = None,
+    success: Annotated[
+        Literal["contract", "feedback"],
+        typer.Option(help="What a successful task is: its contract was kept, or it helped."),
+    ] = "contract",
 ) -> None:
     """Decisions, answers, times and cost per task and per deployment, from the log itself."""
     window = _window(since, until, tenant, application)
@@ -59,7 +63,7 @@ def traffic(
     if form == "json":
         emit(report.to_json())
     else:
-        print(report_text(report))
+        print(report_text(report, by_feedback=success == "feedback"))
 
 
 @app.command()

@@ -448,3 +448,51 @@ def test_a_log_without_cascades_is_told_without_a_word_of_them() -> None:
     assert found.to_json()["total"]["verdict_rate"] is None
     assert "verdict" not in report_text(found)
     assert "Escalations" not in report_svg(found)
+
+
+def test_success_by_feedback_is_of_the_judged_and_dearer_the_fewer_were_helped() -> None:
+    entries = [e for n in range(40) for e in (decision(n), ended(n))]
+    entries += [feedback(n, 900 if n < 5 else 100) for n in range(10)]
+    entries.append(feedback(0, 0))  # by somebody else, later
+    found = report(entries)
+    told = found.to_json()["total"]
+    page = report_text(found, by_feedback=True)
+
+    assert (told["rated"], told["helped"], told["scores"]) == (10, 5, 11)
+    assert told["helped_share"]["value"] == 0.5
+    assert told["helped_share"]["low"] < 0.25
+    assert told["helped_share"]["high"] > 0.75
+    cost = told["cost_per_helped_micro_usd"]
+    assert cost["value"] == 16  # 8 an answer, of which every other one helped
+    assert cost["low"] == pytest.approx(8 / told["helped_share"]["high"], rel=1e-3)
+    assert cost["low"] < 16 < cost["high"]
+    assert "5 of 10 judged answers helped, of 40 in all" in page
+    assert "cost per success" not in report_text(found)
+
+
+def test_nothing_is_said_of_success_by_feedback_where_nobody_judged() -> None:
+    found = report([decision(1), ended(1)])
+    told = found.to_json()["total"]
+
+    assert (told["rated"], told["helped_share"], told["cost_per_helped_micro_usd"]) == (
+        0,
+        None,
+        None,
+    )
+    assert "nobody judged an answer" in report_text(found, by_feedback=True)
+
+
+def test_where_nobody_was_helped_a_success_has_no_price() -> None:
+    found = report([decision(1), ended(1), feedback(1, 0)])
+
+    assert found.to_json()["total"]["cost_per_helped_micro_usd"] is None
+    assert "?" in report_text(found, by_feedback=True)
+
+
+def test_attempts_that_gave_no_answer_are_seen_on_the_page() -> None:
+    found = report([decision(1), ended(1, "failed"), decision(2), ended(2)])
+    lines = report_text(found).splitlines()
+    at = next(n for n, line in enumerate(lines) if line.startswith("by task"))
+    heads, row = lines[at].split()[2:], lines[at + 2].split()[1:]
+
+    assert dict(zip(heads, row, strict=False))["failed"] == "1"

@@ -44,13 +44,14 @@ def report_plot(reports: Sequence[Report]) -> str:
     """Success by variant with its interval, from 0 to 100 %; readable without colour."""
     y, parts, told = 64, list[str](), list[str]()
     for report in reports:
-        parts.append(_text(24, y, report.experiment, size=16))
+        parts.append(_text(24, y, f"{report.experiment} ({report.digest[:12]})", size=16))
         y += 12
         for one in report.variants:
             parts.append(_interval(y, one))
             told.append(f"{report.experiment} {one.variant}: success {_percent(one.success)}")
             y += _ROW
-        y += 30
+        parts.append(_axis(y + 8))
+        y += 48
     return "\n".join(
         [
             f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {y}" '
@@ -64,6 +65,14 @@ def report_plot(reports: Sequence[Report]) -> str:
             "</svg>\n",
         ]
     )
+
+
+def _axis(y: int) -> str:
+    ticks = (
+        _text(_LEFT + _SCALE * percent // 100, y, f"{percent} %", anchor="middle")
+        for percent in (0, 50, 100)
+    )
+    return "".join(ticks)
 
 
 def _interval(y: int, one: VariantReport) -> str:

@@ -2,15 +2,24 @@
 
 import random
 from collections import Counter
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from transire.workbench.report.sample import Sample
 from transire.workbench.report.trace import Attempted, Decided, Ended, Scored
+from transire.workbench.wilson import wilson
 
-__all__ = ["CAUSES", "Tally"]
+__all__ = ["CAUSES", "Between", "Tally"]
 
 CAUSES: Final = ("retry", "fallback", "contract", "escalation", "cache_hit")
 """Why there was a further attempt, or one that asked no deployment."""
+
+
+class Between(NamedTuple):
+    """A value with the ends of its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
 
 
 class Tally:
@@ -33,6 +42,7 @@ class Tally:
         not_escalated: Why answers with a verdict went out → how many.
         superseded_micro_usd: Of the cost, what answers took of which nothing was released.
         scores: How often somebody said how good an answer was; `score_permille` is their sum.
+        rated: Answers that somebody judged; `helped` are those whose first judgement says so.
     """
 
     def __init__(self, draw: random.Random) -> None:
@@ -55,6 +65,8 @@ class Tally:
         self.superseded_micro_usd = 0
         self.scores = 0
         self.score_permille = 0
+        self.rated = 0
+        self.helped = 0
         self.latency = Sample(draw)
         self.first_byte = Sample(draw)
 
@@ -96,6 +108,27 @@ class Tally:
         """Count what was said of an answer."""
         self.scores += 1
         self.score_permille += event.score_permille
+        if event.helped is not None:
+            self.rated += 1
+            self.helped += event.helped
+
+    @property
+    def helped_share(self) -> Between | None:
+        """Share of the judged answers that helped, with its 95 % interval; None without any."""
+        if not self.rated:
+            return None
+        return Between(self.helped / self.rated, *wilson(self.helped, self.rated))
+
+    @property
+    def cost_per_helped_micro_usd(self) -> Between | None:
+        """Everything spent, per task that succeeded by feedback; None where none did.
+
+        Few answers are judged: as many of all answers are taken to have helped as of those.
+        """
+        share, each = self.helped_share, self.cost_per_success_micro_usd
+        if share is None or each is None or not self.helped:
+            return None
+        return Between(each / share.value, each / share.high, each / share.low)
 
     @property
     def accuracy(self) -> float | None:
@@ -169,6 +202,10 @@ class Tally:
             "superseded_micro_usd": self.superseded_micro_usd,
             "scores": self.scores,
             "accuracy": _rounded(self.accuracy),
+            "rated": self.rated,
+            "helped": self.helped,
+            "helped_share": _told(self.helped_share),
+            "cost_per_helped_micro_usd": _told(self.cost_per_helped_micro_usd),
             "contract_violated": self.statuses["contract_violated"],
             "statuses": dict(sorted(self.statuses.items())),
             "open": self.attempts - self.statuses.total(),
@@ -184,6 +221,12 @@ class Tally:
             "tokens_out": self.tokens_out if self.metered else None,
             "tokens_unknown_attempts": self.attempts - self.metered,
         }
+
+
+def _told(between: Between | None) -> dict[str, float] | None:
+    if between is None:
+        return None
+    return {name: round(value, 4) for name, value in between._asdict().items()}
 
 
 def _rounded(value: float | None) -> float | None:

@@ -15,14 +15,30 @@ _MOST_REASONS: Final = 8
 _WIDEST_NAME: Final = 28
 _UNKNOWN: Final = "?"
 _NONE: Final = "–"
-_TRAFFIC: Final = ("decisions", "permit", "deny", "hold", "refuse", "tries", "ok", "broken", "cost")
+_TRAFFIC: Final = (
+    "decisions",
+    "permit",
+    "deny",
+    "hold",
+    "refuse",
+    "tries",
+    "ok",
+    "failed",
+    "broken",
+    "cost",
+)
 _RATES: Final = (*CAUSES, "verdict", "repaired", "held", "accuracy")
 _OF: Final = "of attempts, answers, requests"
+_BY_FEEDBACK: Final = ("judged", "helped", "from", "to", "cost per success", "from", "to")
 _PACE: Final = ("p50 ms", "p95", "p99", "first p50", "p95", "tokens in", "out", "cost per ok")
 
 
-def report_text(report: Report) -> str:
-    """The whole page."""
+def report_text(report: Report, *, by_feedback: bool = False) -> str:
+    """The whole page.
+
+    Args:
+        by_feedback: Tell, too, what a task costs that succeeded by feedback.
+    """
     total = report.total
     if not total.decisions.total() and not report.throttled:
         return "no decisions in this window"
@@ -36,6 +52,7 @@ def report_text(report: Report) -> str:
         ),
         _table("", _PACE, _rows(report.deployments, _pace)),
         _table(_OF, _RATES, _rates(report.deployments)),
+        *(_helped(report) if by_feedback else ()),
         *_why(report),
         _notes(report),
     ]
@@ -127,6 +144,7 @@ def _traffic(tally: Tally) -> list[str]:
         *(tally.decisions[name] for name in ("permitted", "denied", "review_required", "refused")),
         tally.attempts,
         tally.ok,
+        tally.statuses["failed"],
         tally.statuses["contract_violated"],
     ]
     return [*(f"{count:,}" if count else _NONE for count in counts), _cost(tally)]
@@ -163,6 +181,35 @@ def _rates(groups: Groups) -> list[tuple[str, list[str]]]:
         for name, tally in groups.ranked()
     ]
     return [(plain(name), list(map(_percent, rates))) for name, rates in rows if any(rates)]
+
+
+def _helped(report: Report) -> list[str]:
+    """What feedback says, of as many as were judged; of what nobody judged, there is no row."""
+    total = report.total
+    if not total.rated:
+        return ["nobody judged an answer: nothing can be said of success by feedback"]
+    lines = f"{total.helped:,} of {total.rated:,} judged answers helped, of {total.ok:,} in all"
+    groups = (("by task", report.tasks), ("by deployment", report.deployments))
+    tables = [
+        _table(
+            title,
+            _BY_FEEDBACK,
+            [(plain(name), _judged(tally)) for name, tally in of.ranked() if tally.rated],
+        )
+        for title, of in groups
+    ]
+    return ["\n\n".join([lines, *tables])]
+
+
+def _judged(tally: Tally) -> list[str]:
+    share, cost = tally.helped_share, tally.cost_per_helped_micro_usd
+    assert share is not None  # somebody judged
+    least = "≥ " if tally.uncosted else ""
+    return [
+        f"{tally.rated:,}",
+        *map(_percent, share),
+        *([_UNKNOWN] * 3 if cost is None else [least + dollars(value) for value in cost]),
+    ]
 
 
 def _cost(tally: Tally) -> str:

@@ -6,9 +6,11 @@ counts as absent, never as zero.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
+
+from transire.domain.feedback import HELPED_PERMILLE
 
 __all__ = [
     "UNNAMED",
@@ -131,11 +133,16 @@ class Throttled:
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """What somebody said of an answer that was ok, 0–1000; one answer may have several."""
+    """What somebody said of an answer that was ok, 0–1000; one answer may have several.
+
+    Attributes:
+        helped: Of an answer's first judgement, whether it helped; None of any further one.
+    """
 
     decided: Decided
     deployment: str
     score_permille: int
+    helped: bool | None = None
 
 
 @dataclass(slots=True)
@@ -154,6 +161,7 @@ def follow(entries: Iterable[Mapping[str, Any]], window: Window) -> Iterator[Eve
     """The events of the decisions inside the window, in the log's order."""
     waiting: dict[str, _Open] = {}
     answered: dict[str, tuple[Decided, str]] = {}
+    judged: dict[str, None] = {}
     for entry in entries:
         kind = entry.get("kind")
         if kind == "decision" and window.covers(entry):
@@ -180,7 +188,11 @@ def follow(entries: Iterable[Mapping[str, Any]], window: Window) -> Iterator[Eve
                     del answered[next(iter(answered))]
             yield ended
         elif kind == "feedback" and (scored := _scored(entry, answered)) is not None:
-            yield scored
+            name = str(entry.get("decision_id"))
+            yield replace(scored, helped=None) if name in judged else scored
+            judged[name] = None
+            if len(judged) > _MOST_OPEN:
+                del judged[next(iter(judged))]
         elif kind == "throttled" and _is_counted(entry, window):
             yield Throttled(_text(entry, "limit"), _number(entry, "count") or 0)
 
@@ -193,7 +205,7 @@ def _scored(entry: Mapping[str, Any], answered: Mapping[str, tuple[Decided, str]
         score = _BEST_PERMILLE * int(success)
     if known is None or score is None or score > _BEST_PERMILLE:
         return None
-    return Scored(*known, score)
+    return Scored(*known, score, success if isinstance(success, bool) else score >= HELPED_PERMILLE)
 
 
 def _is_counted(entry: Mapping[str, Any], window: Window) -> bool:
