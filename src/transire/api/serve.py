@@ -18,7 +18,6 @@ from fastapi import FastAPI
 
 from transire.api.app import FrontDoor, build_admin, build_app
 from transire.api.connections import ConnectionBounds, bounded
-from transire.api.heap import settled_heap
 from transire.bootstrap import Installation, open_installation
 from transire.bundle.compile import compile_bundle
 from transire.bundle.source import read_folder
@@ -77,8 +76,7 @@ async def serve(
         if started is not None:
             await started(Listening(_url(public), _url(private), installation))
         waiting = asyncio.create_task(stop.wait())
-        with settled_heap():
-            await asyncio.wait([*tasks, waiting], return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait([*tasks, waiting], return_when=asyncio.FIRST_COMPLETED)
         waiting.cancel()
     finally:
         api.should_exit = admin.should_exit = True
