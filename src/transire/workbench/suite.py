@@ -22,11 +22,13 @@ from transire.domain.ids import (
 )
 from transire.workbench.answers import AnswerAuthorizer, answer_difference, received
 from transire.workbench.expect import determining_policies, difference, spelled
+from transire.workbench.keeping import CacheAuthorizer, cache_difference
 from transire.workbench.moderations import ModerationAuthorizer, moderation_difference
 from transire.workbench.shadows import ShadowAuthorizer, shadow_difference
 from transire.workbench.testfile import (
     ActCase,
     AnswerCase,
+    CacheCase,
     Expectation,
     FactsFixture,
     ModerationCase,
@@ -46,7 +48,9 @@ Where = tuple[str, str, str]
 """Principal, facts and deployment of a cell, by name."""
 
 
-class PolicyAuthorizer(AnswerAuthorizer, ShadowAuthorizer, ModerationAuthorizer, Protocol):
+class PolicyAuthorizer(
+    AnswerAuthorizer, ShadowAuthorizer, CacheAuthorizer, ModerationAuthorizer, Protocol
+):
     """What tests ask; `authorize.cedar.CedarAuthorizer` is one."""
 
     def verdicts(
@@ -117,6 +121,9 @@ class Suite:
         for index, shadow in enumerate(self.document.shadows):
             self._matrix_names(("shadows", index), shadow)
             self._known(("shadows", index), shadow.policies, self.bundle.annotations, "policy")
+        for index, keeping in enumerate(self.document.cache):
+            self._matrix_names(("cache", index), keeping)
+            self._known(("cache", index), keeping.policies, self.bundle.annotations, "policy")
         for index, moderation in enumerate(self.document.moderations):
             path = ("moderations", index)
             self._party_names(path, moderation)
@@ -136,6 +143,8 @@ class Suite:
             yield from self._answer(self.at.where(("answers", index)), answer, authorizer)
         for index, shadow in enumerate(self.document.shadows):
             yield from self._shadow(self.at.where(("shadows", index)), shadow, authorizer)
+        for index, keeping in enumerate(self.document.cache):
+            yield from self._keeping(self.at.where(("cache", index)), keeping, authorizer)
         for index, moderation in enumerate(self.document.moderations):
             place = self.at.where(("moderations", index))
             yield from self._moderation(place, moderation, authorizer)
@@ -204,6 +213,27 @@ class Suite:
                 test=case.name,
                 about=f"`{principal}` × `{facts}` ⇢ `{deployment}`",
                 expected="shadowed" if case.shadowed else "not shadowed",
+                actual=actual,
+            )
+            yield Cell(failure=failure or None, policies=frozenset(policies))
+
+    def _keeping(self, place: str, case: CacheCase, authorizer: PolicyAuthorizer) -> Iterator[Cell]:
+        cells = product(case.principals, case.facts, self._expand(case.deployments))
+        for principal, facts, deployment in cells:
+            who = self.document.principals[principal]
+            known = self._facts(who, self.document.facts[facts])
+            policies = authorizer.cache(
+                ApplicationId(who.application),
+                (known, known),
+                DeploymentId(deployment),
+                now=self.document.now,
+            )
+            actual = cache_difference(case, policies)
+            failure = actual and Failure(
+                place=place,
+                test=case.name,
+                about=f"`{principal}` × `{facts}` ⇢ `{deployment}`",
+                expected="given again" if case.cached else "not given again",
                 actual=actual,
             )
             yield Cell(failure=failure or None, policies=frozenset(policies))
@@ -279,7 +309,7 @@ class Suite:
             self._matrix(path, case)
 
     def _matrix_names(
-        self, path: tuple[str, int], case: RouteCase | AnswerCase | ShadowCase
+        self, path: tuple[str, int], case: RouteCase | AnswerCase | ShadowCase | CacheCase
     ) -> Iterable[str]:
         """Check the names that span a case's matrix; returns every name of a deployment."""
         deployments = {*self.document.deployments, *self.bundle.catalog.deployments}
@@ -290,7 +320,7 @@ class Suite:
     def _party_names(
         self,
         path: tuple[str, int],
-        case: RouteCase | AnswerCase | ShadowCase | ModerationCase,
+        case: RouteCase | AnswerCase | ShadowCase | CacheCase | ModerationCase,
     ) -> None:
         self._known(path, case.principals, self.document.principals, "principal of this file")
         self._known(path, case.facts, self.document.facts, "facts of this file")

@@ -17,6 +17,8 @@ from transire.workbench.testfile import SuiteDocument
 
 __all__ = ["Failure", "PolicyAuthorizer", "TestReport", "demand_passing", "run_tests"]
 
+_SHOWN: Final = frozenset({"route", "dispatch", "receive", "shadow", "cache", "moderate"})
+"""Actions whose answers name what determined them."""
 _LIMITED: Final = frozenset({"route_unreviewed", "restore", "restore_arguments"})
 """Actions of which a forbid becomes an obligation that names it."""
 
@@ -91,6 +93,6 @@ def _showable(compiled: CompiledBundle) -> set[PolicyId]:
     return {
         PolicyId(name)
         for name, node in compiled.tree.static_policies.items()
-        if (actions := actions_of(node)) & {"route", "dispatch", "receive", "shadow", "moderate"}
+        if (actions := actions_of(node)) & _SHOWN
         or (node.effect == "forbid" and actions & _LIMITED)
     }

@@ -13,6 +13,7 @@ from transire.bundle.documents import GuardName, Id, Moment, Name
 __all__ = [
     "ActCase",
     "AnswerCase",
+    "CacheCase",
     "Effect",
     "Expectation",
     "FactsFixture",
@@ -117,6 +118,21 @@ class ShadowCase(_Model):
     policies: list[Id] = []
 
 
+class CacheCase(_Model):
+    """Whether an answer to a request with these facts may be given again; so of every cell.
+
+    It is about the rules alone: `routing.yaml` says for how long, and what is never kept stays so.
+    `policies` must be among the determining ones.
+    """
+
+    name: str
+    principals: Annotated[list[Id], Field(min_length=1)]
+    facts: Annotated[list[Id], Field(min_length=1)]
+    deployments: Annotated[list[Id], Field(min_length=1)]
+    cached: bool
+    policies: list[Id] = []
+
+
 class ModerationCase(_Model):
     """Whether texts with these facts may be sent to a moderator; so of every cell.
 
@@ -180,5 +196,6 @@ class SuiteDocument(_Model):
     tests: list[RouteCase] = []
     answers: list[AnswerCase] = []
     shadows: list[ShadowCase] = []
+    cache: list[CacheCase] = []
     moderations: list[ModerationCase] = []
     acts: list[ActCase] = []

@@ -52,6 +52,9 @@ class Oracle:
     def shadow(self, *_: Any, **__: Any) -> tuple[PolicyId, ...]:
         return (PolicyId("grant.fleet"),) if self._effect == "permit" else ()
 
+    def cache(self, *_: Any, **__: Any) -> tuple[PolicyId, ...]:
+        return self.shadow()
+
     def moderate(self, *_: Any) -> tuple[PolicyId, ...]:
         return self.shadow()
 
