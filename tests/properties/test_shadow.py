@@ -114,3 +114,14 @@ def test_the_rule_that_permits_is_named() -> None:
     found = authorizer().shadow(APPLICATION, (facts(), facts()), EU, now=NOW)
 
     assert found == (PolicyId("shadow.any"),)
+
+
+@given(permits=permits, forbids=forbids, asked_for=st.lists(pairs_of_facts, max_size=4))
+def test_what_is_remembered_is_what_would_be_said_anew(
+    permits: list[Rule], forbids: list[Rule], asked_for: list[tuple[Facts, Facts]]
+) -> None:
+    judge = authorizer(*permits, *forbids)
+
+    told = [asked(judge, both) for both in (*asked_for, *asked_for)]
+
+    assert told == [asked(authorizer(*permits, *forbids), both) for both in asked_for] * 2

@@ -101,7 +101,7 @@ class World(Path):
     def open(
         self, bundle: CompiledBundle, forwarder: FakeForwarder | None = None, **bounds: Any
     ) -> "World":
-        self.compiled, self.bundle = bundle, bundle.bundle
+        self.bundle, self.authorizer = bundle.bundle, CedarAuthorizer(bundle)
         self.log = MemoryLog({ACTIVE_KEY: bundle.digest, VERSION_KEY: "0"})
         self.seen = Seen()
         entries: Any = self.log
@@ -123,10 +123,13 @@ class World(Path):
         return self
 
     def governed(self) -> Governed:
-        made = super().governed()
-        if not hasattr(self, "compiled"):
-            return made
-        return replace(made, authorizer=CedarAuthorizer(self.compiled))
+        return Governed(
+            bundle=self.bundle,
+            quarantine=self.quarantine,
+            detector=self.detector,
+            authorizer=self.authorizer,
+            scorer=self.scorer,
+        )
 
     async def ask(self, name: str = "dec_1", **changes: Any) -> Routed:
         routed = await self.router.route(request(id=DecisionId(name), **changes))
@@ -329,8 +332,8 @@ async def test_a_quarantine_that_nobody_here_has_heard_of_yet_makes_the_permit_s
 
 async def test_another_bundle_copies_nothing_of_what_the_last_one_decided(world: World) -> None:
     routed = await world.ask()
-    world.compiled = compiled(rules=RULE + "// changed\n")
-    world.bundle = world.compiled.bundle
+    changed = compiled(rules=RULE + "// changed\n")
+    world.bundle, world.authorizer = changed.bundle, CedarAuthorizer(changed)
     world.log.state[ACTIVE_KEY] = world.bundle.digest
 
     world.shadowing.offer(routed)

@@ -16,6 +16,7 @@ from typing import Final
 
 from transire.authorize.effects import Answer
 from transire.authorize.engine import CedarEngine
+from transire.authorize.memo import Memo
 from transire.authorize.receiving import governed_applications
 from transire.bundle.compiled import CompiledBundle
 from transire.bundle.rules import actions_of
@@ -25,6 +26,7 @@ from transire.domain.ids import ApplicationId, DeploymentId, PolicyId
 __all__ = ["ShadowPolicy"]
 
 _SHADOW: Final = "shadow"
+_MEMO_SIZE: Final = 2_048
 
 
 class ShadowPolicy:
@@ -46,6 +48,7 @@ class ShadowPolicy:
         )
         scoped = governed_applications(compiled, frozenset({action}))
         self.applications = scoped if self._named else frozenset[ApplicationId]()
+        self._memo: Memo[tuple[PolicyId, ...]] = Memo(_MEMO_SIZE)
 
     def put(
         self,
@@ -57,8 +60,23 @@ class ShadowPolicy:
         """The determining policies where every evaluation permits it; none where one does not."""
         if application not in self.applications:
             return ()
+        judged = self._engine.judged(now)
+        distinct = tuple(dict.fromkeys(both))
+        key = (deployment, *(self._engine.key(application, facts, judged) for facts in distinct))
+        known = self._memo.recall(key)
+        if known is not None:
+            return known
+        return self._memo.remember(key, self._put(application, distinct, deployment, judged))
+
+    def _put(
+        self,
+        application: ApplicationId,
+        both: Iterable[Facts],
+        deployment: DeploymentId,
+        now: datetime,
+    ) -> tuple[PolicyId, ...]:
         found: set[PolicyId] = set()
-        for facts in dict.fromkeys(both):
+        for facts in both:
             answer = self._engine.answer(application, self._action, deployment, facts, now)
             policies = set(map(PolicyId, answer.policies))
             is_allowed = answer.is_allowed and answer.is_decided and not answer.errors
