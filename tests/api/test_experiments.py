@@ -198,7 +198,8 @@ def test_the_commands_say_what_is_tried_and_what_came_of_it(world: World, tmp_pa
         "contract_permille": 20,
     }
     assert bandit["explore_permille"] == 200
-    assert {p["prompt"]: p["given_to"] for p in prompts} == {
+    given = {p["prompt"]: p["given_to"] for p in prompts if p["prompt"].startswith("support@")}
+    assert given == {
         "support@1": ["support-triage"],
         "support@2": ["support-triage (tone: brief)"],
     }
