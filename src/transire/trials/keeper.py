@@ -43,9 +43,15 @@ _log = structlog.get_logger()
 METRICS: Final = ("error", "contract", "slow", "dear")
 """What a guard may watch, in the order in which it is judged."""
 _COUNTED: Final = frozenset(
-    {OutcomeStatus.OK, OutcomeStatus.FAILED, OutcomeStatus.CONTRACT_VIOLATED}
+    {
+        OutcomeStatus.OK,
+        OutcomeStatus.FAILED,
+        OutcomeStatus.CONTRACT_VIOLATED,
+        OutcomeStatus.SUPERSEDED,
+    }
 )
 """How an attempt ended that says something of its variant; a caller who left says nothing."""
+_FAILED: Final = frozenset({OutcomeStatus.FAILED, OutcomeStatus.SUPERSEDED})
 _REMEMBERED: Final = 1_024
 """Counts kept, of experiments of all bundles; the oldest go first."""
 
@@ -237,11 +243,12 @@ class TrialKeeper:
 def is_bad(metric: str, trial: Trial, outcome: Outcome, experiment: Experiment) -> bool:
     """Whether a first attempt counts against its variant by one metric.
 
-    One that went elsewhere because the variant's own deployments are down is an error of theirs.
+    One that went elsewhere because the variant's own deployments are down is an error of theirs;
+    so is an answer that had a verdict of ours and was replaced by a better one.
     """
     guard = experiment.guard
     if metric == "error":
-        return outcome.status is OutcomeStatus.FAILED or trial.is_unwell
+        return outcome.status in _FAILED or trial.is_unwell
     if metric == "contract":
         return outcome.status is OutcomeStatus.CONTRACT_VIOLATED
     if metric == "slow":

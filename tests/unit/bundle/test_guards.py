@@ -8,6 +8,10 @@ from transire.domain.guarding import ALL_GUARDS
 from transire.errors import BundleError
 
 
+_OF_ANSWERS = ("citation_missing", "wrong_language")
+"""What the pack's rules on answers read."""
+
+
 def changed(**files: str) -> dict[str, bytes]:
     pack = pack_files()
     for name, text in files.items():
@@ -26,7 +30,8 @@ def test_the_pack_runs_what_its_rules_read_and_what_the_audit_wants() -> None:
     bundle = compile_bundle(pack_files()).bundle
 
     assert bundle.guards == {
-        *("prompt_injection", "indirect_injection", "jailbreak", "self_harm", "violence")
+        *("prompt_injection", "indirect_injection", "jailbreak", "self_harm", "violence"),
+        *_OF_ANSWERS,
     }
 
 
@@ -36,7 +41,7 @@ def test_a_taxonomy_that_names_none_lets_rules_ask_for_all() -> None:
     bundle = compile_bundle(files).bundle
 
     assert bundle.taxonomy.guards == ALL_GUARDS
-    assert bundle.guards == {"wrong_length"}
+    assert bundle.guards == {"wrong_length", *_OF_ANSWERS}
 
 
 @pytest.mark.parametrize("guards", ["guards: {}", "guards:\n  sarcasm: {}"])

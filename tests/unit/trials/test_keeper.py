@@ -2,6 +2,7 @@
 
 import hashlib
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import orjson
@@ -17,6 +18,7 @@ from transire.bundle.compiled import CompiledBundle
 from transire.bundle.quarantine import VERSION_KEY
 from transire.domain.decision import Hold
 from transire.domain.ids import DataClass, DecisionId, DeploymentId
+from transire.domain.permit import Outcome, OutcomeStatus
 from transire.domain.request import Assertions
 from transire.domain.trial import CONTROL, Experiment
 from transire.errors import BundleError, PolicyDenied, UpstreamError
@@ -110,6 +112,25 @@ async def test_variants_are_drawn_by_their_shares_and_each_entry_replays_its_dra
     assert {e["prompt"]["ref"] for e in terse} == {"support@2"}
     assert {e["chosen"]["deployment"] for e in terse} == {BAD}
     assert {e["prompt"]["ref"] for e in told if e not in terse} == {"support@1"}
+
+
+async def test_a_canary_whose_answers_are_superseded_takes_itself_back(lab: Lab) -> None:
+    await lab.open(with_experiments())
+    ends = {CONTROL: OutcomeStatus.OK, "terse": OutcomeStatus.SUPERSEDED}
+    first: Any = SimpleNamespace(attempt=1)
+    for n in range(80):
+        made = request(id=DecisionId(f"dec_{n}"))
+        seen, governed = await lab.detector.classify(made), lab.governed()
+        allowed = governed.authorizer.authorize(
+            made, seen, None, quarantine=governed.quarantine, now=lab.clock.now()
+        )
+        drawn = lab.keeper.assigned(made, seen, allowed, governed)
+        assert drawn.trial is not None
+        lab.keeper.settled(drawn, first, Outcome(status=ends[drawn.trial.variant]))
+
+    [entry] = [e for e in lab.log.entries if e["kind"] == "experiment.rolled_back"]
+
+    assert (entry["variant"], entry["metric"]) == ("terse", "error")
 
 
 @pytest.mark.parametrize("kind", ["ab", "bandit"])

@@ -13,6 +13,7 @@ __all__ = ["Arm", "Observed", "Seen", "read_experiments"]
 
 _ENDS: Final = frozenset({"ok", "failed", "contract_violated", "superseded"})
 _VIOLATED: Final = "contract_violated"
+_FAILED: Final = frozenset({"failed", "superseded"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,8 +23,8 @@ class Observed:
     Attributes:
         unit: What kept the variant, as the point that it drew, or below zero a number of the
             decision's own: decisions of one unit are alike, and not independent.
-        failed_first: The first attempt failed, or went elsewhere because the variant's own
-            deployments were down: what a canary's `error` counts.
+        failed_first: The first attempt failed or was superseded, or went elsewhere because the
+            variant's own deployments were down: what a canary's `error` counts.
         cost_micro_usd: None where some attempt's cost is unknown.
     """
 
@@ -121,7 +122,7 @@ def _concluded(held: _Open, number: int) -> Observed | None:
         unit=-number if held.draw.get("unit") == "request" else int(held.draw["point_ppm"]),
         propensity_ppm=int(held.draw["propensity_ppm"]),
         succeeded="ok" in held.statuses.values(),  # not the last one, where nothing better came
-        failed_first=held.statuses[1] == "failed" or held.draw.get("unwell") is True,
+        failed_first=held.statuses[1] in _FAILED or held.draw.get("unwell") is True,
         violated=_VIOLATED in held.statuses.values(),
         latency_ms=held.latency_ms,
         cost_micro_usd=held.cost_micro_usd,
