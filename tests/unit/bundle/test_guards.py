@@ -7,7 +7,6 @@ from transire.bundle.compile import compile_bundle
 from transire.domain.guarding import ALL_GUARDS
 from transire.errors import BundleError
 
-
 _OF_ANSWERS = ("citation_missing", "wrong_language")
 """What the pack's rules on answers read."""
 
