@@ -30,6 +30,9 @@ def cascade(world: World, *tasks: str) -> None:
     """These tasks, or all, escalate refusals; by two people."""
     files: dict[str, str] = world.act("ana", "GET", "/v1/policies/bundles/active").json()["files"]
     routing = yaml.safe_load(base64.b64decode(files["routing.yaml"]))
+    for task in routing["tasks"].values():
+        if "cascade" in task:  # whose `on` is true to YAML 1.1
+            task["cascade"]["on"] = task["cascade"].pop(True)
     for name in tasks or routing["tasks"]:
         routing["tasks"][name]["cascade"] = {"on": ["refusal"]}
     files["routing.yaml"] = base64.b64encode(yaml.safe_dump(routing).encode()).decode()
