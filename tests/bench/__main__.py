@@ -159,8 +159,8 @@ def _measure(
         print(f"  {name:14} {middle[name]:7.0f} req/s   ({min(values):.0f}–{max(values):.0f})")
     advice = middle["decisions"] / middle["FastAPI echo"]
     answers = middle["chat"] / middle["FastAPI relay"]
-    print(f"\n  decisions / echo  {advice:.3f}   (asked: 0.15) {_met(advice, 0.15)}")
-    print(f"  chat / relay      {answers:.3f}   (asked: 0.25) {_met(answers, 0.25)}")
+    print(f"\n  decisions / echo  {advice:.3f}   (asked: {_asked(advice, 0.15, 0.25)})")
+    print(f"  chat / relay      {answers:.3f}   (asked: {_asked(answers, 0.25, 0.35)})")
     each_us = {name: cpu_s[name] / requests[name] * 1e6 for name in ("decisions", "chat")}
     print(
         f"\nCPU of router and writer: {each_us['decisions']:.0f} µs a decision, "
@@ -192,6 +192,12 @@ def _measure(
         report.write_text(
             json.dumps({"rates": rates, "decisions_to_echo": advice, "chat_to_relay": answers})
         )
+
+
+def _asked(ratio: float, least: float, wanted: float) -> str:
+    """What is asked in any case, and what with detection as fast as it is by now."""
+    told = (f"{asked:.2f} {_met(ratio, asked)}" for asked in (least, wanted))
+    return ", with fast detection ".join(told)
 
 
 def _met(ratio: float, asked: float) -> str:
