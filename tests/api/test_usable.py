@@ -1,4 +1,4 @@
-"""Usable by default: a hundred harmless prompts through the starter pack (issue 9's gate).
+"""Usable by default: a hundred harmless prompts through the starter pack.
 
 At least 95 get an answer from any application; all 100 get one where the on-premise deployment is
 in the tenant's fleet.
