@@ -50,7 +50,8 @@ class Conclusions:
             readable: (index among the parts, text), one for each scan.
             scope: Tenant and application.
         """
-        if not any(scan.hits or scan.failed or scan.reduced for scan in scans):
+        is_whole = len(scans) == len(readable)  # a text without its scan is never clean
+        if is_whole and not any(scan.hits or scan.failed or scan.reduced for scan in scans):
             return self._of_nothing(parts, signals, scope)
         guarded, entities = NOTHING_GUARDED, self.taxonomy.entities
         if self.guards.guards:

@@ -6,7 +6,7 @@ are the recorded ones. Only then is a connection opened. Opening one can take se
 nothing moved and the permit is in time is checked again when it stands, before its first byte.
 """
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 from typing import Final
 
 from transire.domain.answer import Chunk, Completion
@@ -16,6 +16,7 @@ from transire.domain.permit import Permit, Recorded
 from transire.domain.ports import Clock, Keyed
 from transire.domain.request import Body
 from transire.forward.failing import failed, refused
+from transire.forward.headers import upstream_headers
 from transire.forward.openai import BadShapeError, read_chunk, read_completion, read_error
 from transire.forward.spending import Spending
 from transire.forward.sse import EventTooLargeError, SseReader
@@ -68,7 +69,12 @@ class OpenAIForwarder:
         try:
             reply = await self._outbound.post(
                 f"{wire.deployment.address}/chat/completions",
-                self._headers(permit.value, wire.deployment, is_stream=is_stream),
+                upstream_headers(
+                    wire.deployment,
+                    self._secret,
+                    accept="text/event-stream" if is_stream else "application/json",
+                    request_id=f"{permit.value.decision_id}-{permit.value.attempt}",
+                ),
                 wire.body,
                 timeout_s=max(timeout_s, 0.001),
                 before=lambda: self._spending.still_stands(permit),
@@ -85,23 +91,6 @@ class OpenAIForwarder:
             await reply.close()
             raise failed("bad_shape")
         return OpenAIExchange(reply, first_byte_ms)
-
-    def _headers(
-        self, permit: Permit, deployment: Deployment, *, is_stream: bool
-    ) -> Mapping[str, str]:
-        headers = {
-            "content-type": "application/json",
-            "accept": "text/event-stream" if is_stream else "application/json",
-            "accept-encoding": "identity",
-            "user-agent": "transire",
-            "x-request-id": f"{permit.decision_id}-{permit.attempt}",
-        }
-        if deployment.credential is not None:
-            secret = self._secret(deployment.credential)
-            if secret is None:
-                raise failed("no_credential")
-            headers["authorization"] = f"Bearer {secret}"
-        return headers
 
 
 class OpenAIExchange:

@@ -15,13 +15,14 @@ from typing import Any, Final
 
 import orjson
 
-from transire.domain.deployment import Deployment, Moderator
+from transire.domain.deployment import Moderator
 from transire.domain.guarding import Guard
 from transire.domain.outward import Wire
 from transire.domain.permit import Permit, Recorded
 from transire.domain.ports import Clock, Keyed
 from transire.domain.request import Body, PartKind
 from transire.forward.failing import failed, refused
+from transire.forward.headers import upstream_headers
 from transire.forward.spending import Spending
 from transire.outbound.client import Outbound, OutboundError, Reply
 
@@ -75,7 +76,12 @@ class HttpModeration:
             async with asyncio.timeout(timeout_s):
                 reply = await self._outbound.post(
                     f"{wire.deployment.address}/moderations",
-                    self._headers(permit.value, wire.deployment),
+                    upstream_headers(
+                        wire.deployment,
+                        self._secret,
+                        accept="application/json",
+                        request_id=f"{permit.value.decision_id}-m{-permit.value.attempt}",
+                    ),
                     wire.body,
                     timeout_s=timeout_s,
                     before=lambda: self._spending.still_stands(permit),
@@ -92,21 +98,6 @@ class HttpModeration:
         if said is None:
             raise failed("bad_shape")
         return said
-
-    def _headers(self, permit: Permit, deployment: Deployment) -> Mapping[str, str]:
-        headers = {
-            "content-type": "application/json",
-            "accept": "application/json",
-            "accept-encoding": "identity",
-            "user-agent": "transire",
-            "x-request-id": f"{permit.decision_id}-m{-permit.attempt}",
-        }
-        if deployment.credential is not None:
-            secret = self._secret(deployment.credential)
-            if secret is None:
-                raise failed("no_credential")
-            headers["authorization"] = f"Bearer {secret}"
-        return headers
 
 
 def read_moderation(

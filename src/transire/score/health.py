@@ -159,7 +159,8 @@ class FleetHealth:
         if failure == _QUOTA or (failure and retry_after_s is not None):
             watch.quota_until = max(watch.quota_until, now + _bounded_rest(retry_after_s))
             self._rest_until = max(self._rest_until, watch.quota_until)
-            watch.pace = after_refusal(watch.pace, now)
+            if failure == _QUOTA:  # what is down says nothing of how often it may be asked
+                watch.pace = after_refusal(watch.pace, now)
         is_fault = counts_against(failure)
         if failure and not is_fault:
             if watch.in_flight == 0:

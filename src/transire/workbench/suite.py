@@ -1,6 +1,6 @@
 """One test file: its names resolved, its cells asked. A cell not listed must be denied."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import product
@@ -22,9 +22,7 @@ from transire.domain.ids import (
 )
 from transire.workbench.answers import AnswerAuthorizer, answer_difference, received
 from transire.workbench.expect import determining_policies, difference, spelled
-from transire.workbench.keeping import CacheAuthorizer, cache_difference
-from transire.workbench.moderations import ModerationAuthorizer, moderation_difference
-from transire.workbench.shadows import ShadowAuthorizer, shadow_difference
+from transire.workbench.openings import OpeningAuthorizer, opening_difference
 from transire.workbench.testfile import (
     ActCase,
     AnswerCase,
@@ -44,13 +42,12 @@ __all__ = ["Cell", "Failure", "PolicyAuthorizer", "Suite"]
 _DENY: Final = Expectation(effect="deny")
 """What is expected of a cell that nobody listed."""
 
+_Policies = tuple[PolicyId, ...]
 Where = tuple[str, str, str]
 """Principal, facts and deployment of a cell, by name."""
 
 
-class PolicyAuthorizer(
-    AnswerAuthorizer, ShadowAuthorizer, CacheAuthorizer, ModerationAuthorizer, Protocol
-):
+class PolicyAuthorizer(AnswerAuthorizer, OpeningAuthorizer, Protocol):
     """What tests ask; `authorize.cedar.CedarAuthorizer` is one."""
 
     def verdicts(
@@ -197,67 +194,49 @@ class Suite:
             yield Cell(failure=failures[0] if failures else None, policies=policies)
 
     def _shadow(self, place: str, case: ShadowCase, authorizer: PolicyAuthorizer) -> Iterator[Cell]:
-        cells = product(case.principals, case.facts, self._expand(case.deployments))
-        for principal, facts, deployment in cells:
-            who = self.document.principals[principal]
-            known = self._facts(who, self.document.facts[facts])
-            policies = authorizer.shadow(
-                ApplicationId(who.application),
-                (known, known),
-                DeploymentId(deployment),
-                now=self.document.now,
-            )
-            actual = shadow_difference(case, policies)
-            failure = actual and Failure(
-                place=place,
-                test=case.name,
-                about=f"`{principal}` × `{facts}` ⇢ `{deployment}`",
-                expected="shadowed" if case.shadowed else "not shadowed",
-                actual=actual,
-            )
-            yield Cell(failure=failure or None, policies=frozenset(policies))
+        def put(application: ApplicationId, known: Facts, name: DeploymentId) -> _Policies:
+            return authorizer.shadow(application, (known, known), name, now=self.document.now)
+
+        targets = self._expand(case.deployments)
+        return self._opened(place, case, targets, put, case.shadowed, "shadowed")
 
     def _keeping(self, place: str, case: CacheCase, authorizer: PolicyAuthorizer) -> Iterator[Cell]:
-        cells = product(case.principals, case.facts, self._expand(case.deployments))
-        for principal, facts, deployment in cells:
-            who = self.document.principals[principal]
-            known = self._facts(who, self.document.facts[facts])
-            policies = authorizer.cache(
-                ApplicationId(who.application),
-                (known, known),
-                DeploymentId(deployment),
-                now=self.document.now,
-            )
-            actual = cache_difference(case, policies)
-            failure = actual and Failure(
-                place=place,
-                test=case.name,
-                about=f"`{principal}` × `{facts}` ⇢ `{deployment}`",
-                expected="given again" if case.cached else "not given again",
-                actual=actual,
-            )
-            yield Cell(failure=failure or None, policies=frozenset(policies))
+        def put(application: ApplicationId, known: Facts, name: DeploymentId) -> _Policies:
+            return authorizer.cache(application, (known, known), name, now=self.document.now)
+
+        targets = self._expand(case.deployments)
+        return self._opened(place, case, targets, put, case.cached, "given again")
 
     def _moderation(
         self, place: str, case: ModerationCase, authorizer: PolicyAuthorizer
     ) -> Iterator[Cell]:
-        for principal, facts, moderator in product(case.principals, case.facts, case.moderators):
+        def put(application: ApplicationId, known: Facts, name: DeploymentId) -> _Policies:
+            return authorizer.moderate(application, known, name, self.document.now)
+
+        return self._opened(place, case, case.moderators, put, case.moderated, "moderated")
+
+    def _opened(
+        self,
+        place: str,
+        case: ShadowCase | CacheCase | ModerationCase,
+        targets: Iterable[str],
+        put: Callable[[ApplicationId, Facts, DeploymentId], _Policies],
+        is_wanted: bool,
+        wanted: str,
+    ) -> Iterator[Cell]:
+        for principal, facts, name in product(case.principals, case.facts, targets):
             who = self.document.principals[principal]
-            policies = authorizer.moderate(
-                ApplicationId(who.application),
-                self._facts(who, self.document.facts[facts]),
-                DeploymentId(moderator),
-                self.document.now,
-            )
-            actual = moderation_difference(case, policies)
-            failure = actual and Failure(
+            known = self._facts(who, self.document.facts[facts])
+            policies = put(ApplicationId(who.application), known, DeploymentId(name))
+            actual = opening_difference(policies, is_wanted=is_wanted, among=case.policies)
+            failure = Failure(
                 place=place,
                 test=case.name,
-                about=f"`{principal}` × `{facts}` ⇢ `{moderator}`",
-                expected="moderated" if case.moderated else "not moderated",
+                about=f"`{principal}` × `{facts}` ⇢ `{name}`",
+                expected=wanted if is_wanted else f"not {wanted}",
                 actual=actual,
             )
-            yield Cell(failure=failure or None, policies=frozenset(policies))
+            yield Cell(failure=failure if actual else None, policies=frozenset(policies))
 
     def _act(self, place: str, case: ActCase, authorizer: PolicyAuthorizer) -> Iterator[Cell]:
         resource = self._resource(case.on)

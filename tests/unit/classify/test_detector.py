@@ -370,3 +370,13 @@ async def test_long_prompts_beyond_one_workers_budget_are_read_whole_or_refused_
     refused = [one for one in seen if one.failures]
     assert all({*one.failures} <= {POOL_LATE, *ENTITIES} and one.failed for one in refused)
     assert len(whole) == 6 if share > 6 else refused
+
+
+def test_a_text_whose_scan_is_missing_is_never_clean() -> None:
+    """Nothing loses a scan; if something ever does, the request is refused, not let through."""
+    detector = detector_of(bundle_of())
+    part = text_part("Nothing to see here.")
+    signals = classify(detector, request_of(part)).signals
+
+    with pytest.raises(ValueError, match="shorter"):
+        detector._conclusions.of_scans((part,), [(0, part.text)], [], signals, ("t", "a"))

@@ -154,3 +154,14 @@ def test_where_all_are_out_of_turn_all_remain(clock: FakeClock) -> None:
     ranking = ranked(health)
 
     assert {c.pair.deployment for c in ranking.candidates} == {"cheap", "dear"}
+
+
+def test_what_is_down_and_says_for_how_long_is_not_paced(clock: FakeClock) -> None:
+    health = FleetHealth(clock)
+    use(health, clock, "cheap", per_s=10, seconds=10)
+    health.started(DeploymentId("cheap"))
+    health.finished(DeploymentId("cheap"), failure="status_5xx", latency_ms=20, retry_after_s=1.0)
+    clock.advance(1.01)
+    use(health, clock, "cheap", per_s=1_000, seconds=1)
+
+    assert not health.seen(DeploymentId("cheap"), clock.monotonic()).is_paced
