@@ -10,7 +10,9 @@ from tests.unit.bundle.bundles import pack_files
 
 from transire.authorize.cedar import CedarAuthorizer
 from transire.bundle.compile import compile_bundle
-from transire.bundle.documents import CatalogDocument, RoutingDocument, TaxonomyDocument
+from transire.bundle.documents.catalog import CatalogDocument
+from transire.bundle.documents.routing import RoutingDocument
+from transire.bundle.documents.taxonomy import TaxonomyDocument
 from transire.workbench.test import run_tests
 
 HOW_TO = (REPOSITORY / "docs" / "how-to" / "write-policies.md").read_text()

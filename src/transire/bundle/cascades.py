@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterator
 from typing import Final
 
-from transire.bundle.documents import CascadeDocument, RoutingDocument
+from transire.bundle.documents.routing import CascadeDocument, RoutingDocument
 
 __all__ = ["cascade_problems"]
 

@@ -3,19 +3,19 @@
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from transire.bundle.documents import (
-    ApplicationDocument,
-    BudgetDocument,
-    CascadeDocument,
-    CatalogDocument,
-    CueDocument,
+from transire.bundle.documents.catalog import ApplicationDocument, BudgetDocument, CatalogDocument
+from transire.bundle.documents.deployments import (
     DeploymentDocument,
-    ModelFileDocument,
     ModeratorDocument,
     PriceDocument,
-    RoutingDocument,
-    TaxonomyDocument,
 )
+from transire.bundle.documents.routing import (
+    CascadeDocument,
+    CueDocument,
+    ModelFileDocument,
+    RoutingDocument,
+)
+from transire.bundle.documents.taxonomy import TaxonomyDocument
 from transire.domain.budget import Budget, Period, Scope
 from transire.domain.bundle import Cue, RoutingRules
 from transire.domain.cache import CacheRules

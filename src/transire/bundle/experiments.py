@@ -7,9 +7,11 @@ from typing import Any, Final
 
 import orjson
 
-from transire.bundle.documents import CatalogDocument, RoutingDocument, TaxonomyDocument
+from transire.bundle.documents.catalog import CatalogDocument
+from transire.bundle.documents.routing import RoutingDocument
+from transire.bundle.documents.taxonomy import TaxonomyDocument
+from transire.bundle.documents.trials import ExperimentDocument, ExperimentsDocument, GuardDocument
 from transire.bundle.shadows import shadow_problems, to_shadow
-from transire.bundle.trialdocuments import ExperimentDocument, ExperimentsDocument, GuardDocument
 from transire.bundle.yamlread import Document, parse_model, read_yaml
 from transire.domain.ids import ApplicationId, DeploymentId, Stakes
 from transire.domain.prompt import Prompt

@@ -7,7 +7,7 @@ to it is a proposal that changes one binding.
 from collections.abc import Mapping
 from typing import Final
 
-from transire.bundle.documents import PromptDocument
+from transire.bundle.documents.prompts import PromptDocument
 from transire.bundle.yamlread import parse_model, read_yaml
 from transire.domain.prompt import Prompt
 

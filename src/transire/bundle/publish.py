@@ -8,13 +8,11 @@ from collections.abc import Mapping
 import orjson
 from pydantic import BaseModel
 
-from transire.bundle.documents import (
-    CatalogDocument,
-    PromptDocument,
-    RoutingDocument,
-    TaxonomyDocument,
-)
-from transire.bundle.trialdocuments import ExperimentsDocument
+from transire.bundle.documents.catalog import CatalogDocument
+from transire.bundle.documents.prompts import PromptDocument
+from transire.bundle.documents.routing import RoutingDocument
+from transire.bundle.documents.taxonomy import TaxonomyDocument
+from transire.bundle.documents.trials import ExperimentsDocument
 
 __all__ = ["json_schemas", "render_schema"]
 

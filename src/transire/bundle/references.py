@@ -10,15 +10,10 @@ from datetime import date
 from typing import Any
 
 from transire.bundle.cascades import cascade_problems
-from transire.bundle.documents import (
-    ApplicationDocument,
-    CatalogDocument,
-    DeploymentDocument,
-    ModeratorDocument,
-    RoutingDocument,
-    TaxonomyDocument,
-    TenantDocument,
-)
+from transire.bundle.documents.catalog import ApplicationDocument, CatalogDocument, TenantDocument
+from transire.bundle.documents.deployments import DeploymentDocument, ModeratorDocument
+from transire.bundle.documents.routing import RoutingDocument
+from transire.bundle.documents.taxonomy import TaxonomyDocument
 from transire.bundle.labels import contradicting_labels
 from transire.bundle.namemodels import listed_names, name_problems
 from transire.bundle.yamlread import Document

@@ -4,12 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from transire.bundle.catalog import to_catalog, to_routing, to_taxonomy
-from transire.bundle.documents import (
-    CatalogDocument,
-    DetectorDocument,
-    RoutingDocument,
-    TaxonomyDocument,
-)
+from transire.bundle.documents.catalog import CatalogDocument
+from transire.bundle.documents.routing import RoutingDocument
+from transire.bundle.documents.taxonomy import DetectorDocument, TaxonomyDocument
 from transire.bundle.experiments import Known, Tried, read_experiments
 from transire.bundle.namemodels import listed_names
 from transire.bundle.prompts import read_prompts

@@ -6,9 +6,11 @@ from typing import Any
 
 import orjson
 
-from transire.bundle.documents import CatalogDocument, RoutingDocument, TaxonomyDocument
+from transire.bundle.documents.catalog import CatalogDocument
+from transire.bundle.documents.routing import RoutingDocument
+from transire.bundle.documents.taxonomy import TaxonomyDocument
+from transire.bundle.documents.trials import ShadowDocument
 from transire.bundle.rules import Rule, actions_of
-from transire.bundle.trialdocuments import ShadowDocument
 from transire.domain.deployment import Deployment
 from transire.domain.ids import ApplicationId, DeploymentId, Stakes
 from transire.domain.shadow import ShadowRules

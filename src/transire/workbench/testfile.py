@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from transire.bundle.documents import GuardName, Id, Moment, Name
+from transire.bundle.documents.words import GuardName, Id, Moment, Name
 
 __all__ = [
     "ActCase",

@@ -5,7 +5,7 @@ from typing import Annotated, Final
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic import StringConstraints as Text
 
-from transire.bundle.documents import Id
+from transire.bundle.documents.words import Id
 from transire.bundle.recognizers.validators import VALIDATORS
 
 __all__ = [

@@ -2,9 +2,9 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import Field, StringConstraints
 
-from transire.bundle.documents import Id, Permille, PromptRef
+from transire.bundle.documents.words import Document, Id, Permille, PromptRef
 
 __all__ = [
     "ExperimentDocument",
@@ -18,11 +18,7 @@ __all__ = [
 Ppm = Annotated[int, Field(ge=1, le=1_000_000)]
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-
-class VariantDocument(_Model):
+class VariantDocument(Document):
     """One variant: another prompt, deployments to prefer, or the only ones to use."""
 
     share_permille: Permille
@@ -31,7 +27,7 @@ class VariantDocument(_Model):
     only: list[Id] = []
 
 
-class GuardDocument(_Model):
+class GuardDocument(Document):
     """How much worse than control a canary may be, by metric, before it is rolled back.
 
     A metric without a margin is not watched. Latency is the share of answers slower than `slow_ms`,
@@ -48,7 +44,7 @@ class GuardDocument(_Model):
     dear_permille: Permille = 50
 
 
-class RewardDocument(_Model):
+class RewardDocument(Document):
     """What rewards a bandit's variant: that the first to judge its answer says that it helped."""
 
     by: Literal["feedback"]
@@ -56,7 +52,7 @@ class RewardDocument(_Model):
     """From the decision on; 90 days, after which nobody may judge, at most."""
 
 
-class ExperimentDocument(_Model):
+class ExperimentDocument(Document):
     """One experiment; `applications` and `tasks` left out are all of them."""
 
     kind: Literal["ab", "canary", "bandit"]
@@ -74,7 +70,7 @@ class ExperimentDocument(_Model):
     """Left out, it is the success of the first attempt."""
 
 
-class ShadowDocument(_Model):
+class ShadowDocument(Document):
     """Copies of answered requests; `applications` and `tasks` left out are all of them."""
 
     targets: Annotated[dict[Id, Ppm], Field(min_length=1, max_length=8)]
@@ -89,7 +85,7 @@ class ShadowDocument(_Model):
     salt: Annotated[str, StringConstraints(max_length=64)] = ""
 
 
-class ExperimentsDocument(_Model):
+class ExperimentsDocument(Document):
     """`experiments.yaml`."""
 
     experiments: dict[Id, ExperimentDocument] = {}
