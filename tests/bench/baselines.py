@@ -1,15 +1,18 @@
 """The bare servers everything is compared with, each in a process of its own.
 
-    python -m tests.bench.baselines static|echo|relay [--upstream URL]
+    python -m tests.bench.baselines static|fastapi [--upstream URL]
 
-`static` answers every request with one fixed completion over raw asyncio; `echo` is a FastAPI route
-that parses and returns the body; `relay` is a FastAPI route that posts the body to the upstream
-over the same transport the router uses. Each prints its port when ready.
+`static` answers every request with one fixed completion over raw asyncio. `fastapi` holds four
+routes: `/lean/echo` parses and returns the body, `/lean/relay` posts it to the upstream over the
+same transport the router uses, both past the framework's own reading and writing of bodies;
+`/plain/echo` and `/plain/relay` do the same as the framework's manual writes a route, with the
+body as a parameter and a dictionary returned. Each process prints its port when ready.
 """
 
 import argparse
 import asyncio
 import socket
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import httpx
@@ -53,19 +56,33 @@ async def _static(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) ->
         writer.close()
 
 
-def _echo() -> FastAPI:
+def _fastapi(upstream: str) -> FastAPI:
     app = FastAPI()
+    relay = _relay(upstream)
 
-    @app.post("/v1/chat/completions")
-    async def echo(request: Request) -> Response:
+    @app.post("/lean/echo")
+    async def lean_echo(request: Request) -> Response:
         body = orjson.loads(await request.body())
         return Response(orjson.dumps(body), media_type="application/json")
+
+    @app.post("/plain/echo")
+    async def plain_echo(body: dict[str, Any]) -> dict[str, Any]:
+        return body
+
+    @app.post("/lean/relay")
+    async def lean_relay(request: Request) -> Response:
+        body = orjson.loads(await request.body())
+        return Response(await relay(body), media_type="application/json")
+
+    @app.post("/plain/relay")
+    async def plain_relay(body: dict[str, Any]) -> dict[str, Any]:
+        answer: dict[str, Any] = orjson.loads(await relay(body))
+        return answer
 
     return app
 
 
-def _relay(upstream: str) -> FastAPI:
-    app = FastAPI()
+def _relay(upstream: str) -> Callable[[dict[str, Any]], Awaitable[bytes]]:
     transport = AiohttpTransport(
         client=lambda: ClientSession(
             connector=TCPConnector(limit=512),
@@ -76,23 +93,22 @@ def _relay(upstream: str) -> FastAPI:
     )
     url = httpx.URL(f"{upstream}/chat/completions")
 
-    @app.post("/v1/chat/completions")
-    async def relay(request: Request) -> Response:
-        body = orjson.dumps(orjson.loads(await request.body()))
+    async def relay(asked: dict[str, Any]) -> bytes:
+        body = orjson.dumps(asked)
         headers = [("content-type", "application/json"), ("content-length", str(len(body)))]
         sent = httpx.Request("POST", url, headers=headers, stream=httpx.ByteStream(body))
         reply = await transport.handle_async_request(sent)
         stream: Any = reply.stream
         data = b"".join([piece async for piece in stream])
         await reply.aclose()
-        return Response(data, media_type="application/json")
+        return data
 
-    return app
+    return relay
 
 
 def _main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("kind", choices=["static", "echo", "relay"])
+    parser.add_argument("kind", choices=["static", "fastapi"])
     parser.add_argument("--upstream", default="")
     given = parser.parse_args()
     listener = socket.socket()
@@ -105,8 +121,7 @@ def _main() -> None:
             server = await asyncio.start_server(_static, sock=listener, limit=1 << 22)
             print(port, flush=True)
             await server.serve_forever()
-        app = _echo() if given.kind == "echo" else _relay(given.upstream)
-        config = uvicorn.Config(app, log_config=None, access_log=False)
+        config = uvicorn.Config(_fastapi(given.upstream), log_config=None, access_log=False)
         bare = uvicorn.Server(config)
         task = asyncio.create_task(bare.serve(sockets=[listener]))
         while not bare.started:
