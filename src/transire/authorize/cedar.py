@@ -7,6 +7,7 @@ INVARIANT (I2): every deployment of the catalog has a verdict; none is permitted
 """
 
 from collections.abc import Hashable, Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -16,6 +17,7 @@ from transire.authorize.effects import stricter
 from transire.authorize.engine import CedarEngine
 from transire.authorize.evaluation import Assembled, assemble_verdicts, verdict_of
 from transire.authorize.facts import FactReader
+from transire.authorize.judging import united_facts
 from transire.authorize.memo import Memo
 from transire.authorize.moderating import ModerationPolicy, unguarded
 from transire.authorize.narrowing import Limits
@@ -51,6 +53,7 @@ class CedarAuthorizer:
         self._receiver = Receiver(compiled, self._reader, self._engine)
         self._caching = CachePolicy(compiled, self._engine)
         self._shadowing = ShadowPolicy(compiled, self._engine)
+        self._judging = ShadowPolicy(compiled, self._engine, "judge")
         self._moderating = ModerationPolicy(compiled, self._engine)
         self._pairs = {
             form: [Pair(deployment=name, form=form) for name in self._deployments] for form in Form
@@ -233,6 +236,37 @@ class CedarAuthorizer:
     ) -> tuple[PolicyId, ...]:
         """See `domain.governed.Authorizer`."""
         return self._shadowing.put(application, asked, deployment, now)
+
+    def judge(
+        self,
+        application: ApplicationId,
+        asked: tuple[Facts, Facts],
+        deployment: DeploymentId,
+        *,
+        now: datetime,
+    ) -> tuple[PolicyId, ...]:
+        """See `domain.governed.Authorizer`."""
+        return self._judging.put(application, asked, deployment, now)
+
+    def judging(  # noqa: D102 - the port's docstring says it
+        self,
+        request: RoutingRequest,
+        classification: Classification,
+        redaction: Redaction | None,
+        *,
+        beside: Mapping[Form, tuple[Facts, Facts]],
+        quarantine: Quarantine,
+        now: datetime,
+    ) -> Authorization:
+        application, facts = self._facts(request, classification, redaction, now)
+        return self.assemble(
+            application.id,
+            application.tenant,
+            united_facts(facts, beside, self._bundle.taxonomy),
+            replace(request.assertions, models=None),
+            quarantine=quarantine,
+            now=now,
+        )
 
     def moderate(
         self, application: ApplicationId, facts: Facts, deployment: DeploymentId, now: datetime

@@ -1,13 +1,13 @@
-"""Whether a copy of a request may go to a shadow, or its texts to a moderator.
+"""Whether a copy of a request may go to a shadow, its texts to a moderator, its answer to a judge.
 
-The actions are `shadow` and `moderate`.
+The actions are `shadow`, `moderate` and `judge`.
 
 As for a route, both evaluations must allow it (I5), and an error or `NoDecision` does not (I4). A
 permit counts only where its scope names the action: one that names none, or all of `dispatch`,
 grants what there was when it was written. A forbid of a route binds these as well, whether it
 names the action or not: what a rule keeps from a deployment, or puts before a person, is not shown
 to it by the back door. That nothing grants the route is no reason against: a shadow is tried before
-it may answer, and a moderator never answers.
+it may answer, and neither a moderator nor a judge answers anybody.
 """
 
 from collections.abc import Iterable
@@ -33,7 +33,7 @@ class ShadowPolicy:
     """Judges under one compiled bundle.
 
     Args:
-        action: `shadow` or `moderate`.
+        action: `shadow`, `moderate` or `judge`.
     """
 
     def __init__(

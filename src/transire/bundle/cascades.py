@@ -28,6 +28,9 @@ def cascade_problems(
             continue
         path = ("tasks", task, "cascade")
         yield from ((path, f"`{task}`: {reason}") for reason in _of(asked.cascade, offered))
+        judge = asked.cascade.judge
+        if judge is not None and judge not in document.judges:
+            yield path, f"`{task}` names the judge `{judge}`, which does not exist"
         if document.max_attempts == 1:
             yield path, f"`{task}`: `max_attempts` of 1 leaves no attempt to escalate to"
 
@@ -39,6 +42,8 @@ def _of(cascade: CascadeDocument, offered: Collection[str]) -> Iterator[str]:
             yield f"the verdict `{verdict}` needs `{bound}`"
         if verdict not in cascade.on and is_given:
             yield f"`{bound}` does nothing without the verdict `{verdict}`"
+    if cascade.judge is not None and "evaluator" not in cascade.on:
+        yield "`judge` does nothing without the verdict `evaluator`"
     if len(set(cascade.on)) < len(cascade.on):
         yield "`on` names a verdict twice"
     if "low_confidence" in cascade.on and _LOGPROBS not in offered:

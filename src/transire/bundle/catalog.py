@@ -16,6 +16,7 @@ from transire.bundle.documents.routing import (
     RoutingDocument,
 )
 from transire.bundle.documents.taxonomy import TaxonomyDocument
+from transire.bundle.judges import to_judge
 from transire.domain.budget import Budget, Period, Scope
 from transire.domain.bundle import Cue, RoutingRules
 from transire.domain.cache import CacheRules
@@ -49,6 +50,7 @@ from transire.domain.ids import (
     TenantId,
     Tier,
 )
+from transire.domain.judge import JudgeRules
 from transire.domain.learned import ModelFile
 from transire.domain.prompt import Binding
 from transire.domain.session import SessionRules
@@ -281,9 +283,10 @@ def _price(d: DeploymentDocument, listed: Mapping[str, PriceDocument]) -> Price 
     return None
 
 
-def to_routing(document: RoutingDocument) -> RoutingRules:
-    """Cues, tasks, cascades, the attempt budget, repair, sessions, the cache, fitted models."""
+def to_routing(document: RoutingDocument, taxonomy: Taxonomy) -> RoutingRules:
+    """Cues, tasks, cascades, judges, the attempt budget, repair, sessions, the cache, models."""
     levels, quality = document.repair_stakes, document.quality
+    judges = {n: to_judge(n, j, taxonomy.stakes) for n, j in sorted(document.judges.items())}
     return RoutingRules(
         tasks=tuple(sorted(document.tasks)),
         cues=tuple(_cue(name, cue) for name, cue in document.cues.items()),
@@ -312,13 +315,18 @@ def to_routing(document: RoutingDocument) -> RoutingRules:
             sampled=document.cache.sampled,
         ),
         cascades={
-            n: _cascade(t.cascade) for n, t in document.tasks.items() if t.cascade is not None
+            n: _cascade(t.cascade, judges)
+            for n, t in document.tasks.items()
+            if t.cascade is not None
         },
+        judges=judges,
         **document.model_dump(exclude=_MADE),
     )
 
 
-_MADE: Final = {"tasks", "cues", "repair_stakes", "sessions", "quality", "task_model", "cache"}
+_MADE: Final = {"tasks", "cues", "repair_stakes", "sessions", "quality", "task_model", "cache"} | {
+    "judges"
+}
 """Members of `routing.yaml` that are not taken as they stand."""
 
 
@@ -326,11 +334,12 @@ def _model_file(document: ModelFileDocument | None) -> ModelFile | None:
     return None if document is None else ModelFile(path=document.model, sha256=document.sha256)
 
 
-def _cascade(cascade: CascadeDocument) -> CascadeRules:
+def _cascade(cascade: CascadeDocument, judges: Mapping[str, JudgeRules]) -> CascadeRules:
     return CascadeRules(
         on=frozenset(cascade.on),
         min_confidence_permille=cascade.min_confidence_permille or 0,
         min_score_permille=cascade.min_score_permille or 0,
+        judge=None if cascade.judge is None else judges[cascade.judge],
     )
 
 

@@ -13,6 +13,7 @@ from cedarpy import pst
 
 from transire.bundle.compiled import CompiledBundle
 from transire.bundle.entities import entity_rows
+from transire.bundle.judges import idle_judges
 from transire.bundle.limits import missing_limits
 from transire.bundle.moderators import moderator_notes
 from transire.bundle.observed import observed_classes, observed_guards
@@ -63,7 +64,12 @@ def compile_bundle(files: Mapping[str, bytes], *, must_hold_limits: bool = True)
         entities=entities,
         entity_rows=rows,
         entity_ids=ids,
-        warnings=(*lint(rules), *notes, *idle_shadows(rules, bundle.shadows)),
+        warnings=(
+            *lint(rules),
+            *notes,
+            *idle_shadows(rules, bundle.shadows),
+            *idle_judges(rules, bundle.routing.judges),
+        ),
     )
 
 

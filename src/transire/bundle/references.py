@@ -14,6 +14,7 @@ from transire.bundle.documents.catalog import ApplicationDocument, CatalogDocume
 from transire.bundle.documents.deployments import DeploymentDocument, ModeratorDocument
 from transire.bundle.documents.routing import RoutingDocument
 from transire.bundle.documents.taxonomy import TaxonomyDocument
+from transire.bundle.judges import judge_problems
 from transire.bundle.labels import contradicting_labels
 from transire.bundle.namemodels import listed_names, name_problems
 from transire.bundle.yamlread import Document
@@ -167,6 +168,10 @@ class References:
             self._known(at, (*path, "languages"), cue.languages, known, "detector language")
         self.problems.extend(
             f"{at.where(path)}: {reason}" for path, reason in cascade_problems(document, offered)
+        )
+        self.problems.extend(
+            f"{at.where(path)}: {reason}"
+            for path, reason in judge_problems(document, words.stakes, catalog)
         )
         for name, deployment in catalog.deployments.items():
             where = ("deployments", name, "quality_permille")

@@ -8,6 +8,7 @@ from transire.bundle.documents.catalog import CatalogDocument
 from transire.bundle.documents.routing import RoutingDocument
 from transire.bundle.documents.taxonomy import DetectorDocument, TaxonomyDocument
 from transire.bundle.experiments import Known, Tried, read_experiments
+from transire.bundle.judges import unpriced_judges
 from transire.bundle.namemodels import listed_names
 from transire.bundle.prompts import read_prompts
 from transire.bundle.recognizers.read import read_pack
@@ -66,10 +67,12 @@ def read_registry(files: Mapping[str, bytes]) -> Registry:
     words, catalog = to_taxonomy(taxonomy, provided), to_catalog(merged)
     check.labels(words, catalog)
     problems.extend(unpriced(tried.shadows, catalog.deployments))
+    rules = to_routing(routing, words)
+    problems.extend(unpriced_judges(rules.judges, catalog.deployments))
     _refuse(problems)
     detector = _detector(taxonomy.detector)
     pack = read_pack(files, words.entities, detector.languages)
-    return Registry(words, catalog, to_routing(routing), detector, pack, prompts, tried)
+    return Registry(words, catalog, rules, detector, pack, prompts, tried)
 
 
 def _detector(document: DetectorDocument) -> DetectorRules:

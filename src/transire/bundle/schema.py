@@ -99,6 +99,12 @@ action "shadow" in [Action::"dispatch"]
 action "moderate" in [Action::"dispatch"]
   appliesTo { principal: [Application], resource: [Deployment], context: RouteContext };
 
+// Whether a conversation and its answer may be sent to a deployment that scores the answer: the
+// context's class sets and guards are of both together. Under "dispatch", and bound by a forbid of
+// a route, as a shadow is. Only a permit that names the action counts.
+action "judge" in [Action::"dispatch"]
+  appliesTo { principal: [Application], resource: [Deployment], context: RouteContext };
+
 type ActContext = { now: datetime };
 // `solo`: this installation was founded for one person (`transire init --solo`).
 type GovernContext = { now: datetime, solo: Bool };

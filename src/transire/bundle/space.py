@@ -23,6 +23,7 @@ __all__ = [
     "act_rows",
     "answer_questions",
     "cache_questions",
+    "judge_questions",
     "moderation_questions",
     "route_questions",
     "shadow_questions",
@@ -47,6 +48,7 @@ _ROUTING: Final[Actions] = {False: _ROUTES, True: (*_ROUTES, "restore", "restore
 _RECEIVING: Final[Actions] = {False: ("receive", "receive_redacted"), True: ("receive",)}
 _CACHING: Final[Actions] = {False: ("cache",), True: ()}
 _SHADOWING: Final[Actions] = {False: ("shadow",), True: ("shadow",)}
+_JUDGING: Final[Actions] = {False: ("judge",), True: ("judge",)}
 _OF_MODERATORS: Final = (*_ROUTES, "moderate")
 _MODERATING: Final[Actions] = {False: _OF_MODERATORS, True: _OF_MODERATORS}
 
@@ -81,6 +83,11 @@ def cache_questions(bundle: Bundle, now: datetime, limit: int) -> Iterator[Quest
 def shadow_questions(bundle: Bundle, now: datetime, limit: int) -> Iterator[Question]:
     """At most `limit` questions about shadows, in the same facts."""
     yield from _questions(bundle, now, limit, _SHADOWING)
+
+
+def judge_questions(bundle: Bundle, now: datetime, limit: int) -> Iterator[Question]:
+    """At most `limit` questions about judges, in the same facts."""
+    yield from _questions(bundle, now, limit, _JUDGING)
 
 
 def moderation_questions(bundle: Bundle, now: datetime, limit: int) -> Iterator[Question]:

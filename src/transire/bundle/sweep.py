@@ -23,6 +23,7 @@ from transire.bundle.space import (
     act_rows,
     answer_questions,
     cache_questions,
+    judge_questions,
     moderation_questions,
     route_questions,
     shadow_questions,
@@ -77,6 +78,7 @@ def sweep(compiled: CompiledBundle, *, now: datetime, limit: int = MAX_QUESTIONS
         _answers(compiled, now, limit),
         _named("cache", cache_questions, compiled, now, limit),
         _named("shadow", shadow_questions, compiled, now, limit),
+        _named("judge", judge_questions, compiled, now, limit),
         _named("moderate", moderation_questions, compiled, now, limit),
         islice(act_questions(compiled.bundle, now), _MAX_ACTS),
     )

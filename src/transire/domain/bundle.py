@@ -16,6 +16,7 @@ from transire.domain.ids import (
     Stakes,
     TenantId,
 )
+from transire.domain.judge import JudgeRules
 from transire.domain.learned import ModelFile
 from transire.domain.pack import NO_PACK, Pack
 from transire.domain.prompt import Prompt
@@ -77,6 +78,7 @@ class RoutingRules:
             dearer than would be chosen without it.
         cache: How long answers are kept, where rules permit that at all.
         cascades: Task → when its answers are escalated; most tasks have none.
+        judges: By id; the first of which a share applies decides on an answered request.
     """
 
     tasks: tuple[str, ...]
@@ -97,6 +99,7 @@ class RoutingRules:
     dearer_permille: int = 0
     cache: CacheRules = field(default_factory=CacheRules)
     cascades: Mapping[str, CascadeRules] = field(default_factory=dict)
+    judges: Mapping[str, JudgeRules] = field(default_factory=dict)
 
     def quality_floor(
         self, task: str, cues: Collection[str], asserted: int | None

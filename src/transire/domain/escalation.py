@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from transire.domain.answer import Completion
+from transire.domain.judge import JudgeRules
 from transire.domain.request import JsonValue, Principal, RoutingRequest
 
 __all__ = [
@@ -34,11 +35,13 @@ class CascadeRules:
         on: Verdicts that escalate.
         min_confidence_permille: Below it, an answer has the verdict `low_confidence`.
         min_score_permille: Below it, an answer has the verdict `evaluator`.
+        judge: Who scores; None is signs in the answer's text.
     """
 
     on: frozenset[str]
     min_confidence_permille: int = 0
     min_score_permille: int = 0
+    judge: JudgeRules | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

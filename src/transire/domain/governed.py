@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
-from transire.domain.authorization import Authorization, Facts, Pair
+from transire.domain.authorization import Authorization, Facts, Form, Pair
 from transire.domain.bundle import Bundle, Quarantine
 from transire.domain.classification import Classification, Redaction
 from transire.domain.guarding import OutputGuard
@@ -131,6 +131,39 @@ class Authorizer(Protocol):
         Sorted; empty is no. Asked without and with assertions (I5); only a permit that names the
         action counts, and a forbid of the route, reviewed or not, counts against it. The form is
         that of the facts.
+        """
+
+    def judge(
+        self,
+        application: ApplicationId,
+        asked: tuple[Facts, Facts],
+        deployment: DeploymentId,
+        *,
+        now: datetime,
+    ) -> tuple[PolicyId, ...]:
+        """The rules that permit to send a conversation and its answer to a deployment to judge.
+
+        As `shadow`, of the facts of both together.
+        """
+
+    def judging(
+        self,
+        request: RoutingRequest,
+        classification: Classification,
+        redaction: Redaction | None,
+        *,
+        beside: Mapping[Form, tuple[Facts, Facts]],
+        quarantine: Quarantine,
+        now: datetime,
+    ) -> Authorization:
+        """Evaluate every deployment for what a judge would receive, as `authorize` does.
+
+        What the caller named as `model` does not narrow it: that is who answers.
+
+        Args:
+            request, classification, redaction: Of the conversation with its answer.
+            beside: Facts of the request as it was asked, by form: its classes, failures and guards
+                count as well, and the higher stakes.
         """
 
     def moderation(

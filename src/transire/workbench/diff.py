@@ -78,6 +78,7 @@ def _things(compiled: CompiledBundle) -> dict[str, Mapping[str, object]]:
     things["prompts"] = dict(bundle.prompts)
     things["experiments"] = {experiment.id: experiment for experiment in bundle.experiments}
     things["shadows"] = {shadow.id: shadow for shadow in bundle.shadows}
+    things["judges"] = dict(bundle.routing.judges)
     things["bindings"] = _bindings(bundle)
     things["classes"] = {str(n): v for n, v in bundle.taxonomy.data_classes.items()}
     things["settings"] = {

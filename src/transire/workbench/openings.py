@@ -1,4 +1,4 @@
-"""Test cases about actions that only a permit naming them opens: copies, kept answers, moderation.
+"""Test cases about actions that only a permit naming them opens: copies, kept answers, judges.
 
 They are put to the authorizer that serves; its determining policies are its yes.
 """
@@ -35,6 +35,16 @@ class OpeningAuthorizer(Protocol):
         now: datetime,
     ) -> tuple[PolicyId, ...]:
         """Whether an answer of this deployment may be given again."""
+
+    def judge(
+        self,
+        application: ApplicationId,
+        asked: tuple[Facts, Facts],
+        deployment: DeploymentId,
+        *,
+        now: datetime,
+    ) -> tuple[PolicyId, ...]:
+        """Whether a conversation and its answer may go to this judge."""
 
     def moderate(
         self, application: ApplicationId, facts: Facts, deployment: DeploymentId, now: datetime

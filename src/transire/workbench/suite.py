@@ -29,6 +29,7 @@ from transire.workbench.testfile import (
     CacheCase,
     Expectation,
     FactsFixture,
+    JudgeCase,
     ModerationCase,
     Principal,
     RouteCase,
@@ -126,6 +127,9 @@ class Suite:
             self._party_names(path, moderation)
             self._known(path, moderation.moderators, self.bundle.catalog.moderators, "moderator")
             self._known(path, moderation.policies, self.bundle.annotations, "policy")
+        for index, judging in enumerate(self.document.judges):
+            self._matrix_names(("judges", index), judging)
+            self._known(("judges", index), judging.policies, self.bundle.annotations, "policy")
         for index, act in enumerate(self.document.acts):
             path = ("acts", index)
             self._known(path, [*act.people, *act.allowed], self.bundle.catalog.people, "person")
@@ -145,6 +149,8 @@ class Suite:
         for index, moderation in enumerate(self.document.moderations):
             place = self.at.where(("moderations", index))
             yield from self._moderation(place, moderation, authorizer)
+        for index, judging in enumerate(self.document.judges):
+            yield from self._judging(self.at.where(("judges", index)), judging, authorizer)
         for index, act in enumerate(self.document.acts):
             yield from self._act(self.at.where(("acts", index)), act, authorizer)
 
@@ -215,10 +221,17 @@ class Suite:
 
         return self._opened(place, case, case.moderators, put, case.moderated, "moderated")
 
+    def _judging(self, place: str, case: JudgeCase, authorizer: PolicyAuthorizer) -> Iterator[Cell]:
+        def put(application: ApplicationId, known: Facts, name: DeploymentId) -> _Policies:
+            return authorizer.judge(application, (known, known), name, now=self.document.now)
+
+        targets = self._expand(case.deployments)
+        return self._opened(place, case, targets, put, case.judged, "judged")
+
     def _opened(
         self,
         place: str,
-        case: ShadowCase | CacheCase | ModerationCase,
+        case: ShadowCase | CacheCase | ModerationCase | JudgeCase,
         targets: Iterable[str],
         put: Callable[[ApplicationId, Facts, DeploymentId], _Policies],
         is_wanted: bool,
@@ -288,7 +301,9 @@ class Suite:
             self._matrix(path, case)
 
     def _matrix_names(
-        self, path: tuple[str, int], case: RouteCase | AnswerCase | ShadowCase | CacheCase
+        self,
+        path: tuple[str, int],
+        case: RouteCase | AnswerCase | ShadowCase | CacheCase | JudgeCase,
     ) -> Iterable[str]:
         """Check the names that span a case's matrix; returns every name of a deployment."""
         deployments = {*self.document.deployments, *self.bundle.catalog.deployments}
@@ -299,7 +314,7 @@ class Suite:
     def _party_names(
         self,
         path: tuple[str, int],
-        case: RouteCase | AnswerCase | ShadowCase | CacheCase | ModerationCase,
+        case: RouteCase | AnswerCase | ShadowCase | CacheCase | ModerationCase | JudgeCase,
     ) -> None:
         self._known(path, case.principals, self.document.principals, "principal of this file")
         self._known(path, case.facts, self.document.facts, "facts of this file")

@@ -17,7 +17,7 @@ from transire.workbench.testfile import SuiteDocument
 
 __all__ = ["Failure", "PolicyAuthorizer", "TestReport", "demand_passing", "run_tests"]
 
-_SHOWN: Final = frozenset({"route", "dispatch", "receive", "shadow", "cache", "moderate"})
+_SHOWN: Final = frozenset({"route", "dispatch", "receive", "shadow", "cache", "moderate", "judge"})
 """Actions whose answers name what determined them."""
 _LIMITED: Final = frozenset({"route_unreviewed", "restore", "restore_arguments"})
 """Actions of which a forbid becomes an obligation that names it."""

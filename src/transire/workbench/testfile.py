@@ -17,6 +17,7 @@ __all__ = [
     "Effect",
     "Expectation",
     "FactsFixture",
+    "JudgeCase",
     "ModerationCase",
     "OnReview",
     "Outcome",
@@ -148,6 +149,20 @@ class ModerationCase(_Model):
     policies: list[Id] = []
 
 
+class JudgeCase(_Model):
+    """Whether a conversation with these facts, and its answer, may be judged; so of every cell.
+
+    The facts are of both together. `policies` must be among the determining ones.
+    """
+
+    name: str
+    principals: Annotated[list[Id], Field(min_length=1)]
+    facts: Annotated[list[Id], Field(min_length=1)]
+    deployments: Annotated[list[Id], Field(min_length=1)]
+    judged: bool
+    policies: list[Id] = []
+
+
 class OnReview(_Model):
     """A review item."""
 
@@ -198,4 +213,5 @@ class SuiteDocument(_Model):
     shadows: list[ShadowCase] = []
     cache: list[CacheCase] = []
     moderations: list[ModerationCase] = []
+    judges: list[JudgeCase] = []
     acts: list[ActCase] = []

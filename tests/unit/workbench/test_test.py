@@ -55,6 +55,9 @@ class Oracle:
     def cache(self, *_: Any, **__: Any) -> tuple[PolicyId, ...]:
         return self.shadow()
 
+    def judge(self, *_: Any, **__: Any) -> tuple[PolicyId, ...]:
+        return self.shadow()
+
     def moderate(self, *_: Any) -> tuple[PolicyId, ...]:
         return self.shadow()
 
@@ -180,6 +183,19 @@ def test_a_shadow_passes_only_where_it_may_be_sent_as_expected(effect: str, expe
     report = run(shadow(expected), Oracle(effect))
 
     assert (report.failures == ()) == ((effect == "permit") == (expected == "true"))
+
+
+@pytest.mark.parametrize(("effect", "expected"), [("permit", "true"), ("deny", "false")])
+def test_a_judge_passes_only_where_it_may_be_asked_as_expected(effect: str, expected: str) -> None:
+    judges = shadow(expected).replace("shadows:", "judges:").replace("shadowed:", "judged:")
+    wrong = "false" if expected == "true" else "true"
+
+    report, other = (
+        run(text, Oracle(effect)) for text in (judges, judges.replace(expected, wrong))
+    )
+
+    assert (report.cells, report.failures) == (1, ())
+    assert [f.test for f in other.failures] == ["s"]
 
 
 def test_a_shadow_that_another_rule_permits_is_not_as_expected() -> None:

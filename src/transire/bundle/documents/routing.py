@@ -10,6 +10,7 @@ __all__ = [
     "CacheDocument",
     "CascadeDocument",
     "CueDocument",
+    "JudgeDocument",
     "ModelFileDocument",
     "QualityDocument",
     "RoutingDocument",
@@ -44,6 +45,30 @@ class CascadeDocument(Document):
     """The cheapest permitted deployment of a higher quality for the task."""
     min_confidence_permille: Annotated[int, Field(ge=1, le=1000)] | None = None
     min_score_permille: Annotated[int, Field(ge=1, le=1000)] | None = None
+    judge: Id | None = None
+    """Whose score the verdict `evaluator` is by; left out, by signs in the answer's text."""
+
+
+class JudgeDocument(Document):
+    """A deployment that scores answers: of a share of requests, or of the cascades that name it.
+
+    `applications` and `tasks` are the share's; left out, they are all of them.
+    """
+
+    deployment: Id
+    criteria: Annotated[str, StringConstraints(min_length=1, max_length=4_096)]
+    """What a good answer is; the judge is told so."""
+    daily_micro_usd: Annotated[int, Field(ge=1)]
+    """What all its judgments of one UTC day may cost; beyond it nothing is judged."""
+    share_ppm: Annotated[int, Field(ge=0, le=1_000_000)] = 0
+    """Parts per million of the answered requests that are judged after their answer."""
+    applications: list[Id] = []
+    tasks: list[Id] = []
+    stakes: list[Id] | None = None
+    """Levels at which anything is judged; left out, all but the highest."""
+    timeout_ms: Annotated[int, Field(ge=100, le=60_000)] = 5_000
+    max_output_tokens: Annotated[int, Field(ge=16, le=4_096)] = 64
+    salt: Annotated[str, StringConstraints(max_length=64)] = ""
 
 
 class TaskDocument(Document):
@@ -109,3 +134,4 @@ class RoutingDocument(Document):
     """A model of `transire quality train-tasks`, which names a task where neither cue nor tag does.
     """
     cache: CacheDocument = CacheDocument()
+    judges: dict[Id, JudgeDocument] = {}

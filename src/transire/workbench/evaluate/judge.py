@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final
 
+from transire.domain.judge import score_in
 from transire.workbench.evaluate.checks import Answered
 from transire.workbench.evaluate.suite import CaseDocument
 
@@ -11,9 +12,10 @@ __all__ = ["judging_body", "score_of"]
 
 _TEXT_CHARS: Final = 20_000
 """Of the question and of the answer each; what is longer is cut, and said to be."""
+_BEST: Final = 100
 _SCHEMA: Final = {
     "type": "object",
-    "properties": {"score": {"type": "integer", "minimum": 0, "maximum": 100}},
+    "properties": {"score": {"type": "integer", "minimum": 0, "maximum": _BEST}},
     "required": ["score"],
     "additionalProperties": False,
 }
@@ -44,12 +46,7 @@ def judging_body(case: CaseDocument, criteria: str, answer: Answered, model: str
 
 def score_of(completion: Mapping[str, Any]) -> int | None:
     """The score in permille; None for anything but the object that was asked for."""
-    try:
-        told = json.loads(Answered.of(completion).text)
-    except (ValueError, RecursionError):
-        return None
-    score = told.get("score") if isinstance(told, dict) and told.keys() == {"score"} else None
-    return 10 * score if type(score) is int and 0 <= score <= 100 else None
+    return score_in(Answered.of(completion).text, best=_BEST)
 
 
 def _cut(text: str) -> str:
