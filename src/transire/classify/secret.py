@@ -7,6 +7,7 @@ literal that must stand in the text.
 import base64
 import binascii
 import re
+from functools import partial
 from typing import Final
 
 import regex
@@ -60,7 +61,7 @@ def secret_recognizers() -> list[Recognizer]:
         pattern_recognizer(
             "URL_CREDENTIAL",
             Gate(signs="@", check=lambda t: "://" in t.text),
-            [(r"[a-z][a-z0-9+.-]{1,20}://[^\s/:@'\"<>]{1,128}:(?P<v>[^\s/@'\"<>]{3,256})@", 90)],
+            [(r"[a-z][a-z0-9+.-]{1,20}://[^\s/:@'\"<>]{0,128}:(?P<v>[^\s/@'\"<>]{3,256})@", 90)],
             validate=_is_no_placeholder,
             flags=regex.I,
         ),
@@ -69,9 +70,11 @@ def secret_recognizers() -> list[Recognizer]:
             Gate(signs="=:", check=_names_secret),
             [
                 (
-                    r"(?<![\w-])(?:[\w-]{0,32}[_-])?(?:password|passwd|passwort|pwd|secret|api_?key|"
-                    r"secret_?(?:access_?)?key|signing_?key|"
-                    r"access_?token|auth_?token|client_?secret|private_?token)['\"]?"
+                    r"(?<![\w-])(?:[\w-]{0,32}[_-]|[a-z]{1,8})?(?:password|passwd|passwort|pwd|secret|api_?key|"
+                    r"secret_?(?:access_?)?key|(?:signing|encryption|master)_?key|passphrase|"
+                    r"(?:access|auth|refresh|session|bearer|api|bot)_?token|client_?secret|"
+                    r"private_?token|passcode|kennwort|contraseña|mot de passe|senha|wachtwoord|"
+                    r"hasło|lösenord|parola|şifre)['\"]?"
                     r"\s{0,3}(?:=|:|:=|=>)\s{0,3}(?P<q>['\"]?)"
                     r"(?P<v>[^\s'\",;(){}<>\[\]]{6,128})(?P=q)(?![\w(.\[])",
                     80,
@@ -82,10 +85,26 @@ def secret_recognizers() -> list[Recognizer]:
         ),
         pattern_recognizer(
             "PASSWORD",
+            Gate(signs="=:", longest=16, check=lambda t: "token" in t.lower),
+            # A bare `token` is mostly a word of a program; its value must look drawn.
+            [
+                (
+                    r"(?<![\w-])token['\"]?\s{0,3}(?:=|:)\s{0,3}(?P<q>['\"]?)"
+                    r"(?P<v>(?=[A-Za-z_-]*\d)(?=[^A-Za-z\s]*[A-Za-z])[A-Za-z0-9_-]{16,128})(?P=q)"
+                    r"(?![\w(.\[])",
+                    70,
+                ),
+            ],
+            validate=_is_no_placeholder,
+            flags=regex.I,
+        ),
+        pattern_recognizer(
+            "PASSWORD",
             Gate(words=frozenset({"password", "passwort", "passphrase", "pwd"})),
             [
                 (
-                    r"\b(?:password|passwort|passphrase|pwd)\s+(?:is|ist|lautet)\s+"
+                    r"\b(?:password|passwort|passphrase|pwd)\s+"
+                    r"(?:(?:for|of|zu|für)\s+(?:[^\s.]{1,24}\s+){1,4}?)?(?:is|ist|lautet)\s+"
                     r"['\"]?(?P<v>(?=[^\s'\"]*[\d!@#$%^&*])[^\s'\"]{6,128})",
                     80,
                 ),
@@ -93,7 +112,37 @@ def secret_recognizers() -> list[Recognizer]:
             validate=_is_no_placeholder,
             flags=regex.I,
         ),
+        *_given(),
     ]
+
+
+def _given() -> list[Recognizer]:
+    """Passwords as commands, documents and people in a hurry give them."""
+    drawn = r"(?=[^\s<'\"`]*\d)(?=[^\s<'\"`]*[a-z])[^\s<'\"`]{6,128}"
+    shapes = (
+        ("<", rf"<(?:\w{{1,16}}:)?\w{{0,16}}(?:password|passwd|pwd|secret)>(?P<v>{drawn})(?=</)"),
+        (
+            "-",
+            rf"(?<![\w-])--(?:[a-z]{{1,16}}-)?(?:password|passwd|pass|pwd)[ =]['\"]?(?P<v>{drawn})",
+        ),
+        (":=", rf"(?<![\w-])(?:pw|pass)\s?[:=]\s?['\"]?(?P<v>{drawn})"),
+    )
+    return [
+        pattern_recognizer(
+            "PASSWORD",
+            Gate(digits=1, check=partial(_holds_one, signs)),
+            [(shape, 80)],
+            validate=_is_no_placeholder,
+            flags=regex.I,
+        )
+        for signs, shape in shapes
+    ]
+
+
+def _holds_one(signs: str, traits: Traits) -> bool:
+    lower = traits.lower
+    has_word = "pass" in lower or "pw" in lower or "secret" in lower
+    return has_word and any(sign in lower for sign in signs)
 
 
 def _prefixed(literal: str, least: int, shape: str) -> Recognizer:
@@ -101,17 +150,25 @@ def _prefixed(literal: str, least: int, shape: str) -> Recognizer:
     return pattern_recognizer("SECRET", gate, [(_EDGE + shape, 100)], validate=_has_variety)
 
 
+_SIGNS_OF_SECRETS: Final = (
+    *("passw", "pwd", "secret", "token", "api_key", "apikey", "signing", "tion_key", "tionkey"),
+    *(
+        "master_key",
+        "masterkey",
+        "passphrase",
+        "passcode",
+        "kennwort",
+        "contraseña",
+        "mot de passe",
+    ),
+    *("senha", "wachtwoord", "hasło", "lösenord", "parola", "şifre"),
+)
+"""Parts of every name that an assignment is asked for, in lower case."""
+
+
 def _names_secret(traits: Traits) -> bool:
     lower = traits.lower
-    return (
-        "passw" in lower
-        or "pwd" in lower
-        or "secret" in lower
-        or "token" in lower
-        or "api_key" in lower
-        or "apikey" in lower
-        or "signing" in lower
-    )
+    return any(sign in lower for sign in _SIGNS_OF_SECRETS)
 
 
 def _has_variety(text: str) -> bool | None:
@@ -133,7 +190,10 @@ _PLACEHOLDER: Final = re.compile(
     r"|none|null|true|false|undefined|string|str|password.*|secret.*|token.*|os\.environ.*"
     r"|process\.env.*|env\..*|self\..*|config\..*|settings\..*|request\..*|args\..*|getenv.*)$"
 )
-_IDENTIFIER: Final = re.compile(r"^[a-z]+(?:[_.][a-z]+)*$|^[a-z]+(?:[A-Z][a-z]+)+$|^[A-Z_]+$")
+_IDENTIFIER: Final = re.compile(
+    r"^[a-z]+(?:[_.][a-z]+)*$|^[a-z]+(?:[A-Z][a-z]+)+$|^[A-Z_]+$"
+    r"|^[A-Za-z_]+(?:\.[A-Za-z_]+)+\.?$|^[a-z]\w*\.[A-Z_]+\.?$"
+)
 
 
 def _is_no_placeholder(text: str) -> bool | None:

@@ -1,4 +1,4 @@
-"""Credentials: the shared prefix families without lookalikes, plus AWS and Twilio key ids."""
+"""Credentials: the prefix families, old and new, without lookalikes; AWS and Twilio key ids."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -8,6 +8,7 @@ import regex
 
 from transire.classify.gate import Gate
 from transire.classify.recognizer import Hit, Recognizer, pattern_recognizer
+from transire.classify.recognizers.families import family_recognizers
 from transire.classify.secret import secret_recognizers
 
 __all__ = ["credential_recognizers"]
@@ -26,7 +27,8 @@ _KEY_VARIETY: Final = 6
 
 def credential_recognizers() -> list[Recognizer]:
     """Every recognizer of class CREDENTIAL."""
-    return [*map(_without_lookalikes, secret_recognizers()), _aws(), _twilio()]
+    shared = map(_without_lookalikes, secret_recognizers())
+    return [*shared, _aws(), _twilio(), *family_recognizers()]
 
 
 def _without_lookalikes(recognizer: Recognizer) -> Recognizer:
