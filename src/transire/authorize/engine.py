@@ -15,9 +15,10 @@ import orjson
 from cedarpy import pst
 
 from transire.authorize.effects import Answer, Evaluation, combine, keeping
-from transire.authorize.memo import Memo, fact_projection, instants_of
+from transire.authorize.memo import Memo, fact_projection
 from transire.bundle.compiled import CompiledBundle
 from transire.bundle.entities import datetime_value, reference, uid
+from transire.bundle.instants import instants_of
 from transire.domain.authorization import Facts
 from transire.domain.ids import ApplicationId, DeploymentId
 from transire.errors import GovernanceUnavailable

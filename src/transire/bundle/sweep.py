@@ -6,16 +6,19 @@ sweep also asks whether the bundle could ever be replaced: one whose rules let n
 another approve would govern for ever.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import chain, islice
+from threading import Lock
 from typing import Final
 
 import cedarpy
 import orjson
 
 from transire.bundle.compiled import CompiledBundle
+from transire.bundle.instants import instants_of
 from transire.bundle.rules import actions_of, read_rules
 from transire.bundle.space import (
     Question,
@@ -40,6 +43,8 @@ _RECEIVING: Final = frozenset({"receive", "receive_redacted"})
 _MAX_ACTS: Final = 20_000
 _BATCH: Final = 64
 """Questions per call: Cedar holds the GIL, and a router may be serving beside this thread."""
+_KEPT: Final = 32
+"""Sound bundles remembered; a hundred bytes each."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,9 +127,48 @@ def _named(
 def demand_sound(compiled: CompiledBundle, *, now: datetime, solo: bool) -> Sweep:
     """Sweep, and refuse what must not become active.
 
+    Whoever activates what was proposed a minute ago does not wait for the same answers again: they
+    depend on the sources, on the mode, and on the place of `now` among the bundle's instants. What
+    is refused is never remembered.
+
     Raises:
         BundleError: a rule errs somewhere, or nobody could ever replace this bundle.
     """
+    instants = instants_of(compiled)
+    judged = instants.judged(now)
+    key = (compiled.digest, solo, instants.window(judged))
+    found = _sound.recall(key)
+    if found is None:
+        found = _swept(compiled, judged, solo=solo)
+        _sound.remember(key, found)
+    return found
+
+
+class _Sound:
+    """Sweeps without a problem, the least recently wanted out first; safe from several threads."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._held: OrderedDict[Hashable, Sweep] = OrderedDict()
+        self._lock = Lock()
+
+    def recall(self, key: Hashable) -> Sweep | None:
+        with self._lock:
+            if key in self._held:
+                self._held.move_to_end(key)
+            return self._held.get(key)
+
+    def remember(self, key: Hashable, found: Sweep) -> None:
+        with self._lock:
+            self._held[key] = found
+            if len(self._held) > self._size:
+                self._held.popitem(last=False)
+
+
+_sound: Final = _Sound(_KEPT)
+
+
+def _swept(compiled: CompiledBundle, now: datetime, *, solo: bool) -> Sweep:
     found = sweep(compiled, now=now)
     problems = [
         f"{_place(compiled, policy)}: `{policy}` fails to evaluate for {about}"

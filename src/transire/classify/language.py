@@ -7,6 +7,7 @@ kilobytes of English around a Finnish paragraph do not make that paragraph Engli
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from copy import copy
 from functools import cache
 from threading import Lock
 from typing import Any, Final, NamedTuple
@@ -37,8 +38,8 @@ class LanguageJudge:
     """Judges among fixed languages.
 
     Args:
-        languages: ISO 639-1 codes, at least one. The model is loaded here, once per process and
-            set of languages (two seconds): at start-up, never in a request.
+        languages: ISO 639-1 codes, at least one. The model is loaded here, once per process
+            (half a second): at start-up, never in a request.
     """
 
     def __init__(self, languages: tuple[str, ...]) -> None:
@@ -130,8 +131,13 @@ def segments_of(text: str) -> Iterator[str]:
 
 @cache
 def _identifier(languages: tuple[str, ...]) -> Any:
-    from py3langid.langid import MODEL_FILE, LanguageIdentifier
-
-    identifier = LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
+    identifier = copy(_model())  # its tables are read alone, and shared
     identifier.set_languages(list(languages))
     return identifier
+
+
+@cache
+def _model() -> Any:
+    from py3langid.langid import MODEL_FILE, LanguageIdentifier
+
+    return LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)

@@ -1,7 +1,9 @@
 """Small JSON calls of the command line to its own server, under the same rules as the rest."""
 
+import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Final
 
 import httpx
@@ -58,7 +60,7 @@ def exchange(
     if credential:
         sent["authorization"] = f"Bearer {credential}"
     try:
-        with httpx.Client(trust_env=False, timeout=timeout_s) as client:
+        with _client(url, timeout_s) as client:
             reply = client.request(method, url, headers=sent, json=body)
     except (httpx.HTTPError, httpx.InvalidURL):
         raise GovernanceUnavailable(
@@ -75,7 +77,7 @@ def exchange(
 def page(url: str, *, timeout_s: float) -> str:
     """The text at an address; empty where nobody answers, or answers anything but 200."""
     try:
-        with httpx.Client(trust_env=False, timeout=timeout_s) as client:
+        with _client(url, timeout_s) as client:
             reply = client.get(url)
     except (httpx.HTTPError, httpx.InvalidURL):
         return ""
@@ -94,6 +96,23 @@ def call(
     if 200 <= answer.status < 300:
         return answer.document
     raise _refused(answer)
+
+
+def _client(url: str, timeout_s: float) -> httpx.Client:
+    """Reading the certificates of all authorities takes longer than a call over loopback."""
+    trust = _authorities() if url.lower().startswith("https:") else _nobody()
+    return httpx.Client(trust_env=False, timeout=timeout_s, verify=trust)
+
+
+@cache
+def _authorities() -> ssl.SSLContext:
+    return httpx.create_ssl_context(trust_env=False)
+
+
+@cache
+def _nobody() -> ssl.SSLContext:
+    """For plain HTTP: should TLS come about all the same, no certificate is believed."""
+    return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
 def _refused(answer: Answer) -> TransireError:

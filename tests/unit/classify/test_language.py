@@ -33,6 +33,14 @@ def test_only_expected_languages_are_judged() -> None:
     assert LanguageJudge(("en", "fi")).judge(GERMAN) in {"en", "fi", None}
 
 
+def test_judges_of_other_languages_share_the_model_and_nothing_else() -> None:
+    few, many = LanguageJudge(("en", "fi")), LanguageJudge(("de", "en", "fr"))
+
+    assert few._identifier.tk_nextmove is many._identifier.tk_nextmove
+    assert [few.judge(FINNISH), many.judge(GERMAN)] == ["fi", "de"]
+    assert few.judge(GERMAN) != "de"
+
+
 def test_what_was_heard_is_remembered_and_the_oldest_is_forgotten() -> None:
     memory, heard = HeardCache(2), []
 
