@@ -2,6 +2,7 @@
 
 import json
 import os
+import ssl
 import subprocess
 import sys
 import time
@@ -19,6 +20,12 @@ from tests.api.standing import Standing
 from transire.score.outlier import ANSWERS_TO_RETURN
 
 REPOSITORY = Path(__file__).resolve().parents[2]
+_NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+"""Everything here is plain HTTP; reading all authorities' certificates costs more than a call."""
+DIRECT = httpx.Client(
+    trust_env=False, timeout=60, verify=_NO_TLS, limits=httpx.Limits(max_keepalive_connections=0)
+)
+"""For calls that need no SDK; each has a connection of its own, so that no restart breaks one."""
 
 
 @dataclass
@@ -44,7 +51,11 @@ class World:
 
     def client(self, application: str = "support-triage", **options: Any) -> openai.OpenAI:
         """An SDK client with the application's key; closed when the test ends."""
-        options = {"api_key": self.keys[application], **options}
+        options = {
+            "api_key": self.keys[application],
+            "http_client": openai.DefaultHttpxClient(verify=_NO_TLS),
+            **options,
+        }
         client = openai.OpenAI(base_url=self.base_url, **options)
         self.clients.append(client)
         return client
@@ -56,9 +67,7 @@ class World:
             **more.pop("headers", {}),
         }
         content = body if isinstance(body, bytes) else json.dumps(body).encode()
-        return httpx.post(
-            f"{self.root}{path}", content=content, headers=headers, timeout=60, trust_env=False
-        )
+        return DIRECT.post(f"{self.root}{path}", content=content, headers=headers)
 
     def chat(self, text: str, application: str = "support-triage", **fields: Any) -> Any:
         headers = fields.pop("headers", {})
@@ -67,9 +76,7 @@ class World:
 
     def act(self, person: str, method: str, path: str, body: Any = None) -> Any:
         headers = {"authorization": f"Bearer {self.people[person]}"}
-        return httpx.request(
-            method, f"{self.root}{path}", json=body, headers=headers, timeout=60, trust_env=False
-        )
+        return DIRECT.request(method, f"{self.root}{path}", json=body, headers=headers)
 
     def give_back(self, person: str) -> None:
         """Lets somebody whose credential was given up in a test log in again."""
@@ -84,17 +91,15 @@ class World:
 
     def behave(self, deployment: str, mode: str) -> None:
         self.touched.add(deployment)
-        httpx.post(f"{self.fleet[deployment]}/_behave", json={"mode": mode}, trust_env=False)
+        DIRECT.post(f"{self.fleet[deployment]}/_behave", json={"mode": mode})
 
     def received(self, deployment: str) -> dict[str, Any]:
-        found: dict[str, Any] = httpx.get(
-            f"{self.fleet[deployment]}/_received", trust_env=False
-        ).json()
+        found: dict[str, Any] = DIRECT.get(f"{self.fleet[deployment]}/_received").json()
         return found
 
     def forget(self) -> None:
         for address in self.fleet.values():
-            httpx.delete(f"{address}/_received", trust_env=False)
+            DIRECT.delete(f"{address}/_received")
 
     def all_received(self) -> int:
         return sum(self.received(name)["count"] for name in self.fleet)

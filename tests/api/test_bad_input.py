@@ -6,7 +6,7 @@ from typing import Any
 
 import httpx
 import pytest
-from tests.api.conftest import World
+from tests.api.conftest import DIRECT, World
 
 HI = [{"role": "user", "content": "hi"}]
 NESTED = '{"model":"auto","messages":[{"role":"user","content":' + "[" * 5_000 + "]" * 5_000 + "}]}"
@@ -202,8 +202,8 @@ def test_large_bodies_are_not_read_from_strangers(world: World, path: str) -> No
     def pieces() -> Iterator[bytes]:
         yield b"{"
 
-    large = httpx.post(f"{world.root}{path}", content=b" " * 100_000, trust_env=False)
-    endless = httpx.post(f"{world.root}{path}", content=pieces(), trust_env=False)
+    large = DIRECT.post(f"{world.root}{path}", content=b" " * 100_000)
+    endless = DIRECT.post(f"{world.root}{path}", content=pieces())
 
     assert large.status_code == 401
     assert endless.status_code == 400
@@ -276,7 +276,7 @@ def test_a_body_that_no_route_takes_is_refused_with_what_is_wrong_about_it(
     headers = {"content-type": kind} if kind else {}
     headers["authorization"] = f"Bearer {world.keys['support-triage']}"
     path = f"{world.root}/v1/decisions/dec_{'0' * 26}/feedback"
-    reply = httpx.post(path, content=content, headers=headers, trust_env=False)
+    reply = DIRECT.post(path, content=content, headers=headers)
 
     assert reply.status_code == 400, reply.text
     assert says in reply.json()["detail"]
@@ -284,7 +284,7 @@ def test_a_body_that_no_route_takes_is_refused_with_what_is_wrong_about_it(
 
 
 def test_a_wrong_method_names_the_right_ones(world: World) -> None:
-    reply = httpx.put(f"{world.root}/v1/reviews", trust_env=False)
+    reply = DIRECT.put(f"{world.root}/v1/reviews")
 
     assert (reply.status_code, reply.headers["allow"]) == (405, "GET")
     assert reply.json()["detail"] == "this route does not take PUT"

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from tests.api.conftest import World
+from tests.api.conftest import DIRECT, World
 from tests.api.standing import Standing, file_of, standing_on
 
 RULES = """
@@ -207,11 +207,10 @@ def test_replay_and_both_verifiers_agree_about_hits(world: World) -> None:
 
 
 def test_metrics_count_what_was_found_and_saved(world: World) -> None:
-    import httpx
 
     settle(world, ask(world))
     settle(world, ask(world))
-    told = httpx.get(f"{world.admin_url}/metrics", trust_env=False).text
+    told = DIRECT.get(f"{world.admin_url}/metrics").text
 
     assert 'transire_cache_lookups_total{result="hit"}' in told
     assert 'transire_cache_lookups_total{result="miss"}' in told

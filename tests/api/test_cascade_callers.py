@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import openai
 import pytest
-from tests.api.conftest import World
+from tests.api.conftest import DIRECT, World
 from tests.api.test_cascade import FAQ, cascade
 from tests.integration.test_rules_across_entries import ours
 
@@ -127,7 +127,7 @@ def test_whoever_provokes_escalations_is_counted_capped_and_alarmed(world: World
     provoked = [ask(steerer, f"I'm sorry, but I can't help with that. {FAQ}") for _ in range(60)]
 
     escalated = sum("x-transire-escalated" in reply.headers for reply in provoked)
-    told = httpx.get(f"{world.admin_url}/metrics", trust_env=False).text
+    told = DIRECT.get(f"{world.admin_url}/metrics").text
     steered = re.search(r'steered_escalations_total\{application="support-triage"\} (\d+)', told)
     assert 1 <= escalated <= 30
     assert sum("x-transire-verdicts" in reply.headers for reply in provoked) == 60 - escalated

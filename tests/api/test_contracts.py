@@ -3,9 +3,8 @@
 import json
 from typing import Any
 
-import httpx
 import pytest
-from tests.api.conftest import World
+from tests.api.conftest import DIRECT, World
 from tests.api.test_openai_sdk import SCHEMA, TOOLS
 
 CANARY = "zebra-canary-5512"
@@ -36,7 +35,7 @@ def test_a_missing_brace_is_repaired_and_said_everywhere(world: World, form: Any
     entries = world.entries(raw.headers["x-transire-decision-id"])
     assert [e.get("repaired") for e in entries if e["kind"] == "outcome"] == [["closing"]]
     assert CANARY not in json.dumps(entries)
-    page = httpx.get(f"{world.admin_url}/metrics", trust_env=False).text
+    page = DIRECT.get(f"{world.admin_url}/metrics").text
     deployment = raw.headers["x-transire-deployment"]
     assert f'transire_repaired_answers_total{{deployment="{deployment}",rule="closing"}}' in page
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import httpx
 import pytest
-from tests.api.conftest import World
+from tests.api.conftest import DIRECT, World
 
 FAQ = "What are your opening hours?"
 """Goes to us-economy first, then eu-economy: both are cheap and permitted."""
@@ -73,7 +73,7 @@ def test_a_cut_stream_ends_in_an_error_event_and_never_in_done(world: World) -> 
 
 def test_a_cut_stream_is_not_counted_as_an_answer(world: World) -> None:
     def counted(code: str) -> float:
-        page = httpx.get(f"{world.admin_url}/metrics", trust_env=False).text
+        page = DIRECT.get(f"{world.admin_url}/metrics").text
         lines = [x for x in page.splitlines() if x.startswith("transire_requests_total{")]
         return sum(float(x.split()[-1]) for x in lines if f'code="{code}"' in x)
 

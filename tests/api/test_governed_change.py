@@ -6,7 +6,7 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from tests.api.conftest import World
+from tests.api.conftest import DIRECT, World
 
 
 def _active(world: World) -> dict[str, Any]:
@@ -152,7 +152,7 @@ def test_an_application_sees_its_own_decisions_and_no_other_candidates(world: Wo
     import httpx
 
     def read(path: str, headers: dict[str, str]) -> httpx.Response:
-        return httpx.get(f"{world.root}/v1/decisions/{path}", headers=headers, trust_env=False)
+        return DIRECT.get(f"{world.root}/v1/decisions/{path}", headers=headers)
 
     assert set(read(decision_id, own).json()) >= {"outcome", "deployment"}
     assert "entries" not in read(decision_id, own).json()

@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import openai
 import pytest
-from tests.api.conftest import World
+from tests.api.conftest import DIRECT, World
 from tests.api.moderators import Service, service
 from tests.api.standing import Standing, standing_on
 from tests.api.test_crash import ended_world, kill, serve_again
@@ -286,4 +286,4 @@ def _encoded(asked: Service) -> dict[str, str]:
 
 
 def _metrics(world: World) -> str:
-    return httpx.get(f"{world.admin_url}/metrics", trust_env=False).text
+    return DIRECT.get(f"{world.admin_url}/metrics").text

@@ -2,12 +2,11 @@
 
 import json
 
-import httpx
-from tests.api.conftest import REPOSITORY, World
+from tests.api.conftest import DIRECT, REPOSITORY, World
 
 
 def test_the_published_description_is_the_one_served(world: World) -> None:
-    served = httpx.get(f"{world.root}/openapi.json", trust_env=False).json()
+    served = DIRECT.get(f"{world.root}/openapi.json").json()
 
     published = json.loads((REPOSITORY / "schemas" / "openapi.json").read_text())
 
@@ -15,7 +14,7 @@ def test_the_published_description_is_the_one_served(world: World) -> None:
 
 
 def test_every_call_says_what_it_does_and_how_it_fails(world: World) -> None:
-    served = httpx.get(f"{world.root}/openapi.json", trust_env=False).json()
+    served = DIRECT.get(f"{world.root}/openapi.json").json()
 
     for path, methods in served["paths"].items():
         for method, call in methods.items():

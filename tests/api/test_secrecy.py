@@ -4,8 +4,7 @@ import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
-from tests.api.conftest import World
+from tests.api.conftest import DIRECT, World
 
 CANARIES = {
     "prompt": "CANARYPROMPT7391",
@@ -87,7 +86,7 @@ def _kept(world: World) -> Iterator[tuple[str, bytes]]:
         if path.is_file():
             yield path.name, path.read_bytes()
     yield "stderr", world.stderr.read_bytes()
-    yield "metrics", httpx.get(f"{world.admin_url}/metrics", trust_env=False).content
+    yield "metrics", DIRECT.get(f"{world.admin_url}/metrics").content
     for table in ("log", "state", "blob", "disclosure", "checkpoint"):
         with sqlite3.connect(f"file:{world.data / 'log.sqlite'}?mode=ro", uri=True) as db:
             rows = db.execute(f"SELECT * FROM {table}").fetchall()

@@ -8,9 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
-from tests.api.conftest import World, start_world, stop
+from tests.api.conftest import DIRECT, World, start_world, stop
 from tests.api.test_crash import _child_of, _end, kill, serve_again
 
 TARGET = "eu-premium"
@@ -101,7 +100,7 @@ def shadowed(world: World, reply: Any) -> dict[str, dict[str, Any]]:
 
 def counted(world: World, result: str) -> float:
     """How many copies came to this, by the metrics."""
-    text = httpx.get(f"{world.admin_url}/metrics", trust_env=False).text
+    text = DIRECT.get(f"{world.admin_url}/metrics").text
     name = f'transire_shadows_total{{deployment="{TARGET}",result="{result}"}}'
     return sum(float(line.split()[-1]) for line in text.splitlines() if line.startswith(name))
 
