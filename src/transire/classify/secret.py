@@ -65,6 +65,14 @@ def secret_recognizers() -> list[Recognizer]:
             validate=_is_no_placeholder,
             flags=regex.I,
         ),
+        *_assigned(),
+        *_given(),
+    ]
+
+
+def _assigned() -> list[Recognizer]:
+    """What stands after a name for a password, and after a sign or a verb."""
+    return [
         pattern_recognizer(
             "PASSWORD",
             Gate(signs="=:", check=_names_secret),
@@ -112,7 +120,6 @@ def secret_recognizers() -> list[Recognizer]:
             validate=_is_no_placeholder,
             flags=regex.I,
         ),
-        *_given(),
     ]
 
 
