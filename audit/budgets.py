@@ -23,12 +23,15 @@ class Budgets:
         rows, days = permit.get("reserved", []), _days(entry, permit)
         whose = (permit["bundle"], decision["tenant"], decision["app"])
         names = [row["budget"] for row in rows]
+        own = ""
         if entry["kind"] == "shadow.permitted":
             own = "shadow/" + entry["experiment"]["id"]
-            is_own = bool(names) and names.pop() == own
-            demand(is_own, f"{what} is a shadow and does not reserve of its experiment's own")
-        is_other = not any(name.startswith("shadow/") for name in names)
-        demand(is_other, f"{what} is no shadow and reserves as one")
+        elif entry["kind"] == "judge.permitted":
+            own = "judge/" + entry["judged"]["judge"]
+        is_own = not own or (bool(names) and names.pop() == own)
+        demand(is_own, f"{what} does not reserve of the budget that is its own")
+        is_other = not any(name.startswith(("shadow/", "judge/")) for name in names)
+        demand(is_other, f"{what} is neither shadow nor judgment and reserves as one")
         is_same = "cached" in permit or self.asked.setdefault(whose, names) == names
         demand(is_same, f"{what} reserves of other budgets than its bundle asks of it")
         is_one = len({row["micro_usd"] for row in rows}) <= 1

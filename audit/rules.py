@@ -12,6 +12,7 @@ from attempts import SENT, Attempts
 from budgets import Budgets
 from draws import Draws
 from governed import Governed
+from judgments import Judgments
 from moderations import Moderations
 from people import CREDENTIALS, People
 from reviews import Pair, Review, pair_of
@@ -20,6 +21,7 @@ from shapes import misfit, moment, unknown
 from trees import INCOMPLETE, TAMPERED, Entry, Finding, Key, demand, refuse
 
 LIFE = dt.timedelta(seconds=5)  # of a permit, from its making on
+ENDS = ("outcome", "shadow.ended", "moderation.ended", "judge.ended")
 OUTCOMES = ("permitted", "denied", "refused", "review_required")
 
 
@@ -34,6 +36,7 @@ class Story:
         self.attempts = Attempts()
         self.shadows = Shadows()
         self.moderations = Moderations()
+        self.judgments = Judgments()
         self.draws = Draws()
         self.decisions: dict[str, Entry] = {}
         self.permits: dict[tuple[str, int], tuple[str, bool]] = {}
@@ -52,7 +55,7 @@ class Story:
         what, odd, kind = f"entry {index}", misfit(entry), entry.get("kind")
         demand(odd is None, f"{what} has no `{odd}` of the type it must have")
         is_permit = kind == "attempt" or (kind, entry.get("outcome")) == ("decision", "permitted")
-        is_beside = kind in ("shadow.permitted", "moderation.permitted")
+        is_beside = kind in ("shadow.permitted", "moderation.permitted", "judge.permitted")
         is_one = is_permit or is_beside or entry.get("permit") is None
         demand(is_one, f"{what} carries a permit and permits nothing")
         self.kinds[str(kind)] = self.kinds.get(str(kind), 0) + 1
@@ -66,10 +69,10 @@ class Story:
             demand(review and review.is_open, f"{what} acts on a review that is not open")
             if review:
                 review.hear(what, entry, self.keys.get(review.held["key_id"], {}))
-        elif kind in ("outcome", "shadow.ended"):
+        elif kind in ENDS:
             self._outcome(what, entry)
-        elif kind == "shadow.permitted":
-            self._shadow(what, index, entry)
+        elif is_beside:
+            self._beside(what, str(kind), index, entry)
         elif kind in ("decision", "advice"):
             self._asked(what, index, entry)
         elif kind == "erasure":
@@ -80,7 +83,6 @@ class Story:
         if is_permit:
             self._permit(what, index, entry)
         self.draws.read(what, str(kind), entry)
-        self._moderation(what, str(kind), index, entry)
         for name in ("evaluation", "facts"):
             if isinstance(entry.get(name), str):
                 self.blobs.setdefault(entry[name], index)
@@ -138,11 +140,16 @@ class Story:
         is_same = owners == (entry["tenant"], entry["app"])
         demand(is_same, f"{what} is of another tenant or application than its key")
 
-    def _moderation(self, what: str, kind: str, index: int, entry: Entry) -> None:
-        if kind == "moderation.ended":
-            self._moderated(what, entry)
-        if kind != "moderation.permitted":
-            return
+    def _beside(self, what: str, kind: str, index: int, entry: Entry) -> None:
+        """A permit that is no attempt of its request."""
+        if kind == "shadow.permitted":
+            self._shadow(what, index, entry)
+        elif kind == "judge.permitted":
+            self._judgment(what, index, entry)
+        else:
+            self._moderation(what, index, entry)
+
+    def _moderation(self, what: str, index: int, entry: Entry) -> None:
         self._owned(what, entry)
         permit, name = entry["permit"], entry["decision_id"]
         demand(name not in self.decisions, f"{what} moderates what was decided before")
@@ -156,7 +163,7 @@ class Story:
 
     def _moderated(self, what: str, entry: Entry) -> None:
         named = (entry["decision_id"], entry["attempt"])
-        is_open = named[1] < 0 and named in self.permits and named not in self.ended
+        is_open = -1000 < named[1] < 0 and named in self.permits and named not in self.ended
         deployment, is_late = self.permits[named] if is_open else ("", False)
         is_own = is_open and entry["deployment"] == deployment
         demand(is_own, f"{what} ends no moderation that was permitted")
@@ -177,7 +184,7 @@ class Story:
         is_next = attempt == decision["attempts"] + 1
         demand(is_next, f"{what} skips an attempt of {name}", INCOMPLETE)
         self.attempts.permit(what, name, entry)
-        is_plain = permit.get("cause") not in ("shadow", "moderation")
+        is_plain = permit.get("cause") not in ("shadow", "moderation", "judgment")
         demand(is_plain, f"{what} is an attempt and says that it is none")
         self._current(what, entry, decision)
         review = self._released(what, entry, decision, is_first)
@@ -201,6 +208,18 @@ class Story:
         need = Need("shadow", pair_of(entry["permit"]), None)
         for digest in (decision["evaluations"][0], entry["evaluation"]):
             self.needed.setdefault(digest, {}).setdefault(need, index)
+        self._open(what, name, entry, decision)
+
+    def _judgment(self, what: str, index: int, entry: Entry) -> None:
+        name = entry["decision_id"]
+        is_there = name in self.decisions
+        demand(is_there, f"{what} judges an answer of no earlier decision", INCOMPLETE)
+        decision = self.decisions[name]
+        self.judgments.permit(what, entry, decision)
+        # The conversation with its answer is another content than was asked.
+        self._current(what, entry, {**decision, "request": None})
+        need = Need("shadow", pair_of(entry["permit"]), None)
+        self.needed.setdefault(entry["evaluation"], {}).setdefault(need, index)
         self._open(what, name, entry, decision)
 
     def _current(self, what: str, entry: Entry, decision: Entry) -> None:
@@ -275,28 +294,35 @@ class Story:
                 continue
             is_open = need.pair in unsaid or queues.get(need.pair) == set()
             said = f"{need.pair[0]} ({need.pair[1]})"
-            demand(is_open, f"entry {index} copies to {said}, which an evaluation does not allow")
+            demand(is_open, f"entry {index} shows {said} what an evaluation does not allow")
 
     def _outcome(self, what: str, entry: Entry) -> None:
         named, status = (entry["decision_id"], entry["attempt"]), entry["status"]
-        is_shadow = entry["kind"] == "shadow.ended"
-        is_own = entry["attempt"] == 0 if is_shadow else entry["attempt"] > 0
+        kind, number = entry["kind"], entry["attempt"]
+        if kind == "moderation.ended":
+            self._moderated(what, entry)
+            return
+        is_own = number > 0 if kind == "outcome" else number == 0
+        is_own = number < -1000 if kind == "judge.ended" else is_own
         demand(
             is_own and named in self.permits, f"{what} is the outcome of nothing that was permitted"
         )
         demand(named not in self.ended, f"{what} is a second outcome of {named[0]}")
         deployment, is_late = self.permits[named]
         demand(entry["deployment"] == deployment, f"{what} is the outcome of another deployment")
-        if is_shadow:
+        if kind == "shadow.ended":
             self.shadows.end(what, entry)
+        elif kind == "judge.ended":
+            self.judgments.end(what, entry)
         else:
             self.attempts.end(what, named[0], entry)
+            self.judgments.outcome(what, entry)
             self.shadows.outcome(entry)
         is_timely = not is_late or status not in SENT
         demand(is_timely, f"{what} answers what was permitted too late to be sent")
         self.ended.add(named)
         self.budgets.charge(what, named, entry)
-        if not is_shadow:
+        if kind == "outcome":
             self.answers.outcome(named, entry)
 
 

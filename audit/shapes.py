@@ -47,6 +47,7 @@ PAIRS |= {"worst_cost_micro_usd": ["amount"]}
 ESCALATION: dict[str, Any] = {"verdicts!": ["text"], "max_cost_micro_usd": "number"}
 ESCALATION |= dict.fromkeys(("over!", "above!", "within_ms!"), "number")
 APPRAISAL = {"verdicts!": ["text"], "failed": "flag", "confidence": "number", "score": "number"}
+APPRAISAL |= {"judge": "text", "judgment": "text"}
 DRAW: dict[str, Any] = {"id!": "text", "digest!": "text", "variant!": "text"}
 DRAW |= {"variants!": ["text"]}
 DRAW |= {"point_ppm!": "number", "propensity_ppm!": "number", "shares_ppm!": ["number"]}
@@ -75,6 +76,8 @@ RULED: dict[str, Any] = {
     **{name: ["text"] for name in ("raised", "failed")},
 }
 
+JUDGED_ANSWER = {"judge!": "text", "digest!": "text", "attempt!": "number"}
+JUDGED_ANSWER |= {"point_ppm": "number", "share_ppm": "number"}
 ASKED = dict.fromkeys(("tenant!", "app!", "key_id!", "outcome!"), "text")
 ROLLED_BACK = {"digest!": "text", "variant!": "text", "experiment": "text"}
 ROLLED_BACK |= dict.fromkeys(("bad", "attempts", "control_bad", "control_attempts"), "number")
@@ -130,6 +133,17 @@ BY_KIND: dict[str, dict[str, Any]] = {
         "experiment!": DRAW,
         "policies!": ["text"],
     },
+    "judge.permitted": {
+        **dict.fromkeys(("decision_id!", "evaluation!"), "text"),
+        "permit!": PERMIT,
+        "judged!": JUDGED_ANSWER,
+        "policies!": ["text"],
+    },
+    "judge.ended": {
+        **dict.fromkeys(("decision_id!", "deployment!", "status!"), "text"),
+        "attempt!": "number",
+        "score": "number",
+    },
     "shadow.ended": {
         **dict.fromkeys(("decision_id!", "deployment!", "status!"), "text"),
         "attempt!": "number",
@@ -147,7 +161,8 @@ BY_OUTCOME: dict[str, dict[str, Any]] = {
 }
 
 
-RULED_TOPICS = ("policy.", "quarantine.", "review.", "experiment.", "shadow.", "moderation.")
+TOPICS = ("policy", "quarantine", "review", "experiment", "shadow", "moderation", "judge")
+RULED_TOPICS = tuple(f"{topic}." for topic in TOPICS)
 
 
 def misfit(entry: dict[str, Any]) -> str | None:
@@ -269,6 +284,11 @@ KNOWN = {
             evaluated_at facts evaluation decision_id policies permit""",
         "moderation.ended": """decision_id attempt deployment status failure http_status latency_ms
             raised failed left_out""",
+        "judge.permitted": """bundle quarantine evaluated_at detector facts evaluation memo session
+            prompt noted decision_id policies permit judged""",
+        "judge.ended": """decision_id attempt deployment status failure http_status latency_ms
+            first_byte_ms tokens_in tokens_out cost_micro_usd charged_micro_usd released_bytes
+            finish_reasons contradicts score left_out""",
         "shadow.permitted": """bundle quarantine evaluated_at detector facts evaluation memo session
             prompt experiment decision_id policies permit""",
         "shadow.ended": """decision_id attempt deployment status failure http_status latency_ms

@@ -16,6 +16,7 @@ from transire.bundle.compiled import CompiledBundle
 from transire.bundle.genesis import genesis
 from transire.bundle.source import read_folder
 from transire.domain.ids import PersonId
+from transire.domain.judge import JUDGMENTS
 from transire.domain.log import Item
 from transire.domain.ports import Clock
 from transire.domain.shadow import SHADOW
@@ -134,7 +135,9 @@ def _ending(attempt: int) -> str:
     """The kind of entry that closes a permit of this number."""
     if attempt == SHADOW:
         return "shadow.ended"
-    return "outcome" if attempt > SHADOW else "moderation.ended"
+    if attempt > SHADOW:
+        return "outcome"
+    return "moderation.ended" if attempt > JUDGMENTS else "judge.ended"
 
 
 def _founder(files: Mapping[str, bytes], now: datetime, *, solo: bool) -> str:

@@ -53,6 +53,8 @@ class Appraisal:
         confidence_permille: Geometric mean of its tokens' probabilities; None where the upstream
             gave none, or nobody asked.
         score_permille: What the evaluator gave it; None where it was not asked, or failed.
+        judge: Whose score it is, or would be: a judge of the bundle's; empty is signs in its text.
+        judgment: Where a judge was to be heard: `ok`, or why it gave no score.
         has_failed: The evaluator was asked and said nothing, or a refusal could not be looked for
             in time: no verdict.
     """
@@ -60,6 +62,8 @@ class Appraisal:
     verdicts: tuple[str, ...] = ()
     confidence_permille: int | None = None
     score_permille: int | None = None
+    judge: str = ""
+    judgment: str = ""
     has_failed: bool = False
 
     @property
@@ -74,6 +78,8 @@ class Appraisal:
             told["confidence"] = self.confidence_permille
         if self.score_permille is not None:
             told["score"] = self.score_permille
+        if self.judge:
+            told |= {"judge": self.judge, "judgment": self.judgment}
         if self.has_failed:
             told["failed"] = True
         return told

@@ -29,7 +29,7 @@ KINDS: Final = frozenset(
     | {"review.claimed", "review.viewed", "review.approved", "review.denied"}
     | {"review.cancelled", "review.expired", "erasure"}
     | {"experiment.rolled_back", "shadow.permitted", "shadow.ended"}
-    | {"moderation.permitted", "moderation.ended"}
+    | {"moderation.permitted", "moderation.ended", "judge.permitted", "judge.ended"}
 )
 """Every kind of entry (audit/FORMAT.md)."""
 

@@ -28,9 +28,9 @@ class Permit:
 
     Attributes:
         attempt: 1 for the decision's own, then 2, 3, …; 0 for a shadow, -1, -2, … for asking
-            moderators, which are none.
-        cause: `first`, `retry`, `fallback`, `contract`, `escalation`, `cache_hit`, `shadow` or
-            `moderation`.
+            moderators, -1001, -1002, … for judging attempts 1, 2, …, which are none.
+        cause: `first`, `retry`, `fallback`, `contract`, `escalation`, `cache_hit`, `shadow`,
+            `moderation` or `judgment`.
         content_digest: Keyed digest of the classified content.
         wire_digest: Keyed digest of the exact bytes to be sent.
         expires_at: The permit is void from then on.

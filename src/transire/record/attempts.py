@@ -43,6 +43,10 @@ class Attempts:
         """Whether one of them ended as an answer that was whole and went out."""
         return "ok" in self._ended.values()
 
+    def ended(self, attempt: int) -> str | None:
+        """How an attempt ended; None while it has not."""
+        return self._ended.get(attempt)
+
     def permit(self, what: str, entry: Mapping[str, Any]) -> None:
         """Hear the next permit.
 

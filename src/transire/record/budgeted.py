@@ -17,7 +17,8 @@ _LATE: Final = timedelta(minutes=1)
 """How long after its permit was made an entry may be written; a day may end in between."""
 
 _SHADOWS: Final = "shadow/"
-"""What copies of an experiment may cost is a budget that is named so."""
+_JUDGES: Final = "judge/"
+"""What copies of an experiment, or a judge's judgments, may cost is a budget that is named so."""
 
 _Whose = tuple[str, str, str]
 """Bundle, tenant, application."""
@@ -105,17 +106,22 @@ class Budgeted:
 def _of_catalog(
     what: str, spends: tuple[Spend, ...], entry: Mapping[str, Any]
 ) -> tuple[Spend, ...]:
-    """What an entry reserves of the catalog's budgets; a shadow's last is of its experiment's.
+    """What an entry reserves of the catalog's budgets; the last of a shadow or judgment is its own.
 
     Raises:
-        IntegrityError: a shadow reserves nothing of its own, or something else does.
+        IntegrityError: one of these reserves nothing of its own, or something else does.
     """
-    if entry["kind"] != "shadow.permitted":
-        if any(spend.budget.startswith(_SHADOWS) for spend in spends):
-            raise IntegrityError(f"{what} is no shadow and reserves as one")
-        return spends
-    if not spends or spends[-1].budget != _SHADOWS + entry["experiment"]["id"]:
-        raise IntegrityError(f"{what} is a shadow and does not reserve of its experiment's own")
+    match entry["kind"]:
+        case "shadow.permitted":
+            own = _SHADOWS + entry["experiment"]["id"]
+        case "judge.permitted":
+            own = _JUDGES + entry["judged"]["judge"]
+        case _:
+            if any(spend.budget.startswith((_SHADOWS, _JUDGES)) for spend in spends):
+                raise IntegrityError(f"{what} is neither shadow nor judgment and reserves as one")
+            return spends
+    if not spends or spends[-1].budget != own:
+        raise IntegrityError(f"{what} does not reserve of the budget that is its own")
     return spends[:-1]
 
 

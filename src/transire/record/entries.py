@@ -36,7 +36,8 @@ _NEAR: Final = 100_000
 _SLACK: Final = timedelta(seconds=2)
 """A writer's clock may run so much behind the one that named the decision."""
 _CLOSING: Final = {
-    kind: f'"kind":"{kind}"'.encode() for kind in ("outcome", "shadow.ended", "moderation.ended")
+    kind: f'"kind":"{kind}"'.encode()
+    for kind in ("outcome", "shadow.ended", "moderation.ended", "judge.ended")
 }
 """Kinds of entries that close a permit, and how each is spelled in one."""
 

@@ -42,7 +42,7 @@ _SCHEMA: Final = "SELECT type, name, tbl_name, sql FROM sqlite_schema ORDER BY n
 _ROWS: Final = ("entry_ix", "open_permit")
 _DECISION, _OWNER = 3, 4
 """Places in a row of `entry_ix`."""
-_CLOSING: Final = ("outcome", "shadow.ended", "moderation.ended")
+_CLOSING: Final = ("outcome", "shadow.ended", "moderation.ended", "judge.ended")
 _Row = tuple[int | str | None, ...]
 
 

@@ -60,6 +60,9 @@ _FIELDS: Final[Mapping[str, frozenset[str]]] = {
         {"decision_id", "attempt", "deployment", "status", "failure", "http_status"}
         | {"latency_ms", "raised", "failed", "left_out"}
     ),
+    "judge.permitted": (_JUDGED - {"ranking", "experiment"})
+    | {"decision_id", "noted", "policies", "permit", "judged"},
+    "judge.ended": _ENDED | {"score"},
     "shadow.ended": _ENDED | {"appraisal", "primary"},
     "experiment.rolled_back": frozenset(
         {"experiment", "digest", "variant", "metric", "bad", "attempts"}

@@ -5,8 +5,8 @@
                         canaries that take themselves back
     nobody's            the rest; whoever holds the log itself sees it (`transire audit tail`)
 
-An `attempt`, an `outcome`, a shadow and the end of a moderation name their decision and no tenant:
-theirs is the decision's.
+An `attempt`, an `outcome`, a shadow, a judgment and the end of a moderation name their decision and
+no tenant: theirs is the decision's.
 """
 
 from collections.abc import Mapping

@@ -259,7 +259,7 @@ def _is_whole(entries: _Entries, decision_id: str) -> bool:
     """Whether a decision is there and its attempts have no gap; an outcome may be still to come."""
     if not entries or entries[0][1].get("id") != decision_id:
         return False
-    # Neither a shadow nor a moderation is an attempt: whether one is to come, nothing tells.
+    # A shadow, a moderation and a judgment are no attempts: whether one is to come, nothing tells.
     permits = [e["permit"]["attempt"] for _, e in entries if e.get("permit")]
     permits = [attempt for attempt in permits if attempt > SHADOW]
     closed = {e.get("attempt") for _, e in entries if e["kind"] == "outcome"}

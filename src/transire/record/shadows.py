@@ -4,19 +4,20 @@ They are kinds of their own, so that whoever reads attempts and outcomes reads w
 answered with, and nothing else.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import timedelta
 
-from transire.domain.budget import Budget, Spend, spent
+from transire.domain.budget import Budget
 from transire.domain.log import Item
 from transire.domain.outward import Wire
 from transire.domain.permit import Outcome, OutcomeStatus, Permit, Recorded
 from transire.domain.ports import Clock
 from transire.domain.shadow import SHADOW, Shadow, shadow_spend
-from transire.errors import BudgetExceeded, TransireError
+from transire.errors import TransireError
 from transire.record.fields import attempt_fields, outcome_fields, permit_fields
 from transire.record.recorder import PERMIT_S, LogRecorder, current, reserved, until, worst_cost
+from transire.record.sparing import demand_room
 
 __all__ = ["LogShadowRecorder"]
 
@@ -43,7 +44,7 @@ class LogShadowRecorder:
         _, content_digest = case.body(pair.form)
         own = shadow_spend(shadow, now, worst_cost(case, pair.form, wire))
         shared = reserved(case, pair.form, wire, budgets, now)
-        self._demand_room(shared)
+        demand_room(shared, self._peek)
         permit = Permit(
             decision_id=case.request.id,
             attempt=SHADOW,
@@ -74,23 +75,6 @@ class LogShadowRecorder:
             until=until(case.request.principal),
         )
         return await self._recorder.issue(item, permit, self._abandoned)
-
-    def _demand_room(self, spends: Iterable[Spend]) -> None:
-        """A copy takes nothing of what requests may still need: the second half is theirs.
-
-        A look before the entry, as the other half of the check is made with it: copies that look
-        at once may pass the half together, and never the whole.
-
-        Raises:
-            BudgetExceeded: more than half of a budget would be spent.
-        """
-        for spend in spends:
-            used = spent(self._peek(spend.key), spend.period) + spend.micro_usd
-            if used * 2 > (spend.limit_micro_usd or 0):
-                raise BudgetExceeded(
-                    f"the budget `{spend.budget}` is kept for requests",
-                    facts={"budget": spend.budget},
-                )
 
     def ended(self, permit: Recorded[Permit], outcome: Outcome) -> None:
         """See `domain.shadow.ShadowRecorder`."""

@@ -13,7 +13,9 @@ from transire.errors import IntegrityError
 
 __all__ = ["check_types", "moment_of"]
 
-_RULED: Final = ("policy.", "quarantine.", "review.", "experiment.", "shadow.", "moderation.")
+_RULED: Final = (
+    *("policy.", "quarantine.", "review.", "experiment.", "shadow.", "moderation.", "judge."),
+)
 _RULED_KINDS: Final = frozenset(
     {"access.key_created", "access.key_revoked"}
     | {"access.invited", "access.credential_set", "access.credential_revoked"}
@@ -170,11 +172,17 @@ def _is_appraisal(value: object) -> bool:
         return False
     shares = [value[name] for name in ("confidence", "score") if value.get(name) is not None]
     is_told = value.get("failed") is None or isinstance(value["failed"], bool)
+    is_told = is_told and _holds(value, {"judge": _is_text, "judgment": _is_text})
     return is_told and all(_is_number(share) and 0 <= share <= 1_000 for share in shares)
 
 
 def _are_verdicts(value: object) -> bool:
     return _are_texts(value) and isinstance(value, list) and len(set(value)) == len(value)
+
+
+def _is_judged(value: object) -> bool:
+    is_one = _holds(value, {"point_ppm": _is_number, "share_ppm": _is_number})
+    return is_one and _has(value, {"judge": _is_text, "digest": _is_text, "attempt": _is_number})
 
 
 def _are_guards(value: object) -> bool:
@@ -348,12 +356,23 @@ _NEEDED: Final[Mapping[str, Mapping[str, Judge]]] = {
         "experiment": _is_draw,
         "policies": _are_texts,
     },
+    "judge.permitted": {
+        **dict.fromkeys(("decision_id", "evaluation"), _is_text),
+        "permit": _is_permit,
+        "judged": _is_judged,
+        "policies": _are_texts,
+    },
+    "judge.ended": {
+        **dict.fromkeys(("decision_id", "deployment", "status"), _is_text),
+        "attempt": _is_number,
+    },
     "shadow.ended": {
         **dict.fromkeys(("decision_id", "deployment", "status"), _is_text),
         "attempt": _is_number,
     },
 }
 _OF_KIND: Final[Mapping[str, Mapping[str, Judge]]] = {
+    "judge.ended": {"score": _is_number},
     "feedback": {"reward": _is_reward, "success": _is_truth, "score_permille": _is_number},
     "experiment.rolled_back": dict.fromkeys(
         ("bad", "attempts", "control_bad", "control_attempts"), _is_number

@@ -4,15 +4,17 @@ The rules are in audit/FORMAT.md, "Rules across entries"; here are those about a
 decided once, its permits are numbered and carry what was chosen, an outcome closes one of them, and
 nothing follows what ended it. Others are asked about the rest: `changes` (what governs), `releases`
 (keys and reviews), `verdicts` (evaluations), `attempts` (what follows one, and how it ends),
-`budgeted`, `answered` (cache hits), `shadowed`, `moderated`. Blobs and disclosures that entries
-name are collected, for whoever can look them up.
+`budgeted`, `answered` (cache hits), `shadowed`, `moderated`, `judged`. Blobs and disclosures that
+entries name are collected, for whoever can look them up.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any, Final
 
+from transire.domain.judge import JUDGMENTS
+from transire.domain.judgment import JUDGMENT
 from transire.domain.moderation import MODERATION
 from transire.domain.shadow import SHADOW
 from transire.errors import IntegrityError
@@ -22,6 +24,7 @@ from transire.record.budgeted import Budgeted
 from transire.record.changes import Blocked, Changed
 from transire.record.checkpoint import Checkpoint
 from transire.record.invited import Invited
+from transire.record.judged import JudgedAnswers
 from transire.record.known import unknown_in
 from transire.record.moderated import ModeratedRequests
 from transire.record.note import VerifierKey
@@ -36,6 +39,9 @@ __all__ = ["Story"]
 
 _BLOB_FIELDS: Final = ("evaluation", "facts")
 _OUTCOMES: Final = frozenset({"permitted", "denied", "refused", "review_required"})
+_BESIDE: Final = frozenset({"shadow.permitted", "moderation.permitted", "judge.permitted"})
+"""Kinds of permits that are no attempt of their request."""
+_CLOSING: Final = frozenset({"outcome", "shadow.ended", "judge.ended"})
 _LIFE: Final = timedelta(seconds=5)
 """Of a permit: from when it was made, which is before its entry was written."""
 
@@ -89,6 +95,7 @@ class Story:
         self._tried = Tried()
         self._shadowed = Shadowed()
         self._moderated = ModeratedRequests()
+        self._judged = JudgedAnswers()
 
     def tell(self, index: int, entry: Mapping[str, Any]) -> None:
         """Hear one entry.
@@ -99,8 +106,7 @@ class Story:
         check_types(index, entry)
         what, kind = f"entry {index}", entry["kind"]
         permits = kind == "attempt" or (kind == "decision" and entry["outcome"] == "permitted")
-        is_shadow = kind == "shadow.permitted"
-        is_beside = is_shadow or kind == "moderation.permitted"
+        is_beside = kind in _BESIDE
         if entry.get("permit") is not None and not (permits or is_beside):
             raise IntegrityError(f"{what} carries a permit and permits nothing")
         self.unknown |= unknown_in(entry)
@@ -108,12 +114,10 @@ class Story:
             self._ask(index, entry)
         if permits:
             self._permit(index, entry)
-        if is_shadow:
-            self._copy(index, entry)
-        elif is_beside:
-            self._moderate(index, entry)
+        if is_beside:
+            self._permit_beside(index, entry)
         self._tried.hear(what, entry)
-        if kind in ("outcome", "shadow.ended"):
+        if kind in _CLOSING:
             self._close(what, entry)
         if kind == "moderation.ended":
             self._close_moderation(what, entry)
@@ -192,7 +196,7 @@ class Story:
         what = f"entry {index}"
         name = entry["id"] if entry["kind"] == "decision" else entry["decision_id"]
         decided = self._numbered(what, name, entry)
-        if entry["permit"].get("cause") in ("shadow", MODERATION):
+        if entry["permit"].get("cause") in ("shadow", MODERATION, JUDGMENT):
             raise IntegrityError(f"{what} is an attempt and says that it is none")
         self._judge(what, entry, decided)
         held = self._released.spend(what, name, entry)
@@ -201,6 +205,27 @@ class Story:
         asker = (decided.tenant, decided.application, decided.key_id)
         self._answered.permitted(what, (name, number), entry, asker)
         self._open(what, (name, number), entry, asker)
+
+    def _permit_beside(self, index: int, entry: Mapping[str, Any]) -> None:
+        match entry["kind"]:
+            case "shadow.permitted":
+                self._copy(index, entry)
+            case "moderation.permitted":
+                self._moderate(index, entry)
+            case _:
+                self._put_to_judge(index, entry)
+
+    def _put_to_judge(self, index: int, entry: Mapping[str, Any]) -> None:
+        what, name = f"entry {index}", entry["decision_id"]
+        decided = self._decided.get(name)
+        if decided is None:
+            raise IntegrityError(f"{what} judges an answer of no earlier decision")
+        self._judged.permit(what, entry, decided.attempts, decided.review)
+        # The conversation with its answer is another content than was asked.
+        self._judge(what, entry, replace(decided, content=None))
+        self.stood_on.judgment(index, name, entry)
+        asker = (decided.tenant, decided.application, decided.key_id)
+        self._open(what, (name, entry["permit"]["attempt"]), entry, asker)
 
     def _copy(self, index: int, entry: Mapping[str, Any]) -> None:
         what, name = f"entry {index}", entry["decision_id"]
@@ -233,7 +258,8 @@ class Story:
 
     def _close_moderation(self, what: str, entry: Mapping[str, Any]) -> None:
         named = (entry["decision_id"], entry["attempt"])
-        permitted = self.open_permits.pop(named, None) if named[1] < SHADOW else None
+        is_one = JUDGMENTS < named[1] < SHADOW
+        permitted = self.open_permits.pop(named, None) if is_one else None
         if permitted is None or permitted[0] != entry["deployment"]:
             raise IntegrityError(f"{what} ends no moderation that was permitted")
         if permitted[1] and entry["status"] == "ok":
@@ -278,26 +304,38 @@ class Story:
 
     def _close(self, what: str, entry: Mapping[str, Any]) -> None:
         named, status = (entry["decision_id"], entry["attempt"]), entry["status"]
-        is_shadow = entry["kind"] == "shadow.ended"
-        decided = self._decided.get(named[0])
-        if decided is None or not (
-            named[1] == SHADOW if is_shadow else 0 < named[1] <= decided.attempts.count
-        ):
+        decided, kind = self._decided.get(named[0]), entry["kind"]
+        if decided is None or not _is_numbered(kind, named[1], decided.attempts.count):
             raise IntegrityError(f"{what} is the outcome of nothing that was permitted")
         permitted = self.open_permits.pop(named, None)
         if permitted is None:
             raise IntegrityError(f"{what} is a second outcome of {named[0]}")
         if entry["deployment"] != permitted[0]:
             raise IntegrityError(f"{what} is the outcome of another deployment")
-        if is_shadow:
-            self._shadowed.end(what, entry)
-        else:
-            decided.attempts.end(what, entry)
+        match kind:
+            case "shadow.ended":
+                self._shadowed.end(what, entry)
+            case "judge.ended":
+                self._judged.end(what, entry)
+            case _:
+                decided.attempts.end(what, entry)
+                self._judged.rely(what, entry)
         if permitted[1] and status in SENT:
             raise IntegrityError(f"{what} answers what was permitted too late to be sent")
         self._budgeted.settle(what, named, entry)
-        if not is_shadow:
+        if kind == "outcome":
             self._answered.ended(named, entry)
+
+
+def _is_numbered(kind: str, number: int, count: int) -> bool:
+    """Whether what ends has the number of one of its kind, of so many attempts."""
+    match kind:
+        case "shadow.ended":
+            return number == SHADOW
+        case "judge.ended":
+            return number < JUDGMENTS
+        case _:
+            return 0 < number <= count
 
 
 def _demand_choice(what: str, entry: Mapping[str, Any], asked: str | None) -> None:

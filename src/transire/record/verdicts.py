@@ -29,8 +29,9 @@ class Stood:
     stands on that of its own moment and on all of its request's before it (I3): each permits the
     pair, and its queues are among those that released. A release stands on the hold's evaluation
     besides: its deployment was permitted there within these queues, and a pair that was held
-    redacted is released redacted. A shadow stands on its own evaluation and on its decision's: no
-    rule forbids the pair there, nothing else closes it, and nobody has to release it.
+    redacted is released redacted. A judgment stands on its own evaluation, and a shadow on its
+    decision's besides: no rule forbids the pair there, nothing else closes it, and nobody has to
+    release it.
     """
 
     def __init__(self) -> None:
@@ -88,6 +89,21 @@ class Stood:
         for each in dict.fromkeys((before[0], str(digest))):
             self._copied.setdefault(each, {}).setdefault(pair_in(permit), index)
 
+    def judgment(self, index: int, decision: str, entry: Mapping[str, Any]) -> None:
+        """Hear a judgment, which stands on its own evaluation: of the answer, too.
+
+        Raises:
+            IntegrityError: it is of another bundle than the decision whose answer it is about.
+        """
+        what, permit, (own, _) = f"entry {index}", entry["permit"], self._decided[decision]
+        if permit["bundle"] != own:
+            raise IntegrityError(f"{what} is of another bundle than what it judges")
+        for name in ("bundle", "quarantine"):
+            if entry.get(name, permit.get(name)) != permit.get(name):
+                raise IntegrityError(f"{what} has another {name} than its permit")
+        shown = self._copied.setdefault(str(entry["evaluation"]), {})
+        shown.setdefault(pair_in(permit), index)
+
     def moderation(self, index: int, entry: Mapping[str, Any]) -> None:
         """Hear a moderation, which stands on its own evaluation: nobody has to release it."""
         known = self._permitted.setdefault(str(entry["evaluation"]), {})
@@ -117,7 +133,7 @@ class Stood:
     ) -> Iterator[tuple[int, str]]:
         for pair, index in self._copied.get(digest, {}).items():
             if pair not in unsaid and queues.get(pair) != frozenset():
-                what = f"entry {index} copies to {_said(pair)}"
+                what = f"entry {index} shows {_said(pair)} a copy or an answer"
                 yield index, f"{what}, which an evaluation it stands on does not leave open"
 
     def _odd_holds(self, digest: str, queues: _Queues) -> Iterator[tuple[int, str]]:
