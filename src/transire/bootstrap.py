@@ -3,17 +3,13 @@
 Everything below gets its clock, randomness and adapters from here.
 """
 
-import asyncio
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Final
 
 import structlog
 
 from transire.authorize.cedar import CedarAuthorizer
-from transire.bundle.acts import MODE_KEY, Act
+from transire.bundle.acts import MODE_KEY
 from transire.bundle.compiled import CompiledBundle
 from transire.bundle.labels import region_contradicts
 from transire.classify.detector import EngineDetector
@@ -26,9 +22,7 @@ from transire.dispatch import Dispatch
 from transire.domain.bundle import Bundle, Quarantine
 from transire.domain.governed import Governed
 from transire.domain.guarding import ANSWER_GUARDS, WRONG_LANGUAGE
-from transire.domain.ids import PersonId
 from transire.domain.ports import Clock
-from transire.errors import GovernanceUnavailable, TransireError
 from transire.forward.fallback import AttemptPlan
 from transire.forward.forwarder import OpenAIForwarder
 from transire.forward.moderation import HttpModeration
@@ -39,6 +33,7 @@ from transire.identity.acts import Acts
 from transire.identity.digests import InstallationKeys
 from transire.identity.keys import KeyRing
 from transire.identity.people import People
+from transire.installation import Installation
 from transire.limits.admission import Admission, AdmissionLimits, PreAuthLimiter
 from transire.limits.bucket import Rate
 from transire.limits.escalations import EscalationQuota
@@ -72,139 +67,14 @@ from transire.steering import Steering
 from transire.storage.answers import ANSWERS_FILE, SqliteAnswers
 from transire.trials.keeper import TrialKeeper
 from transire.trials.rewards import RewardReader
-from transire.upkeep import Upkeep
 from transire.validate.contract import ContractValidator
 from transire.validate.leakage import AnswerInspector
 from transire.validate.verdicts import AnswerAppraiser
 from transire.validate.worth import SignEvaluator
 
-__all__ = ["Installation", "open_installation"]
+__all__ = ["open_installation"]
 
 _log = structlog.get_logger()
-_SWEEP_S: Final = 10.0
-"""Seconds between sweeps of expired reviews, counted throttles and replaced secrets."""
-_CATCH_UP_S: Final = 2.0
-"""Seconds between looks for acts nobody here heard of; with building it, one counts within ten."""
-
-
-@dataclass(slots=True)
-class Installation:
-    """Everything a running router is made of."""
-
-    settings: Settings
-    clock: Clock
-    log: LogFront
-    projection: Projection
-    keyed: InstallationKeys
-    acts: Acts
-    keys: KeyRing
-    people: People
-    reviews: ReviewQueue
-    recorder: LogRecorder
-    router: Router
-    metrics: Metrics
-    admission: Admission
-    doorkeeper: PreAuthLimiter
-    sessions: SessionMemory
-    summaries: Summaries
-    health: FleetHealth
-    steering: Steering
-    outbound: Outbound
-    secrets: Secrets
-    pool: ScanPool
-    rewards: RewardReader
-    validator: ContractValidator
-    shadows: Shadowing
-    answers: SqliteAnswers | None = None
-    recall: Recall | None = None
-    first_credential: Path | None = None
-    _upkeep: Upkeep | None = None
-
-    @property
-    def governed(self) -> Governed:
-        """The governed state of this moment."""
-        return self.steering.current()
-
-    def missing_credentials(self) -> list[str]:
-        """Names of credentials that open deployments ask for and the settings do not have."""
-        names = self.governed.bundle.catalog.credentials
-        return sorted(name for name in names if self.secrets.get(name) is None)
-
-    def act(self, person: PersonId) -> Act:
-        """A person's act on governed state, judged by the bundle that is active now."""
-        if self.steering.compiled is None:
-            raise GovernanceUnavailable("no bundle is active")
-        return Act(
-            person=person,
-            now=self.clock.now(),
-            active=self.steering.compiled,
-            judge=self.governed.authorizer,
-        )
-
-    async def start(self) -> None:
-        """Warm the workers and begin sweeping; call once, in the serving loop."""
-        await self.pool.warm_up(self.governed.bundle.recognizers)
-        self._upkeep = Upkeep(
-            {
-                "steering": (self.steering.catch_up, _CATCH_UP_S),
-                "reviews": (self.reviews.sweep, _SWEEP_S),
-                "summaries": (self.summaries.write, _SWEEP_S),
-                "gauges": (self._look, _SWEEP_S),
-                "rewards": (self._learn, _CATCH_UP_S),
-                "search_columns": (self.projection.keep_sound, _SWEEP_S),
-            }
-        )
-        self._upkeep.start()
-
-    async def close(self) -> None:
-        """Stop sweeping, let outcomes become durable, then close what was opened, in that order."""
-        if self._upkeep is not None:
-            await self._upkeep.close()
-        await self.shadows.close()
-        await self.recorder.flush()
-        await self.outbound.close()
-        if self.recall is not None:
-            await self.recall.flush()
-        if self.answers is not None:
-            await self.answers.close()
-        await self.validator.close()
-        try:
-            await self.summaries.write()
-        except TransireError as error:
-            _log.warning("throttles.unwritten", code=error.code)
-        await self.log.close()
-        self.projection.close()
-        self.pool.close()
-        detector = self.governed.detector
-        if isinstance(detector, EngineDetector):
-            detector.close()
-
-    async def _learn(self) -> None:
-        """Read what feedback rewards, of this replica and of others, where a bandit asks for it."""
-        if any(one.reward_within_s for one in self.governed.bundle.experiments):
-            await self.rewards.catch_up()
-
-    async def _look(self) -> None:
-        self.sessions.sweep(self.governed.bundle.routing.sessions)
-        await asyncio.to_thread(self.secrets.refresh)
-        detector = self.governed.detector
-        if isinstance(detector, EngineDetector):
-            self.metrics.learned(detector.hints)
-        await self._tidy()
-        self.metrics.held_reviews.set(await self.reviews.open_count())
-
-    async def _tidy(self) -> None:
-        """Forget answers that could not be given any more; none of them was, meanwhile."""
-        if self.answers is None:
-            return
-        bundle, quarantine = self.governed.bundle, self.governed.quarantine
-        serving = {
-            name
-            for name, one in bundle.catalog.deployments.items()
-            if name not in quarantine.deployments and one.provider not in quarantine.providers
-        }
-        await self.answers.tidy(self.clock.now(), bundle.digest, serving, quarantine.tenants)
-        self.metrics.cache_bytes.set((await self.answers.held()).size_bytes)
 
 
 def _answers(

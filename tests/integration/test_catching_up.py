@@ -12,13 +12,14 @@ from typing import Any
 import pytest
 from tests.fakes import nothing_to_prepare
 
-from transire.bootstrap import Installation, open_installation
+from transire.bootstrap import open_installation
 from transire.bundle import lifecycle
 from transire.bundle.limits import pack_folder
 from transire.bundle.quarantine_acts import impose
 from transire.bundle.source import read_folder
 from transire.domain.ids import BundleDigest, DeploymentId, PersonId
 from transire.errors import LogUncertain
+from transire.installation import Installation
 from transire.record.entries import LogEntries
 from transire.record.remote import RemoteLog
 from transire.settings import load_settings

@@ -14,12 +14,13 @@ import orjson
 import pytest
 from typer.testing import CliRunner
 
-from transire.bootstrap import Installation, open_installation
+from transire.bootstrap import open_installation
 from transire.bundle.limits import pack_folder
 from transire.bundle.quarantine_acts import impose
 from transire.cli.main import app
 from transire.domain.ids import DeploymentId, PersonId
 from transire.errors import BundleError, ConflictError, IntegrityError
+from transire.installation import Installation
 from transire.record.note import VerifierKey
 from transire.record.reading import ReadOnlyLog
 from transire.record.renewal import renew_log

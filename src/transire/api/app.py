@@ -27,8 +27,8 @@ from transire.api.openapi import hot_paths
 from transire.api.people import add_keys, add_people
 from transire.api.policies import add_bundles, add_mode, add_quarantine
 from transire.api.reviews import add_reviews
-from transire.bootstrap import Installation
 from transire.errors import NotFoundError, RequestError, TooLargeError, TransireError
+from transire.installation import Installation
 from transire.unforeseen import as_refusal
 
 __all__ = ["FrontDoor", "build_admin", "build_app", "described"]

@@ -6,7 +6,6 @@ from typing import Any, Protocol
 import orjson
 
 from transire.authorize.cedar import CedarAuthorizer
-from transire.bootstrap import Installation
 from transire.bundle.compiled import CompiledBundle
 from transire.bundle.lifecycle import load_bundle
 from transire.bundle.quarantine import quarantine_at
@@ -14,6 +13,7 @@ from transire.domain.bundle import Bundle, Quarantine, RoutingRules
 from transire.domain.ids import BundleDigest
 from transire.domain.ports import Keyed
 from transire.errors import NotFoundError
+from transire.installation import Installation
 from transire.record.erasing import is_kept
 
 __all__ = ["Archive", "LogArchive"]

@@ -8,10 +8,10 @@ from collections.abc import Callable
 
 from starlette.requests import Request
 
-from transire.bootstrap import Installation
 from transire.domain.deployment import Catalog
 from transire.domain.request import Principal
 from transire.errors import AuthenticationError
+from transire.installation import Installation
 
 __all__ = ["application_of", "bearer_of", "guarded", "person_of", "person_or_application"]
 

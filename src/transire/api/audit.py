@@ -8,9 +8,9 @@ from pydantic import Field
 from transire.api.asker import person_of, person_or_application
 from transire.api.decisions import Decisions
 from transire.api.intake import StrictBody
-from transire.bootstrap import Installation
 from transire.domain.log import KINDS, Item
 from transire.errors import RequestError
+from transire.installation import Installation
 from transire.record.erasing import erase
 
 __all__ = ["ErasureBody", "add_audit", "add_decisions", "add_erasures"]

@@ -6,10 +6,10 @@ from typing import Any
 from fastapi import APIRouter, Request
 
 from transire.api.asker import person_of
-from transire.bootstrap import Installation
 from transire.domain.budget import Budget, Scope, period_at, spent, sum_key
 from transire.domain.deployment import Catalog
 from transire.domain.ids import TenantId
+from transire.installation import Installation
 
 __all__ = ["add_budgets"]
 

@@ -7,12 +7,12 @@ from pydantic import Field
 
 from transire.api.asker import person_of
 from transire.api.intake import StrictBody
-from transire.bootstrap import Installation
 from transire.bundle.acts import installation
 from transire.domain.cache import Held, Purge
 from transire.domain.ids import ApplicationId
 from transire.domain.log import Item
 from transire.errors import NotFoundError
+from transire.installation import Installation
 
 __all__ = ["PurgeBody", "add_cache"]
 

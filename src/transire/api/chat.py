@@ -16,11 +16,11 @@ from starlette.types import Receive, Scope, Send
 from transire.api.connections import upon_hang_up
 from transire.api.errors import MAX_IGNORED, openai_body, openai_error
 from transire.api.intake import Intake
-from transire.bootstrap import Installation
 from transire.dispatch import Routed
 from transire.domain.permit import Tried
 from transire.errors import TransireError
 from transire.forward.encode import DONE, as_chunks, completion_json, event, rules_used
+from transire.installation import Installation
 from transire.limits.admission import Place
 from transire.refusals import refuse_tried
 from transire.unforeseen import as_refusal

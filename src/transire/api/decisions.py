@@ -12,13 +12,13 @@ from transire.api.intake import Intake
 from transire.api.reasons import because, filtered_rows
 from transire.api.replay import replay
 from transire.authorize.cedar import CedarAuthorizer
-from transire.bootstrap import Installation
 from transire.bundle.compiled import CompiledBundle
 from transire.domain.authorization import Effect
 from transire.domain.decision import Hold
 from transire.domain.ids import PolicyId
 from transire.domain.request import Principal
 from transire.errors import AccessError, NotFoundError, TransireError
+from transire.installation import Installation
 from transire.record.fields import evaluation_rows
 from transire.record.merkle import inclusion_proof
 from transire.router import Advice

@@ -10,11 +10,11 @@ from pydantic import Field
 from transire.api.asker import person_or_application
 from transire.api.decisions import Decisions
 from transire.api.intake import StrictBody
-from transire.bootstrap import Installation
 from transire.domain.feedback import MAX_COMMENT_CHARS, OPEN_FOR, Feedback, Reason
 from transire.domain.log import Item
 from transire.domain.request import Principal
 from transire.errors import ConflictError, RequestError
+from transire.installation import Installation
 from transire.trials.rewards import reward_of
 
 __all__ = ["FeedbackBody", "add_feedback"]

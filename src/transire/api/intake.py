@@ -15,7 +15,6 @@ from starlette.requests import Request
 
 from transire.alarms import within
 from transire.api.asker import application_of
-from transire.bootstrap import Installation
 from transire.classify.digest import content_digest, request_mac
 from transire.classify.normalize import Normalized, normalize
 from transire.classify.parse import parse_body
@@ -29,6 +28,7 @@ from transire.errors import (
     RequestError,
     TooLargeError,
 )
+from transire.installation import Installation
 from transire.unforeseen import as_refusal
 
 __all__ = [

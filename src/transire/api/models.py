@@ -8,11 +8,11 @@ from starlette.responses import Response
 
 from transire.api.errors import openai_error
 from transire.api.intake import Intake
-from transire.bootstrap import Installation
 from transire.domain.classification import Classification, Signals
 from transire.domain.naming import AUTO
 from transire.domain.request import RoutingRequest
 from transire.errors import TransireError, UnknownModelError
+from transire.installation import Installation
 
 __all__ = ["ModelsEndpoint", "models_of"]
 

@@ -7,10 +7,10 @@ from pydantic import Field
 
 from transire.api.asker import person_of
 from transire.api.intake import StrictBody
-from transire.bootstrap import Installation
 from transire.domain.ids import ApplicationId, PersonId
 from transire.errors import NotFoundError, RequestError
 from transire.identity.keys import SCOPES
+from transire.installation import Installation
 
 __all__ = ["KeyBody", "RedeemBody", "add_keys", "add_people"]
 

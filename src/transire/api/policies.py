@@ -11,7 +11,6 @@ from pydantic import Field
 from transire.api.asker import person_of
 from transire.api.intake import StrictBody
 from transire.authorize.cedar import CedarAuthorizer
-from transire.bootstrap import Installation
 from transire.bundle import lifecycle, mode, quarantine, quarantine_acts
 from transire.bundle.acts import Act, format_moment, is_solo
 from transire.bundle.compiled import CompiledBundle
@@ -20,6 +19,7 @@ from transire.bundle.quarantine import Kind
 from transire.bundle.shortdigest import find_digest
 from transire.domain.ids import BundleDigest, PersonId
 from transire.errors import RequestError
+from transire.installation import Installation
 from transire.record.entries import LogEntries
 from transire.workbench.test import demand_passing
 

@@ -8,10 +8,10 @@ from pydantic import Field
 
 from transire.api.asker import application_of, person_of, person_or_application
 from transire.api.intake import StrictBody
-from transire.bootstrap import Installation
 from transire.bundle.acts import MODE_KEY
 from transire.domain.request import Principal
 from transire.errors import AccessError, NotFoundError
+from transire.installation import Installation
 from transire.review.listing import Wanted
 from transire.review.states import Review
 

@@ -18,11 +18,12 @@ from fastapi import FastAPI
 
 from transire.api.app import FrontDoor, build_admin, build_app
 from transire.api.connections import ConnectionBounds, bounded
-from transire.bootstrap import Installation, open_installation
+from transire.bootstrap import open_installation
 from transire.bundle.compile import compile_bundle
 from transire.bundle.source import read_folder
 from transire.errors import BundleError, ConflictError, TransireError
 from transire.heap import settle_heap
+from transire.installation import Installation
 from transire.settings import Settings
 
 __all__ = ["Listening", "serve"]
