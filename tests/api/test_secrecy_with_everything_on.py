@@ -82,9 +82,9 @@ def kept(world: World) -> Iterator[tuple[str, bytes]]:
                 yield f"{name}: {table}", repr(rows).encode()
     yield "stderr", world.stderr.read_bytes()
     yield "metrics", httpx.get(f"{world.admin_url}/metrics", trust_env=False).content
-    for path in ("/v1/audit/entries?limit=500", "/v1/cache", "/v1/reviews", "/readyz"):
-        person = "rita" if path == "/v1/reviews" else "aud"
-        yield path, world.act(person, "GET", path).content
+    for route in ("/v1/audit/entries?limit=500", "/v1/cache", "/v1/reviews", "/readyz"):
+        person = "rita" if route == "/v1/reviews" else "aud"
+        yield route, world.act(person, "GET", route).content
 
 
 def everything(world: World, moderator: Service) -> list[str]:
