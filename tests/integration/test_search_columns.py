@@ -21,7 +21,8 @@ from transire.record import entries as log_entries
 from transire.record.front import LogFront
 from transire.record.index import INDEX_FILE
 from transire.record.opening import create_log, open_log
-from transire.record.query import Projection
+from transire.record.ownership import EVERYBODY
+from transire.record.query import Projection, newest_sql
 from transire.record.seal import StateSeal
 
 SEAL = StateSeal(b"k" * 32)
@@ -334,6 +335,26 @@ async def test_an_auditor_is_shown_the_tenants_own_and_what_governs_everybody(da
     assert of_acme == ["decision", "outcome", *common, "access.invited"]
     assert of_globex == ["decision", "outcome", *common, "quarantine.lifted", "throttled"]
     assert len(everybody.entries) == 12
+
+
+@pytest.mark.parametrize("owners", [("acme", EVERYBODY), (None,)], ids=["tenant", "everybody"])
+@pytest.mark.parametrize("kind", [None, "feedback"])
+@pytest.mark.parametrize("before", [None, 40])
+async def test_the_newest_entries_are_read_in_order_and_never_sorted(
+    data: Path, owners: tuple[str | None, ...], kind: str | None, before: int | None
+) -> None:
+    """A tenant's auditor waits for a page, not for all that the tenant ever did."""
+    async with opened(data) as (log, projection):
+        await decide(log)
+        await listed(projection)
+    sql, values = newest_sql(owners, kind, before)
+    with sqlite3.connect(data / INDEX_FILE) as db:
+        rows = db.execute(f"EXPLAIN QUERY PLAN {sql}", (*values, 10)).fetchall()
+    steps = [row[3] for row in rows if "entry_ix" in row[3] or "TEMP" in row[3]]
+
+    assert not any("TEMP B-TREE" in step for step in steps)
+    if kind is not None or owners != (None,):
+        assert all("SEARCH entry_ix USING COVERING INDEX" in step for step in steps), steps
 
 
 async def test_an_outcome_is_not_shown_to_another_tenant_whatever_the_file_says(

@@ -33,6 +33,8 @@ CREATE TABLE IF NOT EXISTS entry_ix (
     attempt INTEGER, review_id TEXT);
 CREATE INDEX IF NOT EXISTS entry_decision ON entry_ix (decision_id);
 CREATE INDEX IF NOT EXISTS entry_owner ON entry_ix (owner, kind, idx);
+CREATE INDEX IF NOT EXISTS entry_newest ON entry_ix (owner, idx);
+CREATE INDEX IF NOT EXISTS entry_kind ON entry_ix (kind, idx);
 CREATE TABLE IF NOT EXISTS open_permit (
     decision_id TEXT, attempt INTEGER, replica TEXT, boot TEXT, idx INTEGER NOT NULL,
     PRIMARY KEY (decision_id, attempt));

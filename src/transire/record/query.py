@@ -26,7 +26,7 @@ from transire.record.ownership import EVERYBODY, owner_of
 from transire.record.seal import StateSeal
 from transire.record.sql import Reader
 
-__all__ = ["Page", "Projection"]
+__all__ = ["Page", "Projection", "newest_sql"]
 
 T = TypeVar("T")
 
@@ -105,15 +105,8 @@ class Projection:
         Args:
             tenant: Only what its auditors are shown (`ownership`).
         """
-        clauses, values = ["1=1"], list[Any]()
-        for clause, value in (("idx<?", before), ("kind=?", kind)):
-            if value is not None:
-                clauses.append(clause)
-                values.append(value)
-        if tenant is not None:
-            clauses.append("owner IN (?, ?)")
-            values += (tenant, EVERYBODY)
-        where = " AND ".join(clauses)
+        owners = (None,) if tenant is None else (tenant, EVERYBODY)
+        sql, values = newest_sql(owners, kind, before)
 
         def is_asked(reader: Reader, entry: Mapping[str, Any]) -> bool:
             if kind not in (None, entry["kind"]):
@@ -121,7 +114,6 @@ class Projection:
             return tenant is None or self._owner(reader, entry) in (tenant, EVERYBODY)
 
         complete_to, _ = await self._catch_up()
-        sql = f"SELECT idx FROM entry_ix WHERE {where} ORDER BY idx DESC LIMIT ?"  # noqa: S608 - clauses are constants
         return Page(await self._select(sql, (*values, limit), is_asked), complete_to)
 
     async def open_permits(self, replica: str, boot: str) -> list[OpenPermit]:
@@ -248,6 +240,25 @@ class Projection:
         operational_log().error("index.discarded", problem=problem)
         self._file.replace()
         self._behind = 0
+
+
+def newest_sql(
+    owners: Sequence[str | None], kind: str | None, before: int | None
+) -> tuple[str, list[Any]]:
+    """The query of the newest entries; takes the limit as its last value.
+
+    Each owner's are read in order from an index and merged, so that a page costs what it shows and
+    not what its owners have: `owner IN (…)` would sort all of theirs.
+    """
+    asked, values = list[str](), list[Any]()
+    for owner in owners:
+        clauses = ["1=1"]
+        for clause, value in (("owner=?", owner), ("kind=?", kind), ("idx<?", before)):
+            if value is not None:
+                clauses.append(clause)
+                values.append(value)
+        asked.append(f"SELECT idx FROM entry_ix WHERE {' AND '.join(clauses)}")  # noqa: S608 - constants
+    return f"{' UNION ALL '.join(asked)} ORDER BY idx DESC LIMIT ?", values
 
 
 def _headed(entries: _Entries) -> _Entries:
