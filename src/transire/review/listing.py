@@ -5,15 +5,19 @@ they are read from the database in steps, newest first, and parsed off the event
 is full. A page is continued by the id of its last review (keyset), so reviews that are opened or
 closed meanwhile neither repeat nor hide others. What a reader may not see is neither counted nor
 named: a page is full of what is shown, and `next` is the last one shown.
+
+One page is bounded work, whoever asks: where very much is passed over, it ends early, and `next` is
+the second up to which was looked, in the form of an id that no review has.
 """
 
 import asyncio
 import itertools
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from transire.domain.ids import make_ulid, ulid_ms
 from transire.domain.log import DecisionLog
 from transire.review.openings import OPEN_PREFIX, read_openings
 from transire.review.states import STATES, Review
@@ -28,6 +32,10 @@ FILTERS: Final = STATES | _GROUPS.keys()
 _PREFIX: Final = "review/"
 _STEP: Final = 500
 """Closed reviews read at once: about a megabyte, and some milliseconds of parsing."""
+_MOST_READ: Final = 20_000
+_MOST_ASKED: Final = 1_000
+"""Closed reviews that one page reads, and asks Cedar about, before it ends early; about a second's
+work on a thread. A step that is begun is finished."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +69,10 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Reviews in order; `next` is what continues the list, None where it ends here."""
+    """Reviews in order; `next` is what continues the list, None where it ends here.
+
+    A page with a `next` may hold fewer than were asked for, even none.
+    """
 
     reviews: tuple[Review, ...]
     next: str | None
@@ -82,34 +93,58 @@ async def read_page(
         LogUnavailable: the database cannot be read.
     """
     is_open = wanted.states <= OPEN_STATES
-    found = await (_open if is_open else _closed)(log, wanted, now, may_see)
+    found, rest = await (_open if is_open else _closed)(log, wanted, now, may_see)
     reviews = tuple(found[: wanted.limit])
-    return Page(reviews, reviews[-1].id if len(found) > wanted.limit else None)
+    return Page(reviews, reviews[-1].id if len(found) > wanted.limit else rest)
 
 
 async def _open(
     log: DecisionLog, wanted: Wanted, now: datetime, may_see: Callable[[Review], bool]
-) -> list[Review]:
+) -> tuple[list[Review], None]:
     openings = read_openings(await log.scan(OPEN_PREFIX))
     after = wanted.after or ""
     ids = [o.review_id for o in openings if o.tenant == wanted.tenant and o.review_id > after]
     texts = [await log.get(f"{_PREFIX}{review_id}") for review_id in ids]
-    return await asyncio.to_thread(_matching, texts, wanted, now, may_see, wanted.limit + 1)
+    found = await asyncio.to_thread(_matching, texts, wanted, now, may_see, wanted.limit + 1)
+    return found, None
 
 
 async def _closed(
     log: DecisionLog, wanted: Wanted, now: datetime, may_see: Callable[[Review], bool]
-) -> list[Review]:
-    found: list[Review] = []
+) -> tuple[list[Review], str | None]:
+    found, read, asked = list[Review](), 0, 0
+
+    def counted(review: Review) -> bool:
+        nonlocal asked
+        asked += 1
+        return may_see(review)
+
     before = None if wanted.after is None else f"{_PREFIX}{wanted.after}"
     while len(found) <= wanted.limit:
         rows = await log.newest(_PREFIX, before=before, limit=_STEP)
         texts, missing = [text for _, text in rows], wanted.limit + 1 - len(found)
-        found += await asyncio.to_thread(_matching, texts, wanted, now, may_see, missing)
+        found += await asyncio.to_thread(_matching, texts, wanted, now, counted, missing)
         if len(rows) < _STEP:
             break
-        before = rows[-1][0]
-    return found
+        before, read = rows[-1][0], read + len(rows)
+        is_enough = read >= _MOST_READ or asked >= _MOST_ASKED
+        if is_enough and len(found) <= wanted.limit:
+            rest = _rest(before.removeprefix(_PREFIX), found, wanted.after)
+            if rest is not None:
+                return found, rest
+    return found, None
+
+
+def _rest(last: str, found: Sequence[Review], after: str | None) -> str | None:
+    """What continues a list that was left at `last`, which its reader may not know of.
+
+    None where that would be no progress: all that was read closed within one second.
+    """
+    second = (ulid_ms(last) or 0) // 1_000 + 1
+    rest = make_ulid("rev", now_ms=second * 1_000, entropy=bytes(10))
+    if found and found[-1].id < rest:
+        return found[-1].id
+    return rest if after is None or rest < after else None
 
 
 def _matching(

@@ -1,6 +1,7 @@
 """Lists of reviews: what waits, oldest first; what is over, newest first; each review once."""
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
@@ -13,6 +14,7 @@ from tests.fakes import MemoryLog
 from tests.unit.review.reviews import NOW, review
 
 from transire.api.reviews import State
+from transire.domain.ids import make_ulid
 from transire.review.listing import FILTERS, Page, Wanted, read_page
 from transire.review.openings import opening
 from transire.review.states import STATES, Review
@@ -32,7 +34,8 @@ OPEN, CLOSED = ["pending", "claimed", "approved"], ["denied", "expired", "cancel
 
 
 def made(number: int, state: str, **changes: Any) -> Review:
-    return review(id=f"rev_{number:026d}", **{"expires_at": LATER, **ENDS[state], **changes})
+    name = f"rev_{number:026d}"
+    return review(**{"id": name, "expires_at": LATER, **ENDS[state], **changes})
 
 
 def kept(*reviews: Review) -> MemoryLog:
@@ -140,6 +143,51 @@ def test_what_a_reader_may_not_see_is_neither_listed_nor_named_nor_makes_a_page_
         for r in reviews
         if r.tenant == "acme" and r.state(NOW) in wanted.states and r.id not in unseen
     ]
+
+
+@given(
+    st.lists(st.integers(0, 40), min_size=1, max_size=120),
+    st.integers(1, 7),
+    st.sets(st.integers(0, 119)),
+    st.integers(1, 9),
+)
+def test_a_page_that_passes_over_much_ends_early_and_the_list_still_holds_everything(
+    seconds: list[int], limit: int, shown: set[int], step: int
+) -> None:
+    """Whoever may see nothing costs no more than whoever may see all, and learns no id."""
+    many = [
+        made(0, "denied", id=make_ulid("rev", now_ms=500 * at, entropy=(n + 1).to_bytes(10, "big")))
+        for n, at in enumerate(seconds)
+    ]
+    visible = {r.id for n, r in enumerate(many) if n in shown}
+    log, asked = kept(*many), 0
+    wanted = Wanted(tenant="acme", state="closed", limit=limit)
+
+    def may_see(one: Review) -> bool:
+        nonlocal asked
+        asked += 1
+        return one.id in visible
+
+    async def pages() -> list[Page]:
+        nonlocal asked, wanted
+        found = list[Page]()
+        while True:
+            asked = 0
+            found.append(await read_page(log, wanted, NOW, may_see))
+            within = max(Counter(at // 2 for at in seconds).values())
+            assert asked <= 2 * step + limit + 1 + within  # what one second holds is read at once
+            if found[-1].next is None:
+                return found
+            wanted = replace(wanted, after=found[-1].next)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("transire.review.listing._STEP", step)
+        patched.setattr("transire.review.listing._MOST_ASKED", step)
+        found = asyncio.run(pages())
+
+    names = [r.id for page in found for r in page.reviews]
+    assert names == sorted(visible, reverse=True)
+    assert not {page.next for page in found} & ({r.id for r in many} - visible)
 
 
 async def test_what_is_opened_or_closed_meanwhile_repeats_and_hides_nothing() -> None:
