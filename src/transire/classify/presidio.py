@@ -26,6 +26,8 @@ _BOOST_PCT: Final = 35
 _FLOOR_PCT: Final = 40
 """What a context word adds, and what a hit with one has at least: Presidio's own figures."""
 _DROPPED: Final = -1
+_BARE_PCT: Final = 50
+"""Of bare digits that pass a weak check; with a context word it is 85."""
 _DIGIT: Final = r"\d"
 _GROUPED: Final = r"\d(?:[\s:-]?\d){%d}"
 
@@ -67,7 +69,9 @@ def _of_america_and_britain() -> list[Recognizer]:
         # Without one of its context words this recognizer is noise: it matches `A1` (issue 1063 of
         # Presidio), and stays below every sensible threshold.
         _wrapped(presidio.UsLicenseRecognizer(), Gate(digits=1, words=LICENSE_WORDS)),
-        _wrapped(presidio.NhsRecognizer(), shaped(10, _GROUPED % 9), first=_DIGIT),
+        _wrapped(
+            presidio.NhsRecognizer(), shaped(10, _GROUPED % 9), first=_DIGIT, proves_little=True
+        ),
         _wrapped(
             presidio.UkNinoRecognizer(),
             shaped(6, r"(?i)[a-z]{2} ?\d{2} ?\d{2} ?\d{2} ?[a-d]", "aa000000a"),
@@ -89,14 +93,23 @@ def _of_other_countries() -> list[Recognizer]:
             ),
         ),
         _wrapped(presidio.PlPeselRecognizer(), shaped(11, r"\d{11}"), first=_DIGIT),
-        _wrapped(presidio.AuTfnRecognizer(), shaped(8, r"\d{3}\s?\d{3}\s?\d{2}")),
+        _wrapped(
+            presidio.AuTfnRecognizer(),
+            shaped(8, r"\d{3}\s?\d{3}\s?\d{2}"),
+            proves_little=True,
+        ),
         # The lowest pattern takes every word of ten letters before four digits.
         _wrapped(
             presidio.InPanRecognizer(),
             shaped(4, r"(?i)[a-z]{5}\d{4}[a-z]", "aaaaa0000a"),
             left_out="PAN (Low)",
         ),
-        _wrapped(presidio.InAadhaarRecognizer(), shaped(12, _GROUPED % 11), first=_DIGIT),
+        _wrapped(
+            presidio.InAadhaarRecognizer(),
+            shaped(12, _GROUPED % 11),
+            first=_DIGIT,
+            proves_little=True,
+        ),
         _wrapped(presidio.SgFinRecognizer(), shaped(7, r"(?i)[a-z]\d{7}[a-z]", "a0000000a")),
         _wrapped(
             presidio.FiPersonalIdentityCodeRecognizer(),
@@ -127,6 +140,7 @@ def _wrapped(
     left_out: str = "",
     first: str = "",
     can_match: Callable[[str, str], bool] = lambda *_: True,
+    proves_little: bool = False,
 ) -> Recognizer:
     """Presidio's patterns, validators and context words under our loop; one deadline for all.
 
@@ -135,6 +149,8 @@ def _wrapped(
         first: A pattern with which every match begins. Asking for it up front makes a search three
             to ten times as fast: what `regex` would try at every word, it skips.
         can_match: A necessary condition of one pattern; takes its name and the text.
+        proves_little: One number in ten passes its check, so that a run of bare digits (an id, a
+            power of two) is no proof without a word beside it.
     """
     entity = str(stock.supported_entities[0])
     words = _ContextWords(stock.context) if stock.context else None
@@ -160,7 +176,10 @@ def _wrapped(
                 value = match.group()
                 score = scores.get((value, base))
                 if score is None:
-                    score = scores[value, base] = _validated(stock, value, base)
+                    score = _validated(stock, value, base)
+                    if proves_little and value.isdigit():
+                        score = min(score, _BARE_PCT)
+                    scores[value, base] = score
                 if 0 <= score < 100 and words is not None:
                     is_near = is_near or words.locate(text, _left(deadline))
                     if is_near(*match.span()):

@@ -14,7 +14,7 @@ from presidio_analyzer.predefined_recognizers import EmailRecognizer
 from tests.stock import ENTITIES, generated, real_texts, stock_engine, stock_recognizers
 
 from transire.classify.presidio import LICENSE_WORDS, names_a_host, stands_alone
-from transire.classify.recognizers.beyond import passes_luhn
+from transire.classify.recognizers.checks import passes_luhn
 from transire.classify.scan import scan_texts
 from transire.classify.traits import traits_of
 

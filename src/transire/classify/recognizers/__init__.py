@@ -12,6 +12,7 @@ from transire.classify.recognizer import Recognizer
 from transire.classify.recognizers.beyond import beyond_presidio
 from transire.classify.recognizers.identity import identity_recognizers
 from transire.classify.recognizers.mail import mail_recognizer
+from transire.classify.recognizers.nationals import national_recognizers
 from transire.classify.recognizers.phone import phone_recognizer
 from transire.classify.recognizers.secrets import credential_recognizers
 
@@ -36,6 +37,7 @@ def all_recognizers() -> tuple[Recognizer, ...]:
         phone_recognizer(),
         *credential_recognizers(),
         *identity_recognizers(),
+        *national_recognizers(),
         *content_recognizers(),
     )
 

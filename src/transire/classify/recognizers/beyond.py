@@ -13,8 +13,9 @@ from presidio_analyzer import predefined_recognizers as presidio
 from transire.classify.gate import Gate
 from transire.classify.presidio import shaped
 from transire.classify.recognizer import Recognizer, pattern_recognizer
+from transire.classify.recognizers.checks import passes_luhn
 
-__all__ = ["beyond_presidio", "passes_luhn"]
+__all__ = ["beyond_presidio"]
 
 _CARD_WORDS: Final = (
     *("card", "cards", "credit", "debit", "cc", "visa", "mastercard", "maestro", "amex", "jcb"),
@@ -93,12 +94,3 @@ def _license() -> Recognizer:
         ],
         flags=regex.I,
     )
-
-
-def passes_luhn(value: str) -> bool:
-    """Whether the digits end in their check digit (ISO/IEC 7812-1, annex B)."""
-    total = 0
-    for place, digit in enumerate(int(c) for c in reversed(value) if c.isdigit()):
-        doubled = digit * (1 + place % 2)
-        total += doubled - 9 * (doubled > 9)
-    return total % 10 == 0
