@@ -40,6 +40,7 @@ class Account:
         slot: Where the answer of the running attempt would be kept; `recall` alone reads it.
         watch: What is remembered of that answer as it is read; likewise.
         durable: Done once the newest attempt's outcome is in the log; None where it is not queued.
+        receipt: Of the newest entry that says what became of this request so far.
     """
 
     request: RoutingRequest
@@ -62,6 +63,7 @@ class Account:
     slot: object = None
     watch: object = None
     durable: Awaitable[Receipt] | None = None
+    receipt: Receipt | None = None
 
     def recording(self) -> "_Recording":
         """While the decision's own entry is written: a second one of its id would be a lie.
@@ -87,6 +89,26 @@ class Account:
     def overhead_s(self, now: float) -> float:
         """Seconds of this request that were not spent waiting upstream."""
         return max(0.0, now - self.started - self.upstream_s)
+
+    def told(self, now: float) -> dict[str, str]:
+        """What an answer or an error tells of its request, as far as it got, by header.
+
+        Without the prefix `x-transire-`. What is not known is not named.
+        """
+        told = {
+            "attempts": str(self.permits),
+            "overhead-ms": f"{self.overhead_s(now) * 1e3:.2f}",
+        }
+        if self.case is not None:
+            told["bundle"] = self.case.authorization.bundle_digest[:16]
+        if self.receipt is not None:
+            told["receipt"] = f"{self.receipt.origin} {self.receipt.index} {self.receipt.tree_size}"
+        if self.usage is not None:
+            told["tokens-in"] = str(self.usage.prompt_tokens)
+            told["tokens-out"] = str(self.usage.completion_tokens)
+        if self.cost_micro_usd is not None:
+            told["cost-micro-usd"] = str(self.cost_micro_usd)
+        return told
 
 
 class _Recording:

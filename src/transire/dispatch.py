@@ -347,6 +347,7 @@ class Dispatch:
             raise
         self.observer.stage("record", self.clock.monotonic() - started)
         account.permits += 1
+        account.receipt = recorded.receipt
         account.ignored = (*case.request.body.ignored, *wire.ignored)
         self.health.started(wire.deployment.id)
         return recorded

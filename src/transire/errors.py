@@ -66,6 +66,9 @@ class TransireError(Exception):
         message: One lower-case sentence without final stop, free of request content.
         param: Path of the offending field (`messages[2].content`), if one field is to blame.
         facts: Further machine-readable facts for the answer, free of request content.
+
+    Attributes:
+        routed: How far its request got, as `Account.told` says it.
     """
 
     status: ClassVar[int] = 500
@@ -80,6 +83,7 @@ class TransireError(Exception):
         self.param = param
         self.facts: dict[str, object] = dict(facts or {})
         self.decision_id: str | None = None
+        self.routed: dict[str, str] = {}
 
 
 class RequestError(TransireError):

@@ -241,6 +241,7 @@ class Recall:
                 ),
             )
         account.permits += 1
+        account.receipt = recorded.receipt
         account.slot = None
         account.ignored = (*case.request.body.ignored, *slot.wire.ignored)
         try:

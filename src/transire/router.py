@@ -301,7 +301,7 @@ class Router:
 
     async def _hold(self, case: Case, hold: Hold, governed: Governed, account: Account) -> NoReturn:
         with account.recording():
-            review_id, _ = await self.reviews.hold(case, hold, governed)
+            review_id, account.receipt = await self.reviews.hold(case, hold, governed)
         account.is_recorded = True
         raise ReviewRequired(
             f"waits for a person as `{review_id}` in {_listed(hold.queues)}: poll `GET /v1/reviews/"
@@ -321,7 +321,8 @@ class Router:
         self.observer.decided(account.case, error.code)
         if not account.is_said:
             account.is_recorded = True
-            await self.recorder.refusal(account.case, request, error)
+            account.receipt = await self.recorder.refusal(account.case, request, error)
+        error.routed = account.told(self.clock.monotonic())
 
 
 def _listed(queues: frozenset[str]) -> str:

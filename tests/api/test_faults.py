@@ -244,6 +244,32 @@ def test_a_request_that_fails_everywhere_says_where_and_how(world: World) -> Non
     assert all(f"`{t['deployment']}`: {t['failure']}" in error["message"] for t in tried)
 
 
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
+def test_an_error_says_how_far_its_request_got(world: World, stream: bool) -> None:
+    denied = world.chat("my key is AKIA2E4Q7RT3XYZWUVKL", stream=stream)
+    unread = world.post("/v1/chat/completions", b"{")
+    held = world.chat("hi", transire={"stakes": "high"}, stream=stream)
+    for name in world.fleet:
+        world.behave(name, "wrong_tool")
+    tools = [{"type": "function", "function": {"name": "look_up"}}]
+    broken = world.chat("hello", tools=tools, tool_choice="required", stream=stream)
+    bundle = world.act("ana", "GET", "/readyz").json()["bundle"][:16]
+
+    assert [r.status_code for r in (denied, unread, held, broken)] == [403, 400, 403, 422]
+    for reply in (denied, held, broken):
+        assert reply.headers["x-transire-bundle"] == bundle
+    for reply in (denied, unread, held):
+        assert reply.headers["x-transire-attempts"] == "0"
+        assert float(reply.headers["x-transire-overhead-ms"]) > 0
+        origin, index, size = reply.headers["x-transire-receipt"].split()
+        decision = reply.headers["x-transire-decision-id"]
+        assert origin == "demo.transire.local/log"
+        assert world.entries(decision)[0]["index"] == int(index) < int(size)
+    assert int(broken.headers["x-transire-attempts"]) > 1
+    assert int(broken.headers["x-transire-tokens-in"]) > 0
+    assert int(broken.headers["x-transire-cost-micro-usd"]) > 0
+
+
 def test_all_deployments_down_is_an_explicit_error(world: World) -> None:
     for name in world.fleet:
         world.behave(name, "rate_limit")

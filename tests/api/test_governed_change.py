@@ -6,7 +6,12 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import httpx
 from tests.api.conftest import DIRECT, World
+
+from transire.record.checkpoint import Checkpoint
+from transire.record.merkle import leaf_hash, verify_inclusion
+from transire.record.note import VerifierKey, open_note
 
 
 def _active(world: World) -> dict[str, Any]:
@@ -126,10 +131,6 @@ def test_every_decision_replays_to_the_same_evaluation(world: World) -> None:
 
 
 def test_a_decision_can_be_proven_to_a_stranger(world: World) -> None:
-    from transire.record.checkpoint import Checkpoint
-    from transire.record.merkle import leaf_hash, verify_inclusion
-    from transire.record.note import VerifierKey, open_note
-
     decision_id = world.chat("hello there").headers["x-transire-decision-id"]
     proof = world.act("aud", "GET", f"/v1/decisions/{decision_id}/proof").json()
     checkpoint = Checkpoint.parse(
@@ -149,7 +150,6 @@ def test_an_application_sees_its_own_decisions_and_no_other_candidates(world: Wo
     decision_id = world.chat("hello there").headers["x-transire-decision-id"]
     own = {"authorization": f"Bearer {world.keys['support-triage']}"}
     other = {"authorization": f"Bearer {world.keys['copilot']}"}
-    import httpx
 
     def read(path: str, headers: dict[str, str]) -> httpx.Response:
         return DIRECT.get(f"{world.root}/v1/decisions/{path}", headers=headers)
@@ -158,6 +158,28 @@ def test_an_application_sees_its_own_decisions_and_no_other_candidates(world: Wo
     assert "entries" not in read(decision_id, own).json()
     assert read(decision_id, other).status_code == 404
     assert read(f"{decision_id}/explain", own).status_code == 403
+
+
+def test_an_application_proves_its_decision_without_reading_the_entry(world: World) -> None:
+    """The entry holds classes, other candidates and their terms, which `explain` alone shows."""
+    decision_id = world.chat("hello there").headers["x-transire-decision-id"]
+    own = {"authorization": f"Bearer {world.keys['support-triage']}"}
+    url = f"{world.root}/v1/decisions/{decision_id}/proof"
+    told = DIRECT.get(url, headers=own).json()
+    audited = world.act("aud", "GET", f"/v1/decisions/{decision_id}/proof").json()
+
+    assert "leaf" not in told
+    assert told["leaf_hash"] == leaf_hash(audited["leaf"].encode()).hex() == audited["leaf_hash"]
+    checkpoint = Checkpoint.parse(
+        open_note(told["checkpoint"], [VerifierKey.parse(world.log_public_key)])
+    )
+    verify_inclusion(
+        bytes.fromhex(told["leaf_hash"]),
+        told["index"],
+        checkpoint.size,
+        [bytes.fromhex(step) for step in told["proof"]],
+        checkpoint.root,
+    )
 
 
 def test_advice_permits_nothing_and_says_so_in_the_log(world: World) -> None:

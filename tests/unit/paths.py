@@ -203,15 +203,18 @@ class FakeRecorder:
             expires_at=NOW + timedelta(days=1),
             cached=cached,
         )
-        receipt = Receipt(
-            entry_id="e", index=0, tree_size=1, leaf_hash=b"", origin="o", checkpoint="c"
-        )
-        return Recorded(value=permit, receipt=receipt)
+        return Recorded(value=permit, receipt=self._receipt())
 
-    async def refusal(self, case: Any, request: Any, error: TransireError) -> None:
+    async def refusal(self, case: Any, request: Any, error: TransireError) -> Receipt:
         if self.errors:
             raise self.errors.pop(0)
         self.refusals.append(error.code)
+        return self._receipt()
+
+    def _receipt(self) -> Receipt:
+        return Receipt(
+            entry_id="e", index=0, tree_size=1, leaf_hash=b"", origin="o", checkpoint="c"
+        )
 
     def gave_up(self, case: Any, request: Any) -> None:
         self.refusals.append("cancelled")

@@ -111,7 +111,7 @@ def add_decisions(router: APIRouter, it: Installation) -> None:
 
     @router.get("/v1/decisions/{decision_id}/proof", tags=["decisions"])
     async def proof(decision_id: str, request: Request) -> dict[str, Any]:
-        """The entry with its inclusion proof."""
+        """The entry's inclusion proof, and the entry itself where `explain` is allowed."""
         return await decisions.proof(person_or_application(it, request), decision_id)
 
     @router.get("/v1/decisions/{decision_id}/replay", tags=["decisions"])

@@ -218,25 +218,19 @@ class _RelayResponse(Response):
 def answer_headers(installation: Installation, routed: Routed) -> dict[str, str]:
     """What every answer says about how it was routed."""
     case, permit, account = routed.case, routed.permit, routed.account
-    receipt = permit.receipt
+    account.receipt = permit.receipt  # of the attempt that answers, which need not be the newest
+    told = account.told(installation.clock.monotonic())
+    told["bundle"] = permit.value.bundle_digest[:16]
     headers = {
         "x-transire-decision-id": case.request.id,
-        "x-transire-bundle": permit.value.bundle_digest[:16],
         "x-transire-deployment": permit.value.pair.deployment,
         "x-transire-region": ",".join(routed.deployment.regions),
-        "x-transire-attempts": str(account.permits),
-        "x-transire-overhead-ms": f"{account.overhead_s(installation.clock.monotonic()) * 1e3:.2f}",
-        "x-transire-receipt": f"{receipt.origin} {receipt.index} {receipt.tree_size}",
         "x-transire-cache": account.cache,
+        **{f"x-transire-{name}": value for name, value in told.items()},
     }
     if case.request.is_stream:
         # Held: judged whole before its first byte. Relayed: what was said cannot be taken back.
         headers["x-transire-stream"] = "held" if routed.relay is None else "relayed"
-    if account.usage is not None:
-        headers["x-transire-tokens-in"] = str(account.usage.prompt_tokens)
-        headers["x-transire-tokens-out"] = str(account.usage.completion_tokens)
-    if account.cost_micro_usd is not None:
-        headers["x-transire-cost-micro-usd"] = str(account.cost_micro_usd)
     if account.ignored:
         headers["x-transire-ignored"] = ", ".join(account.ignored[:MAX_IGNORED])
     if routed.completion is not None and (rules := rules_used(routed.completion)):

@@ -20,7 +20,7 @@ from transire.domain.request import Principal
 from transire.errors import AccessError, NotFoundError, TransireError
 from transire.installation import Installation
 from transire.record.fields import evaluation_rows
-from transire.record.merkle import inclusion_proof
+from transire.record.merkle import inclusion_proof, leaf_hash
 from transire.router import Advice
 
 __all__ = [
@@ -202,16 +202,23 @@ class Decisions:
         }
 
     async def proof(self, principal: Principal, decision_id: str) -> dict[str, Any]:
-        """An inclusion proof of the decision's entry under the newest checkpoint."""
+        """An inclusion proof of the decision's entry under the newest checkpoint.
+
+        The entry itself holds classes, other candidates and their terms: it is shown where
+        `explain` is allowed; its hash, which is salted, proves as much and tells nothing.
+        """
         head = (await self.find(principal, decision_id))[0]
         index = head["index"]
+        sees_all = may_explain(self._installation, principal)
 
         def prove(reader: Any) -> dict[str, Any]:
             size, note = reader.checkpoint()
             hashes = reader.leaf_hashes(size)
+            leaf = reader.leaves(index, index + 1)[0][1]
             return {
                 "index": index,
-                "leaf": reader.leaves(index, index + 1)[0][1].decode(),
+                **({"leaf": leaf.decode()} if sees_all else {}),
+                "leaf_hash": leaf_hash(leaf).hex(),
                 "proof": [step.hex() for step in inclusion_proof(hashes, index)],
                 "checkpoint": note,
                 "public_key": self._installation.log.public_key,

@@ -61,12 +61,9 @@ def openai_body(error: TransireError) -> dict[str, Any]:
 
 def error_headers(error: TransireError) -> dict[str, str]:
     """Headers every error answer carries."""
-    headers: dict[str, str] = {}
+    headers = {f"x-transire-{name}": value for name, value in error.routed.items()}
     if error.decision_id:
         headers["x-transire-decision-id"] = error.decision_id
-    attempts = error.facts.get("attempts")
-    if isinstance(attempts, list):
-        headers["x-transire-attempts"] = str(len(attempts))
     if isinstance(error, ThrottledError):
         headers["retry-after"] = str(max(1, round(error.retry_after_s)))
     elif isinstance(error, DeploymentsUnavailable) and "retry_after_s" in error.facts:

@@ -176,7 +176,7 @@ class Recorder(Protocol):
 
     async def refusal(
         self, case: Case | None, request: RoutingRequest, error: TransireError
-    ) -> None:
+    ) -> Receipt:
         """Record why nothing was forwarded."""
 
     def gave_up(self, case: Case | None, request: RoutingRequest) -> None:

@@ -179,10 +179,10 @@ class LogRecorder:
 
     async def refusal(
         self, case: Case | None, request: RoutingRequest, error: TransireError
-    ) -> None:
+    ) -> Receipt:
         """See `domain.ports.Recorder`."""
         item = _refusal(case, request, error.code)
-        await self._log.append(item, abandoned=lambda end: self._unless_written(item, end))
+        return await self._log.append(item, abandoned=lambda end: self._unless_written(item, end))
 
     def gave_up(self, case: Case | None, request: RoutingRequest) -> None:
         """See `domain.ports.Recorder`."""

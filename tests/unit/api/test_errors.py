@@ -100,12 +100,14 @@ def test_a_throttled_caller_is_told_when_to_come_again(wait_s: float, told: str)
 
 
 def test_headers_say_which_decision_and_how_many_attempts_there_were() -> None:
-    error = UpstreamError("down", facts={"attempts": [{}, {}]})
+    error = UpstreamError("down")
     error.decision_id = "dec_1"
+    error.routed = {"attempts": "2", "receipt": "log.example 7 8"}
 
     assert error_headers(error) == {
         "x-transire-decision-id": "dec_1",
         "x-transire-attempts": "2",
+        "x-transire-receipt": "log.example 7 8",
         "x-should-retry": "false",
     }
     assert error_headers(GovernanceUnavailable("no")) == {}
