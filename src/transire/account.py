@@ -3,6 +3,7 @@
 from collections.abc import Awaitable
 from dataclasses import dataclass, field
 
+from transire.alarms import Within
 from transire.domain.answer import Usage
 from transire.domain.authorization import Pair
 from transire.domain.decision import Case
@@ -10,7 +11,7 @@ from transire.domain.ids import DecisionId, DeploymentId
 from transire.domain.log import Receipt
 from transire.domain.permit import Tried
 from transire.domain.request import RoutingRequest
-from transire.errors import LogUncertain, RequestError
+from transire.errors import LogUncertain, RequestError, UpstreamError
 
 __all__ = ["Account"]
 
@@ -21,6 +22,7 @@ class Account:
 
     Attributes:
         started: Monotonic second of its arrival.
+        limit: The alarm of its deadline; None where nothing sets one.
         case: The newest decision on it; None before there is one.
         upstream_s: Seconds spent waiting for deployments; the rest of the time is ours.
         permits: How many attempts were recorded.
@@ -45,6 +47,7 @@ class Account:
 
     request: RoutingRequest
     started: float
+    limit: Within | None = None
     case: Case | None = None
     permits: int = 0
     moderations: int = 0
@@ -85,6 +88,12 @@ class Account:
     def remaining_s(self, now: float) -> float:
         """Seconds left of the request's deadline."""
         return self.request.deadline_s - (now - self.started)
+
+    def late(self) -> UpstreamError | None:
+        """Of what was cancelled: its deadline passed, or (None) the caller left."""
+        if self.limit is None or not self.limit.has_rung:
+            return None
+        return UpstreamError("the request's deadline passed", facts={"failure": "deadline"})
 
     def overhead_s(self, now: float) -> float:
         """Seconds of this request that were not spent waiting upstream."""

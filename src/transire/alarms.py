@@ -106,6 +106,11 @@ class Within:
         self._seconds = seconds
         self._has_rung = False
 
+    @property
+    def has_rung(self) -> bool:
+        """Its time is up, whether or not the block has ended."""
+        return self._has_rung
+
     def __enter__(self) -> Self:
         alarms, task = _current()
         self._task: asyncio.Task[object] | None = task

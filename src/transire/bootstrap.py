@@ -34,7 +34,7 @@ from transire.identity.digests import InstallationKeys
 from transire.identity.keys import KeyRing
 from transire.identity.people import People
 from transire.installation import Installation
-from transire.limits.admission import Admission, AdmissionLimits, PreAuthLimiter
+from transire.limits.admission import Admission, AdmissionLimits, FailedAuthLimiter
 from transire.limits.bucket import Rate
 from transire.limits.escalations import EscalationQuota
 from transire.limits.retries import RetryBudget
@@ -211,7 +211,7 @@ async def _wire(
             rate=Rate(per_s=settings.limits.rate_per_s, burst=settings.limits.burst),
         ),
     )
-    doorkeeper = PreAuthLimiter(clock, Rate(per_s=settings.limits.failures_per_s, burst=20))
+    doorkeeper = FailedAuthLimiter(clock, Rate(per_s=settings.limits.failures_per_s, burst=20))
     forwarder = OpenAIForwarder(
         outbound, keyed=keyed, secret=secrets.get, vouch=recorder.vouch, clock=clock
     )

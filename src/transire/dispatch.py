@@ -162,8 +162,8 @@ class Dispatch:
         except Exception as error:
             await relay.fail(error)
             raise
-        except BaseException:  # the caller left
-            await relay.cancel()
+        except BaseException:  # the caller left, or the deadline passed
+            await relay.abandon()
             raise
         if isinstance(made, Appraised):
             return made
@@ -255,8 +255,8 @@ class Dispatch:
             error = raised if isinstance(raised, UpstreamError) else refuse_moved()
             self._unopened(case, recorded, error, sent, claim)
             return error
-        except BaseException as left:  # an error of ours, or the caller left
-            ours = left if isinstance(left, Exception) else None
+        except BaseException as left:  # an error of ours, the deadline, or the caller left
+            ours = left if isinstance(left, Exception) else account.late()
             self._unopened(case, recorded, ours, sent, claim)
             raise
         account.upstream_s += self.clock.monotonic() - sent

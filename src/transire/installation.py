@@ -4,6 +4,7 @@ Nothing is built here; `bootstrap` puts it together.
 """
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -16,12 +17,12 @@ from transire.classify.pool import ScanPool
 from transire.domain.governed import Governed
 from transire.domain.ids import PersonId
 from transire.domain.ports import Clock
-from transire.errors import GovernanceUnavailable, TransireError
+from transire.errors import GovernanceUnavailable
 from transire.identity.acts import Acts
 from transire.identity.digests import InstallationKeys
 from transire.identity.keys import KeyRing
 from transire.identity.people import People
-from transire.limits.admission import Admission, PreAuthLimiter
+from transire.limits.admission import Admission, FailedAuthLimiter
 from transire.limits.sessions import SessionMemory
 from transire.limits.summaries import Summaries
 from transire.observe.metrics import Metrics
@@ -68,7 +69,7 @@ class Installation:
     router: Router
     metrics: Metrics
     admission: Admission
-    doorkeeper: PreAuthLimiter
+    doorkeeper: FailedAuthLimiter
     sessions: SessionMemory
     summaries: Summaries
     health: FleetHealth
@@ -107,13 +108,17 @@ class Installation:
 
     async def start(self) -> None:
         """Warm the workers and begin sweeping; call once, in the serving loop."""
-        await self.pool.warm_up(self.governed.bundle.recognizers)
+        if cold := await self.pool.warm_up(self.governed.bundle.recognizers):
+            _log.warning("scan.workers_cold", count=cold)
         self._upkeep = Upkeep(
             {
                 "steering": (self.steering.catch_up, _CATCH_UP_S),
                 "reviews": (self.reviews.sweep, _SWEEP_S),
                 "summaries": (self.summaries.write, _SWEEP_S),
-                "gauges": (self._look, _SWEEP_S),
+                "sessions": (self._sweep_sessions, _SWEEP_S),
+                "secrets": (self._refresh_secrets, _SWEEP_S),
+                "answers": (self._tidy, _SWEEP_S),
+                "gauges": (self._gauge, _SWEEP_S),
                 "rewards": (self._learn, _CATCH_UP_S),
                 "search_columns": (self.projection.keep_sound, _SWEEP_S),
             }
@@ -121,22 +126,31 @@ class Installation:
         self._upkeep.start()
 
     async def close(self) -> None:
-        """Stop sweeping, let outcomes become durable, then close what was opened, in that order."""
-        if self._upkeep is not None:
-            await self._upkeep.close()
-        await self.shadows.close()
-        await self.recorder.flush()
-        await self.outbound.close()
-        if self.recall is not None:
-            await self.recall.flush()
-        if self.answers is not None:
-            await self.answers.close()
-        await self.validator.close()
-        try:
-            await self.summaries.write()
-        except TransireError as error:
-            _log.warning("throttles.unwritten", code=error.code)
-        await self.log.close()
+        """Stop sweeping, let outcomes become durable, then close what was opened, in that order.
+
+        What cannot be closed is named in the operational log, and keeps nothing else open.
+        """
+        upkeep, recall, answers = self._upkeep, self.recall, self.answers
+        steps: dict[str, Callable[[], Awaitable[None]] | None] = {
+            "upkeep": upkeep.close if upkeep else None,
+            "shadows": self.shadows.close,
+            "outcomes": self.recorder.flush,
+            "outbound": self.outbound.close,
+            "recall": recall.flush if recall else None,
+            "answers": answers.close if answers else None,
+            "validator": self.validator.close,
+            "throttles": self.summaries.write,
+            "log": self.log.close,
+            "readers": self._close_readers,
+        }
+        for name, step in steps.items():
+            try:
+                if step is not None:
+                    await step()
+            except Exception as error:  # noqa: BLE001 - the log must be closed in any case
+                _log.error("close.failed", part=name, error_type=type(error).__name__)
+
+    async def _close_readers(self) -> None:
         self.projection.close()
         self.pool.close()
         detector = self.governed.detector
@@ -148,13 +162,16 @@ class Installation:
         if any(one.reward_within_s for one in self.governed.bundle.experiments):
             await self.rewards.catch_up()
 
-    async def _look(self) -> None:
+    async def _sweep_sessions(self) -> None:
         self.sessions.sweep(self.governed.bundle.routing.sessions)
+
+    async def _refresh_secrets(self) -> None:
         await asyncio.to_thread(self.secrets.refresh)
+
+    async def _gauge(self) -> None:
         detector = self.governed.detector
         if isinstance(detector, EngineDetector):
             self.metrics.learned(detector.hints)
-        await self._tidy()
         self.metrics.held_reviews.set(await self.reviews.open_count())
 
     async def _tidy(self) -> None:

@@ -1,6 +1,6 @@
 """What moderators say of a request, before it is decided: asked where policy permits it.
 
-INVARIANT (I1): the only call of `ModerationService.ask` stands in `_Call._heard`, behind a recorded
+INVARIANT (I1): the only call of `ModerationService.ask` stands in `_Call.hear`, behind a recorded
 permit.
 INVARIANT (I4): a guard whose moderator is not heard, for whatever reason, has failed; none is ever
 silently unraised. What keeps the log from recording refuses the request, as everywhere.
@@ -84,10 +84,12 @@ class Moderation:
             quarantine=governed.quarantine,
             now=self.clock.now(),
         )
-        started = self.clock.monotonic()
         calls = [_Call(self, request, redaction, authorization, m, account) for m in asked]
-        await _all(calls)
-        account.upstream_s += self.clock.monotonic() - started
+        try:
+            await _all(calls)
+        finally:
+            # They are heard side by side; what their permits wait for the log is our own time.
+            account.upstream_s += max(call.heard_s for call in calls)
         for call in calls:
             self.observer.moderated(call.consulted.moderator, call.consulted.result)
         raised = frozenset[Guard]().union(*(call.said.raised for call in calls))
@@ -107,7 +109,7 @@ async def _all(calls: "Iterable[_Call]") -> None:
     calls, tasks = list(calls), list[asyncio.Task[None]]()
     try:
         for call in calls:
-            if await call.is_permitted():
+            if await call.obtain_permit():
                 tasks.append(asyncio.ensure_future(call.hear()))
         await asyncio.gather(*tasks)
     finally:
@@ -124,6 +126,7 @@ class _Call:
     Attributes:
         consulted: What became of it so far.
         said: What its guards say: all have failed, until it is heard.
+        heard_s: Seconds from the request to it until its answer, or its failure.
     """
 
     def __init__(
@@ -144,9 +147,14 @@ class _Call:
         self._open: tuple[Recorded[Permit], Wire] | None = None
         self.consulted = Consulted(moderator=moderator.deployment.id, result="denied")
         self.said = Guarded(failed=moderator.guards)
+        self.heard_s = 0.0
 
-    async def is_permitted(self) -> bool:
-        """Record the permit, where there is one to have and something to send."""
+    async def obtain_permit(self) -> bool:
+        """Claim the moderator and record the permit; False where policy or health gives none.
+
+        Raises:
+            StaleError, LogUnavailable: nothing is recorded, and nothing claimed any more.
+        """
         verdict = self._verdict()
         if verdict is None:
             return False
@@ -199,7 +207,9 @@ class _Call:
             )
         except (UpstreamError, StaleError, IntegrityError) as raised:
             error = raised
-        latency_ms = round((self._of.clock.monotonic() - started) * 1_000)
+        finally:
+            self.heard_s = self._of.clock.monotonic() - started
+        latency_ms = round(self.heard_s * 1_000)
         if error is None:
             outcome = Outcome(status=OutcomeStatus.OK, http_status=200, latency_ms=latency_ms)
         else:
@@ -209,9 +219,10 @@ class _Call:
             raise error
 
     def close(self) -> None:
-        """End what was permitted and not heard to its end: the caller left, or something broke."""
+        """End what was permitted and not heard to its end: it was late, or the caller left."""
         if self._open is not None:
-            self._end(Outcome(status=OutcomeStatus.CANCELLED, failure="cancelled"), None)
+            late = self._account.late()
+            self._end(Outcome.unopened(late, round(self.heard_s * 1_000)), late)
 
     def _verdict(self) -> Verdict | None:
         """The pair that may be asked: raw before redacted, as of routes."""

@@ -139,8 +139,8 @@ class Pursuit:
                 await cascade.drop(error)
                 raise
             return await cascade.give_up(error)
-        except BaseException:  # the caller left
-            await cascade.drop(None)
+        except BaseException:  # the caller left, or the deadline passed
+            await cascade.drop(account.late())
             raise
 
     async def _pursue(

@@ -13,6 +13,7 @@ INVARIANT (I4): whatever fails in keeping or finding an answer is a miss.
 import asyncio
 import json
 from collections.abc import Awaitable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -29,7 +30,13 @@ from transire.domain.outward import Exchange, Forwarder, Wire
 from transire.domain.permit import Outcome, OutcomeStatus, Permit, Recorded
 from transire.domain.ports import Clock, Inspector, Keyed, Recorder, Release, Validator
 from transire.domain.request import JsonValue, RoutingRequest
-from transire.errors import RequestError, StaleError, UpstreamError
+from transire.errors import (
+    GovernanceUnavailable,
+    RequestError,
+    StaleError,
+    TransireError,
+    UpstreamError,
+)
 from transire.overhearing import Watched, text_of
 from transire.picks import confirm
 from transire.prompting import prompted
@@ -97,7 +104,10 @@ class Recall:
         if kept is None or self._age_s(kept) >= slot.ttl_s:
             self.observer.looked_up("miss")
             return None
-        facts = await self._judged(case, choice, governed, kept.answer)
+        try:
+            facts = await self._judged(case, choice, governed, kept.answer)
+        except GovernanceUnavailable:
+            facts = None  # what cannot be judged is not given, and the deployment is asked
         if facts is None:
             self.observer.looked_up("unfit")
             return None
@@ -154,8 +164,9 @@ class Recall:
 
     async def _keep(self, slot: _Slot, kept: Kept, durable: Awaitable[Receipt]) -> None:
         # A hit names this outcome, so it must be in the log for good: a crash before leaves none.
-        await durable
-        await self.store.keep(slot.place, kept, ttl_s=slot.ttl_s)
+        with suppress(TransireError):  # no outcome, nothing kept; the log says so itself
+            await durable
+            await self.store.keep(slot.place, kept, ttl_s=slot.ttl_s)
 
     def _slot(
         self, case: Case, choice: Choice, governed: Governed, release: Release | None

@@ -71,6 +71,8 @@ class Relay:
     _chunks: AsyncIterator[Chunk] | None = field(default=None, repr=False)
     _first: Chunk | None = field(default=None, repr=False)
     _first_ms: int | None = None
+    _opened_s: float | None = None
+    _waited_s: float = 0.0
     _usage: Usage | None = None
     _released: int = 0
     _whole: int = 0
@@ -119,7 +121,8 @@ class Relay:
         self._first = await self._next(self.until)
         if self._first is None:
             raise UpstreamError("the stream was empty", facts={"failure": "empty"})
-        self._first_ms = round((self.clock.monotonic() - self.sent) * 1_000)
+        self._first_ms = self._taken_ms()
+        self.refuse_if_stopped()  # nothing went out yet, and nothing will
 
     async def chunks(self) -> AsyncIterator[Chunk]:
         """Every chunk in order, the first included; settles when it ends, however it ends.
@@ -131,10 +134,11 @@ class Relay:
         try:
             chunk = self._first
             while chunk is not None:
+                self.refuse_if_stopped()
                 self._note(chunk)
                 yield chunk
                 chunk = await self._next()
-                self.refuse_if_stopped()
+            self.refuse_if_stopped()
         except Exception as error:
             await self.fail(error, status=OutcomeStatus.PARTIAL)
             raise
@@ -192,6 +196,11 @@ class Relay:
         """Settle an answer nobody waits for any more; safe after any other ending."""
         await self._end(OutcomeStatus.CANCELLED, "cancelled", None)
 
+    async def abandon(self) -> None:
+        """Settle an answer whose request is over: its deadline passed, or its caller left."""
+        late = self.account.late()
+        await (self.cancel() if late is None else self.fail(late))
+
     async def _judged(self, receive: Receive, completion: Completion) -> Completion:
         received = await receive(completion)
         self._received = received.facts
@@ -206,6 +215,8 @@ class Relay:
 
     async def _waiting(self, awaitable: Awaitable[T], until: float) -> T:
         began = self.clock.monotonic()
+        if self._opened_s is None:
+            self._opened_s = began - self.sent
         left = self.account.remaining_s(began)
         try:
             with within(max(min(left, until - began), 0.001)):
@@ -215,7 +226,20 @@ class Relay:
             failure = "timeout" if until - began < left else "deadline"
             raise UpstreamError("the answer took too long", facts={"failure": failure}) from None
         finally:
-            self.account.upstream_s += self.clock.monotonic() - began
+            waited_s = self.clock.monotonic() - began
+            self._waited_s += waited_s
+            self.account.upstream_s += waited_s
+
+    def _taken_ms(self) -> int:
+        """Milliseconds that the deployment took: neither our judging nor a slow reader counts.
+
+        INVARIANT: how fast a caller reads moves nobody's health. While one pauses, an upstream
+        goes on into buffers; what is waited for afterwards is all that is counted.
+        """
+        opened_s = self._opened_s
+        if opened_s is None:
+            opened_s = self.clock.monotonic() - self.sent
+        return round((opened_s + self._waited_s) * 1_000)
 
     def _compare(self, model: str) -> None:
         """Remember that an answer names another model than the catalog (recorded, alarmed)."""
@@ -256,12 +280,11 @@ class Relay:
             cost = self.price.cost_micro_usd(usage.prompt_tokens, usage.completion_tokens)
         # What was read whole is released at once and at the end, or not at all.
         released_bytes = self._released + (self._whole if status is OutcomeStatus.OK else 0)
-        now_ms = round((self.clock.monotonic() - self.sent) * 1_000)
         return Outcome(
             status=status,
             failure=failure,
             http_status=self.exchange.http_status,
-            latency_ms=now_ms if self._kept is None else self._kept.latency_ms,
+            latency_ms=self._taken_ms() if self._kept is None else self._kept.latency_ms,
             first_byte_ms=self.exchange.first_byte_ms,
             first_token_ms=self._first_ms,
             tokens_in=usage.prompt_tokens if usage else None,

@@ -136,7 +136,7 @@ class Router:
         """Await a way along the path inside the request's deadline; every error is recorded."""
         request = account.request
         try:
-            with within(request.deadline_s):
+            with within(request.deadline_s) as account.limit:
                 return await work
         except TimeoutError:
             error = refuse_late(account)

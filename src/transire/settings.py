@@ -15,6 +15,7 @@ from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
+    SettingsError,
     YamlConfigSettingsSource,
 )
 
@@ -44,6 +45,8 @@ _PRIVATE: Final = frozenset(
 )
 """Settings that say where, who or what an installation is."""
 _STARS: Final = "**********"
+_PREFIX: Final = "TRANSIRE_"
+_NESTED: Final = "__"
 _SECRETS_VARIABLE: Final = "TRANSIRE_UPSTREAM__SECRETS"
 
 
@@ -189,7 +192,7 @@ class Settings(BaseSettings):
     """All of it."""
 
     model_config = SettingsConfigDict(
-        env_prefix="TRANSIRE_", env_nested_delimiter="__", extra="forbid", frozen=True
+        env_prefix=_PREFIX, env_nested_delimiter=_NESTED, extra="forbid", frozen=True
     )
 
     data: Path = Field(Path("data"), description="Folder of the log, its key and its guard.")
@@ -273,9 +276,23 @@ def load_settings(file: Path | None, **overrides: Any) -> Settings:
             for item in error.errors(include_url=False, include_input=False)
         ]
         raise RequestError("settings: " + "; ".join(problems)) from None
+    except SettingsError:
+        raise RequestError(
+            "settings: a value of the environment's `TRANSIRE_…` is not the JSON that its key takes"
+        ) from None
     except (yaml.YAMLError, TypeError, ValueError):
         raise RequestError(f"settings: `{file}` is not a YAML mapping") from None
+    _refuse_unknown_variables()
     return settings if file is None else _resolved(settings, file.resolve().parent)
+
+
+def _refuse_unknown_variables() -> None:
+    """The settings' own reading of the environment passes over sections that do not exist."""
+    known = {f"{_PREFIX}{section}".upper() for section in Settings.model_fields}
+    for name in os.environ:
+        section, is_nested, _ = name.upper().partition(_NESTED)
+        if is_nested and section.startswith(_PREFIX) and section not in known:
+            raise RequestError(f"settings: `{name}` of the environment names no section")
 
 
 def _resolved(settings: Settings, folder: Path) -> Settings:

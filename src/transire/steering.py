@@ -47,7 +47,7 @@ class Steering:
         self,
         build: Callable[[CompiledBundle], Governed],
         log: DecisionLog,
-        warm_up: Callable[[Pack], Awaitable[None]],
+        warm_up: Callable[[Pack], Awaitable[object]],
     ) -> None:
         self._build = build
         self._log = log

@@ -226,15 +226,30 @@ def test_a_person_cannot_route_and_an_application_cannot_govern(world: World) ->
     assert reply.status_code == 401
 
 
+@pytest.mark.parametrize("is_stream", [False, True])
+def test_a_field_whose_name_no_header_can_hold_is_left_out_unnamed(
+    world: World, *, is_stream: bool
+) -> None:
+    named = {"CANARY-field": 1, "CANARY\N{SNOWMAN}": 2}
+    for path in ("chat/completions", "decisions"):
+        body = {"model": "auto", "messages": HI, "stream": is_stream, **named}
+        reply = world.post(f"/v1/{path}", body)
+
+        assert reply.status_code == 200, reply.text
+        assert reply.headers["x-transire-ignored"] == "(unnamed), (unnamed)"
+        assert "CANARY" not in reply.text
+
+
 def test_errors_never_echo_what_was_sent(world: World) -> None:
     for body in (
-        {"model": "auto", "messages": HI, "CANARY_FIELD!": 1},
+        {"model": "auto", "messages": HI, "temperature": 99, "CANARY_FIELD!": 1},
         {"model": "CANARY MODEL", "messages": HI},
         {"model": "auto", "messages": [{"role": "CANARYROLE", "content": "x"}]},
         {"model": "auto", "messages": HI, "transire": {"purpose": "CANARYPURPOSE"}},
         {"model": "auto", "messages": HI, "stop": ["CANARYSTOP"] * 20},
     ):
         reply = world.post("/v1/chat/completions", body)
+        assert reply.status_code in (400, 404), reply.text
         assert "CANARY" not in json.dumps(reply.json())
 
 

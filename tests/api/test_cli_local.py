@@ -213,6 +213,25 @@ def test_settings_that_are_wrong_are_named_and_not_quoted(
     code, line = terminal.refusal("config", "show", "--config", str(file))
 
     assert (64, True) == (code, says in line), line
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "says"),
+    [
+        ("TRANSIRE_SERVRE__PORT", "1", "`TRANSIRE_SERVRE__PORT`"),
+        ("transire_server__prot", "1", "`server.prot`"),
+        ("TRANSIRE_UPSTREAM__SECRETS", "nordwind=hunter2", "environment"),
+    ],
+)
+def test_variables_that_are_wrong_are_named_and_not_quoted(
+    terminal: Terminal, tmp_path: Path, variable: str, value: str, says: str
+) -> None:
+    file = tmp_path / "transire.yaml"
+    file.write_text("server: {port: 8080}")
+    code, line = terminal.refusal("config", "show", "--config", str(file), **{variable: value})
+
+    assert (64, True) == (code, says in line), line
+    assert "hunter2" not in line
     assert "hunter2" not in line
 
 

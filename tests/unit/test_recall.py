@@ -29,7 +29,12 @@ from transire.domain.permit import Outcome, OutcomeStatus
 from transire.domain.ports import Violation
 from transire.domain.receiving import Received
 from transire.domain.request import Assertions
-from transire.errors import StaleError, UpstreamError
+from transire.errors import (
+    GovernanceUnavailable,
+    LogUnavailable,
+    StaleError,
+    UpstreamError,
+)
 from transire.identity.digests import InstallationKeys
 from transire.recall import Recall
 
@@ -432,3 +437,32 @@ async def test_an_answer_that_no_cascade_judged_is_no_hit_for_a_task_that_has_on
 
     assert (await wired.ask()).account.cache == "miss"
     assert len(set(_keys(wired))) == 2
+
+
+async def test_a_kept_answer_that_cannot_be_judged_is_asked_for_anew(wired: Wired) -> None:
+    await wired.ask()
+
+    class Gone(FakeValidator):
+        asked = 0
+
+        async def violations(self, request: Any, answer: Any) -> list[Violation]:
+            self.asked += 1
+            if self.asked == 1:
+                raise GovernanceUnavailable("the schema checker could not be started")
+            return []
+
+    wired.recall.validator = Gone()
+
+    assert (await wired.ask()).account.cache == "miss"
+    assert wired.seen.results == ["miss", "unfit"]
+
+
+async def test_an_outcome_that_the_log_refuses_keeps_nothing_and_breaks_nothing(
+    wired: Wired,
+) -> None:
+    refused = asyncio.get_running_loop().create_future()
+    refused.set_exception(LogUnavailable("full"))
+    wired.path.recorder.outcome = lambda *_: refused  # type: ignore[method-assign, assignment]
+    await wired.ask()
+
+    assert wired.store.kept == {}

@@ -1,6 +1,6 @@
 """One answer on its way back: what it cost, what it released, how it ended, told exactly once."""
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -242,7 +242,46 @@ async def test_time_spent_waiting_is_the_deployments(clock: FakeClock) -> None:
 
     assert back.account.upstream_s == 3
     assert back.account.overhead_s(clock.monotonic()) == 1
-    assert back.outcome.latency_ms == 4_000
+    assert back.outcome.latency_ms == 3_000
+
+
+async def test_a_caller_who_reads_slowly_makes_no_deployment_slow(clock: FakeClock) -> None:
+    class Talking(FakeExchange):
+        async def chunks(self) -> AsyncIterator[Chunk]:
+            async for chunk in super().chunks():
+                clock.advance(1)
+                yield chunk
+
+    clock.advance(2)  # until the head of the answer came
+    back = Return(clock, Talking(ANSWER, [CHUNK, CHUNK, LAST]))
+    await back.relay.start()
+    clock.advance(20)
+    async for _ in back.relay.chunks():
+        clock.advance(20)
+
+    assert (back.outcome.first_token_ms, back.outcome.latency_ms) == (3_000, 5_000)
+
+
+async def test_a_quarantine_during_the_wait_for_the_first_token_ends_the_attempt(
+    clock: FakeClock,
+) -> None:
+    back = Return(clock, FakeExchange(ANSWER, [CHUNK, LAST]), is_stopped=True)
+    with pytest.raises(UpstreamError, match="quarantine"):
+        await back.relay.start()
+
+    assert back.relay._released == 0
+
+
+async def test_a_quarantine_before_the_first_chunk_goes_out_holds_it_back(
+    clock: FakeClock,
+) -> None:
+    back = Return(clock, FakeExchange(ANSWER, [CHUNK, LAST]))
+    await back.relay.start()
+    back.is_stopped = True
+    with pytest.raises(UpstreamError, match="quarantine"):
+        await anext(back.relay.chunks())
+
+    assert (back.outcome.failure, back.outcome.released_bytes) == ("quarantined", 0)
 
 
 def test_what_is_left_of_the_deadline_counts_from_the_start() -> None:

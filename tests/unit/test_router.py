@@ -19,6 +19,7 @@ from tests.unit.paths import (
     FakeExchange,
     FakeForwarder,
     FakeRecorder,
+    FakeValidator,
     Path,
     request,
 )
@@ -767,3 +768,20 @@ def test_an_approval_of_the_redacted_form_frees_no_raw_one(
     )
 
     assert [c.pair.form for c in free(candidates, release)] == freed
+
+
+class _Judging(FakeValidator):
+    async def violations(self, request: Any, answer: Any) -> Sequence[Violation]:
+        await asyncio.Event().wait()
+        raise AssertionError("unreachable")
+
+
+def test_a_deadline_that_passes_while_an_answer_is_judged_is_no_caller_who_left(
+    path: Path,
+) -> None:
+    path.rewire(validator=_Judging())
+    with pytest.raises(UpstreamError, match="deadline"):
+        run_swiftly(path.router.route(request(deadline_s=8)))
+    (ended,) = path.recorder.outcomes
+
+    assert (ended.status, ended.failure) == (OutcomeStatus.FAILED, "deadline")

@@ -38,6 +38,8 @@ Endpoint: TypeAlias = Callable[[Request], Awaitable[Response]]
 _MAX_ACT_BYTES: Final = 64 * 1024
 _MAX_BUNDLE_BYTES: Final = 16 * 1024 * 1024
 _OPENAI_SHAPED: Final = ("/v1/chat/", "/v1/models", "/v1/completions", "/v1/embeddings")
+_ADVICE: Final = "/v1/decisions"
+"""Asked with the body of a chat call, and refused as one; what is below it tells of decisions."""
 
 
 class FrontDoor:
@@ -93,7 +95,7 @@ def build_app(installation: Installation) -> FrontDoor:
     """The public API over one installation."""
     path: dict[str, Endpoint] = {
         "/v1/chat/completions": ChatEndpoint(installation),
-        "/v1/decisions": AdviceEndpoint(installation),
+        _ADVICE: AdviceEndpoint(installation),
     }
     app = _build_rest(installation)
     for name in path:
@@ -223,7 +225,8 @@ def _described(app: FastAPI) -> dict[str, Any]:
 
 
 def _shaped(request: Request, error: TransireError) -> Response:
-    if request.url.path.startswith(_OPENAI_SHAPED):
+    path = request.url.path
+    if path == _ADVICE or path.startswith(_OPENAI_SHAPED):
         return openai_error(error)
     return problem(error)
 

@@ -23,6 +23,7 @@ from transire.forward.encode import DONE, as_chunks, completion_json, event, rul
 from transire.installation import Installation
 from transire.limits.admission import Place
 from transire.refusals import refuse_tried
+from transire.relay import Relay
 from transire.unforeseen import as_refusal
 
 __all__ = [
@@ -71,9 +72,18 @@ class ChatEndpoint:
             place.leave()
             return Response(status_code=499)
         if routed.relay is not None:
-            return _RelayResponse(installation, routed, place)
+            return await self._relayed(routed, routed.relay, place)
         place.leave()
         return self._whole(routed)
+
+    async def _relayed(self, routed: Routed, relay: Relay, place: Place) -> Response:
+        """The stream; its place and its upstream are given up with it, or here if it never is."""
+        try:
+            return _RelayResponse(self._installation, routed, place)
+        except BaseException:
+            place.leave()
+            await relay.cancel()
+            raise
 
     def _whole(self, routed: Routed) -> Response:
         request, completion = routed.case.request, routed.completion

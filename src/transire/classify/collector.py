@@ -13,6 +13,8 @@ __all__ = ["Collector"]
 
 _MAX_NAMED: Final = 64
 """Left-out fields that are named; an entry has room for these."""
+_UNSPELLED: Final = "(unnamed)"
+"""Stands for a name that is no identifier. INVARIANT: ASCII, since names go into a header too."""
 
 
 class Collector:
@@ -85,7 +87,7 @@ class Collector:
 
     def unknown(self, pointer: Pointer, name: str) -> None:
         """A field we do not know: its name is echoed only as far as it is a plain identifier."""
-        spelled = name if name.isidentifier() and name.isascii() and len(name) <= 64 else "…"
+        spelled = name if name.isidentifier() and name.isascii() and len(name) <= 64 else _UNSPELLED
         where = path_of((*pointer, spelled))
         if not self._omits_unknown:
             raise RequestError(

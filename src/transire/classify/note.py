@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from transire.classify.digest import content_digest
+from transire.classify.tokens import estimate_tokens
 from transire.domain.ports import Keyed
 from transire.domain.request import Part, PartKind, RoutingRequest
 from transire.errors import ContractViolated
@@ -57,6 +58,7 @@ class Notes:
             fields={**request.body.fields, "messages": [*messages, message]},
             parts=(*request.body.parts, part),
             size_bytes=request.body.size_bytes + len(text.encode()),
+            tokens_estimate=request.body.tokens_estimate + estimate_tokens(text),
         )
         is_large = body.size_bytes > _INLINE_BYTES
         digest = (

@@ -64,15 +64,18 @@ class ScanPool:
         """Scans running or waiting."""
         return self._pending
 
-    async def warm_up(self, pack: Pack = NO_PACK) -> None:
+    async def warm_up(self, pack: Pack = NO_PACK) -> int:
         """Start idle workers and have them compile these recognizers, so that no request waits.
+
+        Returns how many could not: 0 where all is well.
 
         Call it before the first request and before a bundle with another pack takes over. A worker
         that is busy throughout stays cold; the scan that meets it waits, as it would have.
         """
         cold = sum(not worker.is_warm_for(pack) for worker in self._idle)
         job: Job = (("",), _WARM_S, frozenset(), pack)
-        await asyncio.gather(*(self._queued(job, is_warming=True) for _ in range(cold)))
+        warmed = await asyncio.gather(*(self._queued(job, is_warming=True) for _ in range(cold)))
+        return sum(isinstance(one, str) for one in warmed)
 
     async def scan(
         self,

@@ -19,7 +19,7 @@ from transire.errors import ThrottledError
 from transire.limits.bucket import Bucket, Rate, filled, take, wait_s
 from transire.limits.tally import Tally
 
-__all__ = ["Admission", "AdmissionLimits", "Place", "PreAuthLimiter", "places_for"]
+__all__ = ["Admission", "AdmissionLimits", "FailedAuthLimiter", "Place", "places_for"]
 
 MAX_PRINCIPALS: Final = 100_000
 """Buckets remembered: 20 MB at most. The least recently used goes first."""
@@ -72,18 +72,14 @@ class Admission:
         """Requests admitted and not finished."""
         return self._in_flight
 
-    def enter(self, principal_key: str, weight: float = 1.0, *, priority: int = 5) -> "Place":
-        """Take a place for one request; leaving the returned block gives it back, however it ends.
+    def enter(self, principal_key: str, *, priority: int = 5) -> "Place":
+        """A place for one request, not taken yet: entering it as a block does, or `Place.take`.
 
         Args:
             principal_key: Whose limits apply; the credential's id, never the credential.
-            weight: Tokens it takes from the rate.
             priority: 0 (shed first) to 9, from the credential; callers can only lower it.
-
-        Raises:
-            ThrottledError: over a limit; says how long to wait.
         """
-        return Place(self, principal_key, weight, priority)
+        return Place(self, principal_key, priority)
 
     def reconsider(self, principal_key: str, priority: int) -> None:
         """Judge an admitted request once more, now that it has asked for a lower priority.
@@ -99,7 +95,7 @@ class Admission:
         self._forget_idle()
         return self.tally.drain()
 
-    def _admit(self, key: str, weight: float, priority: int) -> _Principal:
+    def _admit(self, key: str, priority: int) -> _Principal:
         now = self.clock.monotonic()
         if self._in_flight >= places_for(priority, self.limits.in_flight):
             raise self._refused(key, "overloaded", BUSY_RETRY_S)
@@ -108,9 +104,9 @@ class Admission:
             principal = _Principal(Bucket(self.limits.rate.burst, now))
         if principal.active >= self.limits.per_principal:
             raise self._refused(key, "concurrency", BUSY_RETRY_S)
-        bucket = take(principal.bucket, self.limits.rate, now, weight)
+        bucket = take(principal.bucket, self.limits.rate, now)
         if bucket is None:
-            wait = wait_s(principal.bucket, self.limits.rate, now, weight)
+            wait = wait_s(principal.bucket, self.limits.rate, now)
             raise self._refused(key, "rate", wait)
         principal.bucket = bucket
         self._remember(key, principal)
@@ -120,7 +116,10 @@ class Admission:
         self._known[key] = principal
         self._known.move_to_end(key)
         if len(self._known) > MAX_PRINCIPALS:
-            self._known.popitem(last=False)
+            # Whoever has a request in flight stays: forgotten, they would have all places anew.
+            oldest = next((k for k, p in self._known.items() if not p.active and k != key), None)
+            if oldest is not None:
+                del self._known[oldest]
 
     def _forget_idle(self) -> None:
         now, rate = self.clock.monotonic(), self.limits.rate
@@ -150,9 +149,9 @@ class Place:
 
     __slots__ = ("_admission", "_asked", "_principal")
 
-    def __init__(self, admission: Admission, key: str, weight: float, priority: int) -> None:
+    def __init__(self, admission: Admission, key: str, priority: int) -> None:
         self._admission = admission
-        self._asked = (key, weight, priority)
+        self._asked = (key, priority)
         self._principal: _Principal | None = None
 
     def take(self) -> None:
@@ -179,13 +178,12 @@ class Place:
         self.leave()
 
 
-class PreAuthLimiter:
+class FailedAuthLimiter:
     """Slows down guessing: a bucket of *failed* authentications per remote address.
 
-    A valid credential is never slowed by others behind the same address until that address has
-    failed `rate.burst` times; then everything from it waits. An IPv6 address counts as its /64
-    network, which is what one subscriber gets. Refusals are counted under one key: an address is
-    personal data, and the log has no use for it.
+    A valid credential is never slowed, whoever else is behind its address. An IPv6 address counts
+    as its /64 network, which is what one subscriber gets. Refusals are counted under one key: an
+    address is personal data, and the log has no use for it.
     """
 
     def __init__(self, clock: Clock, rate: Rate, tally: Tally | None = None) -> None:
@@ -195,7 +193,7 @@ class PreAuthLimiter:
         self._known: OrderedDict[str, Bucket] = OrderedDict()
 
     def check(self, address: str) -> None:
-        """Refuse an address with too many failures, before looking at its credential.
+        """Refuse an address with too many failures; asked once its credential has failed again.
 
         Raises:
             ThrottledError: says how long to wait.

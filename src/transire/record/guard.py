@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from transire.errors import IntegrityError
+from transire.observe.logging import log as operational_log
 
 __all__ = ["GUARD_FILE", "Guard", "write_durably"]
 
@@ -24,6 +25,7 @@ class Guard:
         self._path = directory / GUARD_FILE
         self._pending: str | None = None
         self._synced_at = float("-inf")
+        self._is_failing = False
 
     def read(self) -> str:
         """The stored note.
@@ -59,14 +61,19 @@ class Guard:
     def sync(self) -> None:
         """Write and sync what waits, by atomic rename.
 
-        A failure is not an error of the log: the guard then lags, which is always sound.
+        A failure is not an error of the log: the guard then lags, which is always sound, but an
+        old copy of the database is no longer told from the newest one. So it is logged.
         """
         if self._pending is None:
             return
         try:
             write_durably(self._path, self._pending.encode())
-        except OSError:
+        except OSError as error:
+            if not self._is_failing:  # it is tried every second
+                operational_log().error("log.guard_unwritten", error_type=type(error).__name__)
+            self._is_failing = True
             return
+        self._is_failing = False
         self._pending = None
 
 

@@ -46,6 +46,8 @@ def united(held: Mapping[str, Any], sent: Assertions) -> Assertions:
         priority=_least(held["priority"], sent.priority),
         session_id=held["session_id"] or sent.session_id,
         redaction=held["redaction"] or sent.redaction,
+        cache=held.get("cache") or sent.cache,
+        shadow=held.get("shadow") or sent.shadow,
         required_tools=frozenset(held["required_tools"]) | sent.required_tools,
         allowed_tools=tools,
     )

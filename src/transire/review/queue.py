@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import orjson
 
@@ -32,6 +32,9 @@ from transire.review.releasing import closed, release_of
 from transire.review.states import Review
 
 __all__ = ["HeldRecorder", "ReviewQueue"]
+
+_LOOK_S: Final = 2.0
+"""Seconds between looks at a review that somebody waits for and nobody here acts on."""
 
 
 class HeldRecorder(Protocol):
@@ -219,12 +222,18 @@ class ReviewQueue:
         return read_openings(await self._log.scan(OPEN_PREFIX))
 
     async def wait(self, review_id: str, principal: Principal, seconds: float) -> Review:
-        """Long-poll: return as soon as the review changes, or after `seconds`."""
+        """Long-poll: return as soon as somebody acts on the review, or after `seconds`.
+
+        What nobody's act tells this process of (an expiry, a release that was spent, another
+        replica's act) is seen within `_LOOK_S`.
+        """
         review = await self.get(review_id, principal)
         try:
             async with asyncio.timeout(min(seconds, 60.0)), self._changed:
                 while (await self.get(review_id, principal)).version == review.version:
-                    await self._changed.wait()
+                    with suppress(TimeoutError):
+                        async with asyncio.timeout(_LOOK_S):
+                            await self._changed.wait()
         except TimeoutError:
             pass
         return await self.get(review_id, principal)

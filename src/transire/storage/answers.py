@@ -150,12 +150,16 @@ class SqliteAnswers:
         if self._path is not None:
             self._path.touch(0o600)
         connection = sqlite3.connect(name, isolation_level=None, check_same_thread=False)
-        self._connection = connection
-        for statement in ("PRAGMA journal_mode=WAL", "PRAGMA synchronous=NORMAL", *_DDL):
-            connection.execute(statement)
-        # What is deleted is overwritten: a purged answer is gone, sealed or not.
-        connection.execute("PRAGMA secure_delete=ON")
-        self._size = connection.execute("SELECT coalesce(sum(size), 0) FROM answer").fetchone()[0]
+        try:
+            for statement in ("PRAGMA journal_mode=WAL", "PRAGMA synchronous=NORMAL", *_DDL):
+                connection.execute(statement)
+            # What is deleted is overwritten: a purged answer is gone, sealed or not.
+            connection.execute("PRAGMA secure_delete=ON")
+            (size,) = connection.execute("SELECT coalesce(sum(size), 0) FROM answer").fetchone()
+        except BaseException:
+            connection.close()  # busy, for one: opened anew next time
+            raise
+        self._connection, self._size = connection, size
         return connection
 
     def _close(self) -> None:
@@ -171,8 +175,9 @@ class SqliteAnswers:
             self._close()
         self._connection = None
         if self._path is not None:
-            for end in ("", "-wal", "-shm"):
-                self._path.with_name(self._path.name + end).unlink(missing_ok=True)
+            with suppress(OSError):  # said already, as unreadable
+                for end in ("", "-wal", "-shm"):
+                    self._path.with_name(self._path.name + end).unlink(missing_ok=True)
 
     def _recall(self, place: Place) -> Kept | None:
         row = (

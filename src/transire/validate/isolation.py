@@ -48,7 +48,9 @@ class Isolation:
     """
 
     def __init__(self, *, children: int = 2, deadline_s: float = 1.0) -> None:
+        self._children = children
         self._deadline_s = deadline_s
+        self._is_closed = False
         self._places = asyncio.Semaphore(children)
         self._idle: list[Process] = []
         self._all: set[Process] = set()
@@ -83,9 +85,17 @@ class Isolation:
         return None if edits is None else [Edit(*edit) for edit in edits]
 
     async def close(self) -> None:
-        """End every child; running jobs fail as over time."""
+        """End every child; running jobs fail as over time, and later ones as unavailable."""
+        self._is_closed = True
         for child in list(self._all):
-            await self._kill(child)
+            if child in self._idle:
+                await self._kill(child)
+            elif child.returncode is None:
+                child.kill()  # whoever runs it hears of its end, and reads its pipes out
+        for _ in range(self._children):
+            await self._places.acquire()
+        for _ in range(self._children):  # whoever still waits is told that it is closed
+            self._places.release()
 
     async def _run(self, frame: bytes) -> Mapping[str, Any]:
         try:
@@ -94,6 +104,8 @@ class Isolation:
         except TimeoutError:
             raise OverTimeError from None
         try:
+            if self._is_closed:
+                raise GovernanceUnavailable("the schema checker is closed")
             child = await self._take()
             try:
                 async with asyncio.timeout(self._deadline_s):

@@ -100,7 +100,9 @@ def _signs(question: str, asked: set[str], text: str) -> Iterator[str]:
     said = {word[:_STEM] for word in words}
     if said <= asked and len(said) > 1:
         yield "echoes"
-    topics = {w[:_STEM] for w in _WORD.findall(question.lower()) if len(w) >= _TOPIC_LETTERS}
+    topics = {
+        w[:_STEM] for w in _WORD.findall(question[:_MAX_CHARS].lower()) if len(w) >= _TOPIC_LETTERS
+    }
     if len(words) >= _LEAST_WORDS and topics and not topics & said:
         yield "elsewhere"
     straight = text.replace("\N{RIGHT SINGLE QUOTATION MARK}", "'")

@@ -6,7 +6,7 @@ import pytest
 from tests.conftest import FakeClock
 
 from transire.errors import ThrottledError
-from transire.limits.admission import Admission, AdmissionLimits, PreAuthLimiter, places_for
+from transire.limits.admission import Admission, AdmissionLimits, FailedAuthLimiter, places_for
 from transire.limits.bucket import Bucket, Rate, take, wait_s
 from transire.limits.tally import MAX_KEYS, OTHERS, Tally
 
@@ -53,17 +53,6 @@ def test_burst_is_spent_and_refills_with_time(clock: FakeClock) -> None:
     clock.advance(1.0)
     with made.enter("key"):
         pass
-
-
-def test_weight_takes_that_many_tokens(clock: FakeClock) -> None:
-    made = admission(clock, burst=10)
-    with made.enter("key", 8):
-        pass
-
-    with pytest.raises(ThrottledError) as caught, made.enter("key", 8):
-        pass
-
-    assert caught.value.retry_after_s == 6.0
 
 
 def test_one_principal_over_its_limit_leaves_others_alone(clock: FakeClock) -> None:
@@ -171,8 +160,8 @@ def test_tally_counts_strangers_together_past_its_size() -> None:
     assert (OTHERS, "rate", 7) in drained
 
 
-def limiter(clock: FakeClock) -> PreAuthLimiter:
-    return PreAuthLimiter(clock, Rate(per_s=0.1, burst=3))
+def limiter(clock: FakeClock) -> FailedAuthLimiter:
+    return FailedAuthLimiter(clock, Rate(per_s=0.1, burst=3))
 
 
 def test_address_is_refused_after_its_burst_of_failures(clock: FakeClock) -> None:

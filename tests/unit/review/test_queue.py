@@ -541,6 +541,8 @@ HELD = Assertions(
     redaction="require",
     required_tools=frozenset({"f"}),
     allowed_tools=frozenset({"f", "g"}),
+    cache="off",
+    shadow="off",
 )
 
 
@@ -619,3 +621,18 @@ async def test_asserting_the_same_again_is_the_same(desk: ReviewDesk) -> None:
 async def test_a_release_is_asked_for_by_id(desk: ReviewDesk) -> None:
     with pytest.raises(NotFoundError):
         await desk.queue.release(sent(review_id=ReviewId("rev_0")))
+
+
+def test_what_is_held_in_these_tests_asserts_everything() -> None:
+    """A field that nobody thought of would be dropped by whoever sends again without it."""
+    unsaid = Assertions()
+
+    assert all(getattr(HELD, name) != getattr(unsaid, name) for name in Assertions.__slots__)
+
+
+@pytest.mark.parametrize("name", ["cache", "shadow"])
+async def test_what_was_switched_off_stays_off(desk: ReviewDesk, name: str) -> None:
+    switched = Assertions(**{name: "off"})  # type: ignore[arg-type]
+
+    assert getattr(await released(desk, switched, Assertions()), name) == "off"
+    assert getattr(await released(desk, Assertions(), switched), name) == "off"

@@ -9,7 +9,7 @@ import pytest_asyncio
 
 from transire.errors import GovernanceUnavailable
 from transire.validate import isolation
-from transire.validate.isolation import Isolation
+from transire.validate.isolation import Isolation, OverTimeError
 
 BROKEN = "[1,"
 
@@ -65,3 +65,26 @@ async def test_a_job_that_is_cancelled_while_its_child_starts_leaves_no_child(
         await job
 
     assert children._all == set()
+
+
+async def test_closing_ends_a_running_job_as_over_time_and_takes_no_later_one(
+    children: Isolation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await children.repair(BROKEN)  # its child is there, and idle
+    sent = asyncio.Event()
+
+    async def unanswered(child: Any, _: bytes) -> Mapping[str, Any]:
+        sent.set()
+        await child.stdout.readexactly(1)  # nothing was asked: only its end is heard
+        raise AssertionError("unreachable")
+
+    monkeypatch.setattr(isolation, "_exchange", unanswered)
+    job = asyncio.ensure_future(children.repair(BROKEN))
+    await sent.wait()
+    await children.close()
+
+    with pytest.raises(OverTimeError):
+        await job
+    assert children._all == set()
+    with pytest.raises(GovernanceUnavailable, match="closed"):
+        await asyncio.wait_for(children.repair(BROKEN), timeout=60)

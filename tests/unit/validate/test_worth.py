@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from transire.domain.answer import AnswerChoice, ToolCall
+from transire.validate import worth
 from transire.validate.worth import score_of
 
 ASKED = "When does the museum in Bergen open on Sunday?"
@@ -61,3 +62,11 @@ def test_any_score_is_a_share(question: str, text: str) -> None:
     score = scored(text, question)
 
     assert score is None or 0 <= score <= 1_000
+
+
+def test_a_question_of_megabytes_is_read_as_far_as_its_bound() -> None:
+    long = "Tell me about " + "x" * worth._MAX_CHARS + " lighthouses"
+
+    assert scored("We sell all kinds of lamps, sofas and tables here.", long) == scored(
+        "We sell all kinds of lamps, sofas and tables here.", long[: worth._MAX_CHARS]
+    )
