@@ -148,7 +148,7 @@ class Installation:
                 if step is not None:
                     await step()
             except Exception as error:  # noqa: BLE001 - the log must be closed in any case
-                _log.error("close.failed", part=name, error_type=type(error).__name__)
+                _log.error("close.failed", job=name, error_type=type(error).__name__)
 
     async def _close_readers(self) -> None:
         self.projection.close()
