@@ -55,7 +55,7 @@ def may_act(
         "context": orjson.dumps(context).decode(),
     }
     answer = ask([question], compiled.policies, entities, compiled.schema)[0]
-    return answer.is_allowed and answer.is_decided and not answer.errors
+    return answer.permits
 
 
 def _with_resource(

@@ -46,8 +46,7 @@ class CachePolicy:
         for facts in dict.fromkeys(both):
             answer = self._engine.answer(application, _ACTION, deployment, facts, now)
             policies = set(map(PolicyId, answer.policies))
-            is_allowed = answer.is_allowed and answer.is_decided and not answer.errors
-            if not is_allowed or not policies & self._named:
+            if not answer.permits or not policies & self._named:
                 return ()
             found |= policies
         return tuple(sorted(found))

@@ -29,6 +29,11 @@ class Answer:
     policies: tuple[str, ...]
     errors: tuple[str, ...]
 
+    @property
+    def permits(self) -> bool:
+        """The one reading of a yes: allowed, really decided, and no policy failed."""
+        return self.is_allowed and self.is_decided and not self.errors
+
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
@@ -87,7 +92,7 @@ def keeping(evaluation: Evaluation, restore: Answer | None, arguments: Answer | 
 
 def _kept(kind: str, answer: Answer | None) -> list[Obligation]:
     """The obligation of nobody's, and one per determining forbid: more forbids oblige to more."""
-    if answer is not None and answer.is_allowed and answer.is_decided and not answer.errors:
+    if answer is not None and answer.permits:
         return []
     policies = () if answer is None or answer.is_allowed else answer.policies
     named = [Obligation(kind=kind, policy=PolicyId(policy)) for policy in policies]

@@ -75,10 +75,10 @@ class Receiver:
         answers = self._ask(application, "receive", both, deployment, now)
         policies = _policies(answers)
         errors = tuple(sorted({error for answer in answers for error in answer.errors}))
-        if all(map(_allows, answers)):
+        if all(answer.permits for answer in answers):
             return Reception(is_permitted=True, policies=policies)
         remedies = self._ask(application, "receive_redacted", both, deployment, now)
-        if is_redacted or not all(map(_allows, remedies)):
+        if is_redacted or not all(remedy.permits for remedy in remedies):
             return Reception(is_permitted=False, policies=policies, errors=errors)
         return Reception(
             is_permitted=False,
@@ -88,20 +88,21 @@ class Receiver:
             alone=frozenset(
                 name
                 for name in located
-                if not all(
-                    map(
-                        _allows,
-                        self._ask(
-                            application,
-                            "receive",
-                            [self._only(name, facts) for facts in both],
-                            deployment,
-                            now,
-                        ),
-                    )
-                )
+                if not self._permits_alone(name, application, both, deployment, now)
             ),
         )
+
+    def _permits_alone(
+        self,
+        name: DataClass,
+        application: ApplicationId,
+        both: Iterable[Facts],
+        deployment: DeploymentId,
+        now: datetime,
+    ) -> bool:
+        alone = [self._only(name, facts) for facts in both]
+        asked = self._ask(application, "receive", alone, deployment, now)
+        return all(answer.permits for answer in asked)
 
     def _only(self, name: DataClass, facts: Facts) -> Facts:
         """The same facts, were this the one class in the answer, and no guard's business."""
@@ -189,13 +190,9 @@ def _located(answer: Classification) -> frozenset[DataClass]:
     return frozenset(finding.data_class for finding in answer.findings)
 
 
-def _allows(answer: Answer) -> bool:
-    return answer.is_allowed and answer.is_decided and not answer.errors
-
-
 def _policies(answers: Iterable[Answer]) -> tuple[PolicyId, ...]:
     """The determining policies of those that forbid, or of all where none does."""
     answers = list(answers)
-    forbidding = [answer for answer in answers if not _allows(answer)]
+    forbidding = [answer for answer in answers if not answer.permits]
     deciding = [a for a in forbidding if not a.is_allowed] if forbidding else answers
     return tuple(sorted({PolicyId(p) for answer in deciding for p in answer.policies}))

@@ -79,8 +79,7 @@ class ShadowPolicy:
         for facts in both:
             answer = self._engine.answer(application, self._action, deployment, facts, now)
             policies = set(map(PolicyId, answer.policies))
-            is_allowed = answer.is_allowed and answer.is_decided and not answer.errors
-            if not is_allowed or not policies & self._named:
+            if not answer.permits or not policies & self._named:
                 return ()
             if self._is_withheld(application, deployment, facts, now):
                 return ()

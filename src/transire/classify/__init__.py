@@ -1,5 +1,6 @@
 """Stage 1: what is in a request.
 
-Pure: `parse fields normalize messages extension digest` turn bytes into a typed body, `mapping
-redact cues` work on findings. Detection: `scan recognizers detector language pool`.
+`parse` and `normalize` turn bytes into a typed body, by the one table in `fields`. `detector` is
+the stage: it has every part read (`reader`, `scan`, `pool`) and concludes (`conclusion`); `remedy`
+takes found values out, `restore` puts them back.
 """

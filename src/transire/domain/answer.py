@@ -88,7 +88,6 @@ class Completion:
     usage: Usage | None
     model: str
     created: int
-    region: str | None = None
     system_fingerprint: str | None = None
     verdicts: tuple[str, ...] = ()
 

@@ -1,4 +1,5 @@
 """Stage 6: the one way out, and the answer rebuilt from typed fields.
 
-Pure: `wire fallback sse encode openai`. I/O: `forwarder` over `outbound`.
+`forwarder` spends a permit over `outbound`; `wire` and `headers` are what leaves, `openai` and
+`sse` what comes back, `encode` what the caller gets.
 """

@@ -232,14 +232,6 @@ _OTHERS_SCRIPTS: Final = (
     Phrase(r"我(?:要|想)(?:杀了|杀死|殺了)"),
 )  # fmt: skip
 
-_OTHER_WORDS: Final = frozenset(
-    "i we shooting massacre kill murder stab strangle poison shoot bomb bombs massacre behead torture hurt attack blow "
-    "beat explosive explosives ied molotov nerve sarin vx napalm grenade grenades weapon weapons "
-    "bioweapon bioweapons ricin mustard anthrax thermite ghost silencer detonator hitman "
-    "ich wie anleitung tuer assassiner poignarder égorger massacrer empoisonner bombe bomba "
-    "matar matarlo matarla matarte matarlos asesinar asesinarlo apuñalar envenenar".split()
-)
-
 
 def harm_guards() -> tuple[PhraseGuard, ...]:
     """Of oneself, then of others; each for Latin scripts, then for the rest."""

@@ -1,6 +1,7 @@
-"""Stage 5: the append-only signed log. Pure format modules first, then the writer.
+"""Stage 5: the append-only signed log.
 
-Pure: `entry merkle checkpoint note verify`. I/O: `signer log sql entries index query export
-recorder`; across two processes: `remote message process`.
-Formats: RFC 6962 §2.1 (tree), c2sp.org/signed-note, c2sp.org/tlog-checkpoint, c2sp.org/tlog-tiles.
+`recorder` turns a case into entries, `front` is what every user of a log has in front of them,
+`log` the writer and `process` the process it runs in. `verify` judges a whole log, with `story` and
+the rules that it tells entry by entry. Formats: `entry merkle checkpoint note`; RFC 6962 §2.1
+(tree), c2sp.org/signed-note, c2sp.org/tlog-checkpoint, c2sp.org/tlog-tiles.
 """

@@ -12,7 +12,6 @@ from transire.errors import IntegrityError
 __all__ = [
     "EMPTY_ROOT",
     "CompactRange",
-    "consistency_proof",
     "inclusion_proof",
     "leaf_hash",
     "node_hash",
@@ -88,13 +87,6 @@ def inclusion_proof(leaves: Sequence[bytes], index: int) -> list[bytes]:
     return [*inclusion_proof(leaves[split:], index - split), root_of(leaves[:split])]
 
 
-def consistency_proof(leaves: Sequence[bytes], old_size: int) -> list[bytes]:
-    """The proof that the first `old_size` leaves are a prefix (RFC 6962 §2.1.2); O(n)."""
-    if not 0 < old_size <= len(leaves):
-        raise IntegrityError("a consistency proof needs an old size inside the tree")
-    return _subproof(leaves, old_size, is_complete=True)
-
-
 def verify_inclusion(
     leaf: bytes, index: int, size: int, proof: Sequence[bytes], root: bytes
 ) -> None:
@@ -168,14 +160,3 @@ def verify_consistency(
 
 def _split(size: int) -> int:
     return 1 << ((size - 1).bit_length() - 1)
-
-
-def _subproof(leaves: Sequence[bytes], old_size: int, *, is_complete: bool) -> list[bytes]:
-    if old_size == len(leaves):
-        return [] if is_complete else [root_of(leaves)]
-    split = _split(len(leaves))
-    if old_size <= split:
-        left = _subproof(leaves[:split], old_size, is_complete=is_complete)
-        return [*left, root_of(leaves[split:])]
-    right = _subproof(leaves[split:], old_size - split, is_complete=False)
-    return [*right, root_of(leaves[:split])]

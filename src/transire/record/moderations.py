@@ -4,7 +4,6 @@ They are kinds of their own, and come before the decision that they are about: e
 whose request it is.
 """
 
-from dataclasses import replace
 from datetime import timedelta
 
 from transire.domain.authorization import Authorization, Verdict
@@ -83,7 +82,6 @@ class LogModerationRecorder:
             "raised": sorted(said.raised),
             "failed": sorted(said.failed),
         }
-        outcome = replace(outcome, released_bytes=0)
         self._recorder.end(permit, outcome, kind="moderation.ended", fields=fields)
 
     def _abandoned(self, end: Recorded[Permit] | TransireError) -> None:

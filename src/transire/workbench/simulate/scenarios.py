@@ -23,7 +23,6 @@ FLEET: Final = (
 
 UTILISATION: Final = 0.66
 """Of the fleet's capacity: beyond what any one deployment serves, short of what no choice helps."""
-_QUOTA_UTILISATION: Final = 0.6
 _QUOTA_PER_S: Final = 5
 _TROUBLE: Final = ("brown_out", "hang", "fast_fail")
 _RISE: Final = 5.0
