@@ -7,10 +7,9 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-import httpx
 import pytest
 import yaml
-from tests.api.conftest import World
+from tests.api.conftest import DIRECT, World
 from tests.api.moderators import Service, service
 from tests.api.standing import Standing, file_of, standing_on
 from tests.api.test_moderation import MODERATORS
@@ -81,7 +80,7 @@ def kept(world: World) -> Iterator[tuple[str, bytes]]:
                 rows = db.execute(f"SELECT * FROM {table}").fetchall()
                 yield f"{name}: {table}", repr(rows).encode()
     yield "stderr", world.stderr.read_bytes()
-    yield "metrics", httpx.get(f"{world.admin_url}/metrics", trust_env=False).content
+    yield "metrics", DIRECT.get(f"{world.admin_url}/metrics").content
     for route in ("/v1/audit/entries?limit=500", "/v1/cache", "/v1/reviews", "/readyz"):
         person = "rita" if route == "/v1/reviews" else "aud"
         yield route, world.act(person, "GET", route).content

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -17,7 +18,7 @@ from tests.unit.record.cases import CHOICE, WIRE, case
 from transire.bundle.acts import ACTIVE_KEY
 from transire.bundle.quarantine import VERSION_KEY
 from transire.clock import SystemClock
-from transire.domain.log import Change
+from transire.domain.log import Change, Item
 from transire.errors import IntegrityError, LogUnavailable, StaleError
 from transire.record.guard import GUARD_FILE
 from transire.record.message import frame
@@ -185,6 +186,68 @@ async def test_ten_times_killed_the_writer_loses_and_doubles_nothing(place: Path
     assert acknowledged <= stored.keys()
     assert not refused & stored.keys()
     assert set(stored.values()) == {1}
+    checked = verified(place)
+    assert checked.returncode == 0, checked.stderr
+
+
+DEADLY = {
+    "as it is read": """
+from transire.record import message
+read = message.decode_item
+
+def deadly(frame):
+    found = read(frame)
+    if found[0].fields.get("word") == "poison":
+        os.kill(os.getpid(), signal.SIGKILL)
+    return found
+
+message.decode_item = deadly
+""",
+    "in the middle of its commit": """
+from transire.record.sql import LogStore
+write = LogStore.write
+
+def deadly(store, draft, note):
+    write(store, draft, note)
+    if any(b'"poison"' in data for _, data, _ in draft.leaves):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+LogStore.write = deadly
+""",
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("when", DEADLY)
+async def test_an_entry_that_ends_every_writer_is_found_and_refused_alone(
+    place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, when: str
+) -> None:
+    """Real processes, and a bug in them that nobody foresaw: each dies of this very entry."""
+    bug = tmp_path / "bug"
+    bug.mkdir()
+    (bug / "sitecustomize.py").write_text(f"import os, signal\n{DEADLY[when]}")
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(bug), *sys.path]))
+    async with opened(place) as log:
+        writers = {log.writer_pid}
+        await log.append(item(0))
+        outcomes = [log.enqueue(item(n), linger=True) for n in range(1, 4)]
+        poison = log.enqueue(Item(kind="test", fields={"word": "poison"}), linger=True)
+        outcomes += [log.enqueue(item(n), linger=True) for n in range(4, 7)]
+        while not poison.future.done():
+            writers.add(log.writer_pid)
+            await asyncio.sleep(0.005)
+
+        with pytest.raises(LogUnavailable, match="this entry ends every writer"):
+            await poison.future
+        await asyncio.gather(*(job.future for job in outcomes))
+        await until(lambda: log.is_ready)
+        assert (
+            len({*writers, log.writer_pid}) == 5
+        )  # three with others, one alone, and one that lives
+        assert (await log.append(item(7))).index == 7
+        stored = [e["n"] for e in await entries(log)]
+
+    assert sorted(stored) == list(range(8))
     checked = verified(place)
     assert checked.returncode == 0, checked.stderr
 
