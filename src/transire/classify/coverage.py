@@ -24,7 +24,7 @@ class Coverage:
     Attributes:
         personal: Classes that a part nobody can read may hold.
         missing: Classes that no text is read for.
-        addresses: The class of where people live, which no recognizer finds.
+        addresses: The class of where people live, of which recognizers find streets alone.
         identity: The class of people's names.
         is_unasked: Nobody could tell whether names were read: neither clean nor uncovered.
         has_names: Names of people are looked for.

@@ -2,8 +2,9 @@
 
 Parts are scanned one by one and remembered by keyed digest, so that a growing conversation costs
 its new turn. What cannot be read (images, audio, files) and what no recognizer covers (names in a
-language nobody here reads, where people live) is *uncovered*; what raised, ran out of time or met
-an opaque blob is *failed*. Both are facts for policy, and neither is silence (ADR 5).
+language nobody here reads, places where people live but for streets) is *uncovered*; what raised,
+ran out of time or met an opaque blob is *failed*. Both are facts for policy, and neither is silence
+(ADR 5).
 """
 
 from collections.abc import Iterable, Sequence
@@ -50,10 +51,11 @@ from transire.errors import TooLargeError
 
 __all__ = ["EngineDetector"]
 
-_MAIL: Final = "EMAIL_ADDRESS"
+_PLACES: Final = frozenset({"EMAIL_ADDRESS", "STREET_ADDRESS"})
+"""Entities whose findings may hold names that are nobody's by themselves."""
 _IDENTITY: Final = DataClass("IDENTITY")
 _ADDRESSES: Final = DataClass("LOCATION_DATA")
-"""What a text can hold and no recognizer here finds: where people live."""
+"""What a text can hold and no recognizer here finds reliably: where people live."""
 _CREDENTIAL: Final = DataClass("CREDENTIAL")
 _INLINE_CHARS: Final = 4_000
 """More new text than this goes to a worker: 1 ms of prose, 40 ms of the worst text we know."""
@@ -102,7 +104,7 @@ class EngineDetector:
             pack=bundle.recognizers,
             allowed=Allowed(bundle.recognizers),
             rules=bundle.detector,
-            mail=bundle.taxonomy.entities.get(_MAIL),
+            addresses={n: r for n, r in bundle.taxonomy.entities.items() if n in _PLACES},
             names=names if PERSON in self._promised else None,
             pool=pool,
             inline_max_chars=inline_max_chars,

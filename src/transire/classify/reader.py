@@ -1,9 +1,8 @@
 """Texts to scans: patterns here or in a worker, then names, all inside one deadline."""
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Final
 
 from transire.bundle.recognizers.matchers import Allowed
 from transire.classify.gate import Panel
@@ -17,8 +16,6 @@ from transire.domain.taxonomy import EntityRule
 
 __all__ = ["TextReader"]
 
-_MAIL: Final = "EMAIL_ADDRESS"
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TextReader:
@@ -28,7 +25,8 @@ class TextReader:
         panel: The recognizers that run on the event loop.
         looked_for: The entities that a worker scans for.
         allowed: The bundle's lists of what is no finding.
-        mail: The taxonomy's rule for addresses, which names inside them give way to.
+        addresses: The taxonomy's rules for addresses of mail and of houses, which names inside them
+            give way to.
         names: Finds names of people; None reads none.
         pool: For long texts; None scans everything in the calling process.
         inline_max_chars: Characters scanned on the event loop for one request.
@@ -40,7 +38,7 @@ class TextReader:
     pack: Pack
     allowed: Allowed
     rules: DetectorRules
-    mail: EntityRule | None
+    addresses: Mapping[str, EntityRule]
     names: NameFinder | None
     pool: ScanPool | None
     inline_max_chars: int
@@ -101,17 +99,22 @@ class TextReader:
     def _with_names(self, scan: Scan, names: Scan) -> Scan:
         """Names beside what patterns found; the `bob` of a mail address belongs to the address.
 
-        Of an address that counts, that is: what the taxonomy may yet drop must not hide a name.
+        So does the name in `8 Nelson Mandela Drive`. Of an address that counts, that is: what the
+        taxonomy may yet drop must not hide a name.
         """
-        rule = self.mail
-        if rule is None or rule.min_count > 1:
+        rules = self.addresses
+        counting = [h for h in scan.hits if h.entity in rules and _counts(h, rules[h.entity])]
+        if not counting:
             return joined((scan, names))
-        mails = [h for h in scan.hits if h.entity == _MAIL and h.score_pct >= rule.min_score_pct]
-        starts = [mail.start for mail in mails]
+        starts = [address.start for address in counting]
 
         def is_part(hit: Hit) -> bool:
             at = bisect_right(starts, hit.start) - 1
-            return at >= 0 and hit.end <= mails[at].end
+            return at >= 0 and hit.end <= counting[at].end
 
         kept = tuple(hit for hit in names.hits if not is_part(hit))
         return joined((scan, replace(names, hits=kept)))
+
+
+def _counts(hit: Hit, rule: EntityRule) -> bool:
+    return rule.min_count <= 1 and hit.score_pct >= rule.min_score_pct

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from transire.cli.main import app
 
 runner = CliRunner()
-LETTER = "Dear Ms Schneider, mail bob@corp.internal or see 12 Rose Lane, Leeds. Thanks"
+LETTER = "Dear Ms Schneider, mail bob@corp.internal or see the old mill, Leeds. Thanks"
 NAME, MAIL, STREET = "8:17", "24:41", "49:61"
 
 
@@ -69,13 +69,13 @@ def test_content_is_kept_where_asked_and_can_be_measured_on(letter: Path) -> Non
     assert "content.jsonl" in added.stderr
     assert done.exit_code == 0, done.output
     assert row["text"] == LETTER
-    assert [LETTER[start:end] for start, end, _ in row["spans"]][-1] == "12 Rose Lane"
+    assert [LETTER[start:end] for start, end, _ in row["spans"]][-1] == "the old mill"
     assert [label for _, _, label in row["spans"]] == ["PERSON", "US_SSN"]
     assert out.stat().st_mode & 0o777 == 0o600
     for command in (["evaluate", str(out)], ["tune", str(out), "--recall", "1"]):
         assert "US_SSN" in runner.invoke(app, ["detect", *command]).stdout
     (mark_id,) = (line.split(":")[0] for line in added.stdout.splitlines() if "missed" in line)
-    assert json.loads(run("show", mark_id, "--content").stdout)["content"] == "12 Rose Lane"
+    assert json.loads(run("show", mark_id, "--content").stdout)["content"] == "the old mill"
 
 
 def test_without_kept_content_there_is_nothing_to_export_or_show(letter: Path) -> None:
@@ -115,11 +115,11 @@ def test_what_cannot_be_marked_is_said_and_leaves_nothing_behind(
 
 
 def test_an_entity_that_nobody_looks_for_is_kept_and_said_to_be_so(letter: Path) -> None:
-    done = run("add", str(letter), "--missed", f"{STREET}:STREET_ADDRESS")
+    done = run("add", str(letter), "--missed", f"{STREET}:LOCATION")
 
     assert done.exit_code == 0
-    assert "the taxonomy has no `STREET_ADDRESS`" in done.stderr
-    assert "STREET_ADDRESS: missed once" in run("list", "--kind", "missed").stdout
+    assert "the taxonomy has no `LOCATION`" in done.stderr
+    assert "LOCATION: missed once" in run("list", "--kind", "missed").stdout
     assert "nothing is marked" in run("list", "--entity", "PERSON").stdout
 
 

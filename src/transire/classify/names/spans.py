@@ -27,12 +27,22 @@ _PERSON_AT: Final = 0
 _THRESHOLD: Final = 0.2
 """Likelihood from which a word counts: the lowest at which seven of ten findings in noisy web text
 are right (docs/reference/names.md). The taxonomy's `min_score_pct` may ask for more."""
+_SPELLED: Final = re.compile(r"\w+")
 _JOINS: Final = re.compile(r"[ \t'’-]{1,2}|\.")
 _JOINS_SHORTENED: Final = re.compile(r"\.[ \t]|\.-")
 _SHORTENED: Final = frozenset(
     {"dr", "mr", "mrs", "ms", "st", "jr", "sr", "prof", "rev", "hr", "fr", "wm", "chr", "jos"}
 )
 """Words, besides single letters, whose full stop ends no sentence; in lower case."""
+_OFFICES: Final = frozenset(
+    {"president", "vice", "prime", "minister", "senator", "governor", "chancellor", "secretary"}
+    | {"ambassador", "congressman", "congresswoman", "sheriff", "majesty", "highness", "royal"}
+    | {"queen", "princess", "lord", "lady", "sir", "madam", "ceo", "professor", "doctor", "god"}
+    | {"allah", "mom", "mum", "dad", "mommy", "daddy", "grandma", "grandpa", "uncle", "aunt"}
+    | {"the", "a", "mr", "mrs", "ms", "my", "your", "his", "her", "our", "their"}
+)
+"""Words that name nobody by themselves, however many stand together. Offices that are surnames too
+(King, Pope, Judge, Dean) are not among them."""
 _MAX_RECURRING: Final = 200
 """Distinct names looked for again in one text."""
 _MAX_WORDS: Final = 8
@@ -109,13 +119,15 @@ def _hit(start: int, end: int, scores: Sequence[int]) -> Hit:
 
 
 def is_excused(text: str, hit: Hit) -> bool:
-    """Whether something that looks like a name is a handle, a part of an address, or jargon."""
+    """Whether what looks like a name is a handle, a part of an address, jargon or a mere office."""
     spelled = text[hit.start : hit.end]
     around = text[hit.start - 1 : hit.start], text[hit.end : hit.end + 1]
     # `@name` is a handle; between slashes or underscores it is a piece of an address or identifier.
     is_handle = around[0] in ("@", "_", "/") or around[1] in ("_", "/")
     has_letters = sum(map(str.isalpha, spelled)) >= 2
-    return is_handle or not has_letters or is_jargon(text, hit.start, hit.end)
+    if is_handle or not has_letters or is_jargon(text, hit.start, hit.end):
+        return True
+    return _OFFICES.issuperset(_SPELLED.findall(spelled.lower()))
 
 
 def _recurring(text: str, words: _Words, hits: Sequence[Hit]) -> Iterator[Hit]:

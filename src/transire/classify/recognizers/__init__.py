@@ -15,6 +15,7 @@ from transire.classify.recognizers.mail import mail_recognizer
 from transire.classify.recognizers.nationals import national_recognizers
 from transire.classify.recognizers.phone import phone_recognizer
 from transire.classify.recognizers.secrets import credential_recognizers
+from transire.classify.recognizers.streets import street_recognizers
 
 __all__ = ["MESSAGE_LEVEL", "all_recognizers", "select"]
 
@@ -38,6 +39,7 @@ def all_recognizers() -> tuple[Recognizer, ...]:
         *credential_recognizers(),
         *identity_recognizers(),
         *national_recognizers(),
+        *street_recognizers(),
         *content_recognizers(),
     )
 

@@ -80,6 +80,7 @@ CANARIES: Final[Mapping[str, str]] = {
     "SG_NRIC_FIN": "my nric is S2740116C",
     "SOURCE_CODE": "def canary(cage):\n    return cage",
     "SPECIAL_CATEGORY_TERM": "my colleague is catholic",
+    "STREET_ADDRESS": "12 Rose Lane, Leeds",
     "TR_KIMLIK": "kimlik 10000000146",
     "UK_DRIVING_LICENCE": "driving licence MORGA657054SM9IJ",
     "UK_NHS": "nhs number 401-023-2137",

@@ -25,6 +25,7 @@ _SOON: Final = timedelta(days=14)
 """A change needs two people, and one of them may be on leave."""
 _PERSON: Final = "PERSON"
 _ADDRESSES: Final = DataClass("LOCATION_DATA")
+_NO_PLACES: Final = "no recognizer finds where people live"
 
 
 def check_bundle(
@@ -121,6 +122,7 @@ def check_detector(bundle: Bundle, now: datetime) -> Iterator[Check]:
     promised: dict[DataClass, list[str]] = {}
     for entity, rule in sorted(bundle.taxonomy.entities.items()):
         promised.setdefault(rule.data_class, []).append(entity)
+    streets = promised.pop(_ADDRESSES, None)
     for name, entities in sorted(promised.items()):
         gone = [entity for entity in entities if entity in lost]
         if not gone:
@@ -131,8 +133,9 @@ def check_detector(bundle: Bundle, now: datetime) -> Iterator[Check]:
             continue
         reasons = [_why(entity, bundle, has_canary=entity in CANARIES) for entity in gone]
         yield _uncovered(name, "; ".join(reasons), bundle, now)
-    if _ADDRESSES in bundle.taxonomy.data_classes and _ADDRESSES not in promised:
-        yield _uncovered(_ADDRESSES, "no recognizer finds where people live", bundle, now)
+    if _ADDRESSES in bundle.taxonomy.data_classes:
+        why = "of where people live, only streets are found" if streets else _NO_PLACES
+        yield _uncovered(_ADDRESSES, why, bundle, now)
 
 
 def check_expiries(bundle: Bundle, now: datetime) -> Iterator[Check]:

@@ -63,6 +63,7 @@ def naming_detector(
         "EMAIL_ADDRESS": EntityRule(
             data_class=DataClass("CONTACT"), **{"min_score_pct": 40, "min_count": 1, **mail}
         ),
+        "STREET_ADDRESS": EntityRule(data_class=DataClass("LOCATION_DATA"), min_score_pct=60),
         "US_DRIVER_LICENSE": EntityRule(data_class=DataClass("NATIONAL_ID"), min_score_pct=60),
     }
     return EngineDetector(
@@ -89,6 +90,12 @@ def test_a_name_inside_a_mail_address_belongs_to_the_address() -> None:
     detector = naming_detector(Naming(2, 5), finding("EMAIL_ADDRESS", 2, 12, 90))
 
     assert entities_of(detector) == {"EMAIL_ADDRESS"}
+
+
+def test_the_name_of_a_street_belongs_to_the_address() -> None:
+    detector = naming_detector(Naming(2, 5), finding("STREET_ADDRESS", 0, 12, 90))
+
+    assert entities_of(detector) == {"STREET_ADDRESS"}
 
 
 @pytest.mark.parametrize(

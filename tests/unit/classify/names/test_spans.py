@@ -51,6 +51,24 @@ def test_a_full_stop_between_sentences_joins_no_name(text: str, expected: list[s
     assert found(text, *words) == expected
 
 
+@pytest.mark.parametrize(
+    ("text", "persons"),
+    [
+        ("can the vice president be fired", ("vice", "president")),
+        ("thank God for that", ("God",)),
+        ("ask your Mom today", ("your", "Mom")),
+    ],
+)
+def test_an_office_or_a_relation_by_itself_names_nobody(
+    text: str, persons: tuple[str, ...]
+) -> None:
+    assert found(text, *persons) == []
+
+
+def test_an_office_with_a_name_is_found_with_it() -> None:
+    assert found("ask President Lincoln today", "President", "Lincoln") == ["President Lincoln"]
+
+
 def test_a_name_found_once_is_found_wherever_it_recurs() -> None:
     text = "ask Maria Schneider . SCHNEIDER wrote, schneiders did not"
 
