@@ -20,7 +20,7 @@ from transire.domain.request import Principal
 from transire.errors import AccessError, NotFoundError, TransireError
 from transire.installation import Installation
 from transire.record.fields import evaluation_rows
-from transire.record.merkle import inclusion_proof, leaf_hash
+from transire.record.merkle import Prover, leaf_hash
 from transire.router import Advice
 
 __all__ = [
@@ -133,6 +133,7 @@ class Decisions:
 
     def __init__(self, installation: Installation) -> None:
         self._installation = installation
+        self._prover = Prover()  # used on the thread that reads the log, and there alone
 
     async def find(self, principal: Principal, decision_id: str) -> list[dict[str, Any]]:
         """The decision's entries, for its own application or an auditor of its tenant.
@@ -213,13 +214,13 @@ class Decisions:
 
         def prove(reader: Any) -> dict[str, Any]:
             size, note = reader.checkpoint()
-            hashes = reader.leaf_hashes(size)
             leaf = reader.leaves(index, index + 1)[0][1]
+            path = self._prover.path(reader.leaf_hashes, index, size)
             return {
                 "index": index,
                 **({"leaf": leaf.decode()} if sees_all else {}),
                 "leaf_hash": leaf_hash(leaf).hex(),
-                "proof": [step.hex() for step in inclusion_proof(hashes, index)],
+                "proof": [step.hex() for step in path],
                 "checkpoint": note,
                 "public_key": self._installation.log.public_key,
             }

@@ -234,10 +234,11 @@ class Reader:
         )
         return ((int(index), _raw(leaf), _raw(hashed)) for index, leaf, hashed in rows)
 
-    def leaf_hashes(self, size: int) -> list[bytes]:
-        """The first `size` leaf hashes."""
+    def leaf_hashes(self, start: int, end: int) -> list[bytes]:
+        """Leaf hashes from `start` on, short of `end`."""
         rows = self._connection.exec_driver_sql(
-            "SELECT leaf_hash FROM log WHERE log_id=? AND idx<? ORDER BY idx", (_LOG_ID, size)
+            "SELECT leaf_hash FROM log WHERE log_id=? AND idx>=? AND idx<? ORDER BY idx",
+            (_LOG_ID, start, end),
         )
         return [bytes(row[0]) for row in rows]
 

@@ -9,12 +9,15 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from transire.errors import IntegrityError
 from transire.record.checkpoint import Checkpoint
-from transire.record.merkle import inclusion_proof, leaf_hash, root_of
+from transire.record.merkle import Prover, leaf_hash, root_of
 from transire.record.note import VerifierKey, key_id, sign_line
 from transire.record.proof import demand_included
 
 LEAVES = [json.dumps({"id": f"dec_{n}", "kind": "decision"}).encode() for n in range(5)]
 HASHES = [leaf_hash(leaf) for leaf in LEAVES]
+PATHS = [
+    Prover().path(lambda low, high: HASHES[low:high], at, len(HASHES)) for at in range(len(HASHES))
+]
 
 
 def keypair(name: str) -> tuple[Ed25519PrivateKey, VerifierKey]:
@@ -32,7 +35,7 @@ def proof(at: int, **changed: Any) -> dict[str, Any]:
     return {
         "index": at,
         "leaf": LEAVES[at].decode(),
-        "proof": [step.hex() for step in inclusion_proof(HASHES, at)],
+        "proof": [step.hex() for step in PATHS[at]],
         "checkpoint": f"{text}\n{line}",
         "public_key": str(KEY),
         **changed,
