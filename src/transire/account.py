@@ -37,6 +37,8 @@ class Account:
         ignored: Fields left out on the way to the deployment, by name.
         usage: Tokens that the newest attempt has reported; None where it reported none.
         cost_micro_usd: Of the newest attempt; None is unknown, which is not 0.
+        spent_micro_usd: Of all attempts that have ended, as budgets are charged; at its worst
+            where nobody knows.
         cache: `hit`, `miss` or `off`: what the cache had for it.
         cached: Of a hit: the decision that was answered first, and the answer's age in seconds.
         slot: Where the answer of the running attempt would be kept; `recall` alone reads it.
@@ -61,6 +63,7 @@ class Account:
     ignored: tuple[str, ...] = ()
     usage: Usage | None = None
     cost_micro_usd: int | None = None
+    spent_micro_usd: int = 0
     cache: str = "off"
     cached: tuple[DecisionId, int] | None = None
     slot: object = None
@@ -84,6 +87,17 @@ class Account:
     def is_said(self) -> bool:
         """Some entry tells of this request, or will."""
         return bool(self.permits or self.is_recorded or self.is_recording)
+
+    def spend(self, charged_micro_usd: int | None, worst_micro_usd: int | None) -> None:
+        """An attempt has ended: count what it is charged, or the most it can have cost."""
+        unknown = charged_micro_usd is None
+        # A price that nobody knows passes no bound of the caller's, so there is none to keep.
+        self.spent_micro_usd += (worst_micro_usd or 0) if unknown else charged_micro_usd or 0
+
+    def unspent_micro_usd(self) -> int | None:
+        """What is left of the caller's bound on the request's cost; None without one."""
+        bound = self.request.assertions.max_cost_micro_usd
+        return None if bound is None else max(bound - self.spent_micro_usd, 0)
 
     def remaining_s(self, now: float) -> float:
         """Seconds left of the request's deadline."""

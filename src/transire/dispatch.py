@@ -253,11 +253,11 @@ class Dispatch:
         except (UpstreamError, StaleError) as raised:
             account.upstream_s += self.clock.monotonic() - sent
             error = raised if isinstance(raised, UpstreamError) else refuse_moved()
-            self._unopened(case, recorded, error, sent, claim)
+            self._unopened(case, choice, recorded, error, sent, claim, account)
             return error
         except BaseException as left:  # an error of ours, the deadline, or the caller left
             ours = left if isinstance(left, Exception) else account.late()
-            self._unopened(case, recorded, ours, sent, claim)
+            self._unopened(case, choice, recorded, ours, sent, claim, account)
             raise
         account.upstream_s += self.clock.monotonic() - sent
         return recorded, Relay(
@@ -265,7 +265,7 @@ class Dispatch:
             account=account,
             price=deployment.price,
             clock=self.clock,
-            settle=lambda outcome: self._settle(case, recorded, outcome, account),
+            settle=lambda outcome: self._ended(case, choice, recorded, outcome, account),
             measure=lambda outcome, retry: self._measure(recorded, outcome, retry, claim),
             is_stopped=lambda: self.governed().quarantine.blocks(deployment, tenant),
             judge=lambda answer: self.validator.violations(case.request, answer),
@@ -355,14 +355,28 @@ class Dispatch:
     def _unopened(
         self,
         case: Case,
+        choice: Choice,
         recorded: Recorded[Permit],
         error: Exception | None,
         sent: float,
         claim: _Claim,
+        account: Account,
     ) -> None:
         ended = Outcome.unopened(error, round((self.clock.monotonic() - sent) * 1_000))
+        account.spend(ended.charged_micro_usd, choice.candidate.terms.worst_cost_micro_usd)
         self._settle(case, recorded, ended)
         self._measure(recorded, ended, None if error is None else retry_after_of(error), claim)
+
+    def _ended(
+        self,
+        case: Case,
+        choice: Choice,
+        recorded: Recorded[Permit],
+        outcome: Outcome,
+        account: Account,
+    ) -> None:
+        account.spend(outcome.charged_micro_usd, choice.candidate.terms.worst_cost_micro_usd)
+        self._settle(case, recorded, outcome, account)
 
     def _settle(
         self,

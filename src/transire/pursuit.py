@@ -220,6 +220,7 @@ class Pursuit:
             search.history,
             budget=budget,
             remaining_s=account.remaining_s(self.clock.monotonic()),
+            max_cost_micro_usd=account.unspent_micro_usd(),
         )
         if following is None:
             return None

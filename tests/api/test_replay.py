@@ -72,6 +72,28 @@ def test_a_fallback_after_a_quarantine_says_what_narrowed_it_and_replays(world: 
     assert world.verify().returncode == 0
 
 
+def test_a_bound_on_cost_is_the_requests_and_what_follows_from_it_replays(world: World) -> None:
+    ranking = world.entries(world.chat(FAQ).headers["x-transire-decision-id"])[0]["ranking"]
+    rows = ranking["candidates"]
+    worst = dict(zip(rows["deployment"], rows["worst_cost_micro_usd"], strict=True))
+    # Enough for either at its worst, a little longer than it was; not for both.
+    bound = {"max_cost_usd": worst["eu-economy"] * 1.1 / 1_000_000}
+    assert worst["us-economy"] > worst["eu-economy"] * 0.1
+    world.behave("us-economy", "error_500")
+    followed = world.chat(FAQ, transire=bound)
+    told = _replayed(world, followed.headers["x-transire-decision-id"])
+    world.behave("us-economy", "ok")
+    assert world.chat("hi", model="us-economy").status_code == 200
+    world.behave("us-economy", "bad_json")  # it said something, and may charge for it
+    ended = world.chat(FAQ, transire=bound)
+
+    assert (followed.status_code, followed.headers["x-transire-attempts"]) == (200, "2")
+    assert told["replayable"] is told["agrees"] is True, told
+    assert [a["pick_agrees"] for a in told["attempts"]] == [True]
+    assert (ended.status_code, ended.headers["x-transire-attempts"]) == (502, "1")
+    assert world.verify().returncode == 0
+
+
 def test_a_fallback_after_an_activation_names_both_bundles_and_replays(world: World) -> None:
     active = world.act("ana", "GET", "/v1/policies/bundles/active").json()
     # The pack's own tests expect that deployment to be open.

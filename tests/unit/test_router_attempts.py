@@ -6,7 +6,17 @@ from typing import Any
 
 import pytest
 from tests.conftest import FakeClock
-from tests.unit.paths import ANSWER, CHUNK, LAST, FakeExchange, FakeForwarder, Path, request
+from tests.unit.paths import (
+    ANSWER,
+    CHUNK,
+    COMPILED,
+    LAST,
+    TERMS,
+    FakeExchange,
+    FakeForwarder,
+    Path,
+    request,
+)
 
 from transire.domain.answer import Completion
 from transire.domain.bundle import Quarantine
@@ -259,3 +269,29 @@ async def test_a_first_attempt_that_went_stale_earns_nothing(path: Path) -> None
     await path.router.route(request())
 
     assert path.retries.firsts == 1
+
+
+@pytest.mark.parametrize(
+    ("facts", "is_followed"),
+    [
+        ({"failure": "status_5xx", "status": 500}, True),  # an error's answer costs nothing
+        ({"failure": "connect"}, True),
+        ({"failure": "timeout"}, False),  # it may have been answered, and be charged
+    ],
+    ids=["error", "unsent", "timeout"],
+)
+async def test_the_callers_bound_on_cost_holds_for_all_attempts_together(
+    path: Path, facts: dict[str, object], is_followed: bool
+) -> None:
+    path.forwarder = FakeForwarder(path.events, {"eu-economy": UpstreamError("no", facts=facts)})
+    path.rewire(forwarder=path.forwarder)
+    dear = TERMS._replace(worst_cost_micro_usd=60)
+    path.scorer.terms = {str(name): dear for name in COMPILED.bundle.catalog.deployments}
+    asked = request(assertions=Assertions(max_cost_micro_usd=100))
+    if is_followed:
+        assert (await path.router.route(asked)).account.permits == 2
+        return
+    with pytest.raises(UpstreamError):
+        await path.router.route(asked)
+
+    assert path.events == ["recorded eu-economy first", "sent eu-economy"]

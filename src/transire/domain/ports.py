@@ -243,12 +243,14 @@ class Attempts(Protocol):
         *,
         budget: int,
         remaining_s: float,
+        max_cost_micro_usd: int | None,
     ) -> tuple[Candidate, str] | None:
         """The next candidate and its cause, or None to stop.
 
         Args:
             candidates: Permitted now, best first, nothing that awaits review.
             history: Every attempt so far; None as error means the answer broke the contract.
+            max_cost_micro_usd: The most it may cost; None is no bound.
         """
 
     def escalation(

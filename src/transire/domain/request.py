@@ -163,7 +163,8 @@ class Assertions:
         models: Deployments the asked-for `model` narrows to; None for `auto`.
         session_id: Keyed digest (hex) over tenant, application and the caller's name of a session;
             the name itself goes no further than the edge (I6).
-        max_cost_micro_usd: Upper bound for the worst case of one answer.
+        max_cost_micro_usd: Upper bound for the whole request: the worst case of each attempt, and
+            what those before it are charged.
         min_quality_permille: Quality floor, 0–1000.
         redaction: `require` forbids raw pairs, `forbid` forbids redacted ones.
         allowed_tools: Tool names an answer may call; None means all offered.

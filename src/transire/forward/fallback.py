@@ -31,6 +31,7 @@ class AttemptPlan:
         *,
         budget: int,
         remaining_s: float,
+        max_cost_micro_usd: int | None,
     ) -> tuple[Candidate, str] | None:
         """The best candidate not tried yet, else the best that may be retried, else None."""
         if len(history) >= budget or remaining_s < _LEAST_USEFUL_S or not history:
@@ -39,6 +40,7 @@ class AttemptPlan:
         if last is not None and last.facts.get("failure") in _TERMINAL:
             return None
         tried = {pair.deployment for pair, _ in history}
+        candidates = [c for c in candidates if _costs_at_most(c, max_cost_micro_usd)]
         for candidate in candidates:
             if candidate.pair.deployment not in tried:
                 return candidate, "contract" if last is None else "fallback"
@@ -66,13 +68,7 @@ class AttemptPlan:
         in_time = [c for c in above if c.terms.latency_ms <= within_ms]
         if not in_time or within_ms < _LEAST_USEFUL_S * 1_000:
             return "deadline"
-        if max_cost_micro_usd is None:
-            return in_time[0]
-        for candidate in in_time:
-            worst = candidate.terms.worst_cost_micro_usd
-            if worst is not None and worst <= max_cost_micro_usd:
-                return candidate
-        return "max_cost"
+        return next((c for c in in_time if _costs_at_most(c, max_cost_micro_usd)), "max_cost")
 
 
 def better(
@@ -91,6 +87,11 @@ def better(
         and candidate.pair.deployment not in tried
     ]
     return [candidates[row[-1]] for row in sorted(found)]
+
+
+def _costs_at_most(candidate: Candidate, bound_micro_usd: int | None) -> bool:
+    worst = candidate.terms.worst_cost_micro_usd
+    return bound_micro_usd is None or (worst is not None and worst <= bound_micro_usd)
 
 
 def _may_retry(candidate: Candidate, history: Sequence[tuple[Pair, UpstreamError | None]]) -> bool:

@@ -12,6 +12,7 @@ from typing import Any, Final
 from transire.domain.authorization import Form, Pair
 from transire.domain.bundle import RoutingRules
 from transire.domain.ids import DeploymentId
+from transire.domain.permit import Outcome, OutcomeStatus
 from transire.domain.ranking import Candidate
 from transire.errors import IntegrityError, UpstreamError
 from transire.forward.fallback import AttemptPlan
@@ -94,13 +95,17 @@ def pick_agrees(
             return _leads_to(last, earlier, free) and all(
                 _escalates(last.entry["escalation"], earlier, routing, task, max_cost_micro_usd)
             )
-        return _follows(last, earlier, free, routing.max_attempts)
+        return _follows(last, earlier, free, routing.max_attempts, max_cost_micro_usd)
     except (KeyError, TypeError, IndexError, AttributeError):
         raise IntegrityError("the recorded attempt is malformed") from None
 
 
 def _follows(
-    last: Asked, earlier: Sequence[Asked], free: Sequence[Candidate], budget: int
+    last: Asked,
+    earlier: Sequence[Asked],
+    free: Sequence[Candidate],
+    budget: int,
+    max_cost_micro_usd: int | None,
 ) -> bool | None:
     """A retry or fallback: what the attempts' plan says after all that was tried."""
     if any(one.outcome is None for one in earlier):
@@ -112,10 +117,35 @@ def _follows(
         [(one.pair, _error(one.outcome)) for one in earlier if one.outcome is not None],
         budget=budget,
         remaining_s=float("inf"),
+        max_cost_micro_usd=_unspent(max_cost_micro_usd, earlier),
     )
     if following is None:
         return False
     return (following[0].pair, following[1]) == (last.pair, last.entry["permit"]["cause"])
+
+
+def _unspent(bound_micro_usd: int | None, earlier: Sequence[Asked]) -> int | None:
+    """What attempts that have all ended left of the caller's bound, as `Account` counts it."""
+    if bound_micro_usd is None:
+        return None
+    spent = 0
+    for one in earlier:
+        assert one.outcome is not None  # looked at before
+        charged = _outcome(one.outcome).charged_micro_usd
+        worst = one.picked.terms.worst_cost_micro_usd or 0
+        spent += worst if charged is None else charged
+    return max(bound_micro_usd - spent, 0)
+
+
+def _outcome(entry: Mapping[str, Any]) -> Outcome:
+    """As much of it as says what it is charged."""
+    return Outcome(
+        status=OutcomeStatus(entry["status"]),
+        failure=entry.get("failure", ""),
+        http_status=entry.get("http_status"),
+        tokens_out=entry.get("tokens_out"),
+        cost_micro_usd=entry.get("cost_micro_usd"),
+    )
 
 
 def _error(outcome: Mapping[str, Any]) -> UpstreamError | None:

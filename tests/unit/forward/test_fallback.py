@@ -22,9 +22,15 @@ Attempt = tuple[str, str | None]
 
 
 def following(
-    names: str, *history: Attempt, budget: int = 9, remaining_s: float = 9.0
+    names: str,
+    *history: Attempt,
+    budget: int = 9,
+    remaining_s: float = 9.0,
+    max_cost: int | None = None,
+    worst: dict[str, int | None] | None = None,
 ) -> tuple[str, str] | None:
     """Name and cause of the next attempt."""
+    terms = {n: TERMS._replace(worst_cost_micro_usd=c) for n, c in (worst or {}).items()}
     tried = [
         (
             Pair(deployment=DeploymentId(name), form=Form.RAW),
@@ -33,10 +39,11 @@ def following(
         for name, failure in history
     ]
     found = AttemptPlan().next_attempt(
-        [Candidate(verdict(name), TERMS) for name in names],
+        [Candidate(verdict(name), terms.get(name, TERMS)) for name in names],
         tried,
         budget=budget,
         remaining_s=remaining_s,
+        max_cost_micro_usd=max_cost,
     )
     return None if found is None else (found[0].pair.deployment, found[1])
 
@@ -92,7 +99,19 @@ def test_the_other_form_of_a_tried_deployment_is_no_fallback() -> None:
     error = UpstreamError("x", facts={"failure": "auth"})
     plan = AttemptPlan()
 
-    assert plan.next_attempt([redacted], [(tried, error)], budget=9, remaining_s=9) is None
+    found = plan.next_attempt(
+        [redacted], [(tried, error)], budget=9, remaining_s=9, max_cost_micro_usd=None
+    )
+
+    assert found is None
+
+
+def test_what_may_cost_more_than_is_left_is_not_tried() -> None:
+    worst: dict[str, int | None] = {"b": 8, "c": 7, "d": None, "a": 7}
+
+    assert following("abc", ("a", "cut"), max_cost=7, worst=worst) == ("c", "fallback")
+    assert following("ad", ("a", "cut"), max_cost=7, worst=worst) == ("a", "retry")
+    assert following("abcd", ("a", "cut"), max_cost=6, worst=worst) is None
 
 
 failures = st.sampled_from((*RETRIABLE, *HOPELESS, *TERMINAL, None))
