@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from transire.account import Account
+from transire.appraising import appraisal_of
 from transire.domain.answer import Completion
 from transire.domain.authorization import Pair
 from transire.domain.decision import Case, Choice
@@ -213,8 +214,8 @@ class Dispatch:
         """What we think of an answer; settling it is for whoever decides what becomes of it."""
         request = routed.case.request
         left_s = routed.account.remaining_s(self.clock.monotonic())
-        appraisal = await self.appraiser.appraised(
-            cascade, request, answer, within_s=left_s * _APPRAISAL_SHARE
+        appraisal = await appraisal_of(
+            self.appraiser, cascade, request, answer, within_s=left_s * _APPRAISAL_SHARE
         )
         relay.say(appraisal=appraisal.to_json())
         answer = as_asked(answer, request.body, appraisal)

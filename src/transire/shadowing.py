@@ -17,6 +17,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from transire.account import Account
+from transire.appraising import appraisal_of
 from transire.dispatch import Routed
 from transire.domain.deployment import Deployment
 from transire.domain.escalation import Appraiser, CascadeRules
@@ -202,9 +203,8 @@ class Shadowing:
         told: dict[str, JsonValue] = {"attempt": routed.permit.value.attempt}
         if routed.completion is None:
             return told
-        appraisal = await self.appraiser.appraised(
-            _LOOKED_FOR, routed.case.request, routed.completion, within_s=0
-        )
+        request, answer = routed.case.request, routed.completion
+        appraisal = await appraisal_of(self.appraiser, _LOOKED_FOR, request, answer, within_s=0)
         return told | appraisal.to_json()
 
     async def _sent(
@@ -274,7 +274,7 @@ class Shadowing:
                 status = OutcomeStatus.CONTRACT_VIOLATED
                 await relay.fail(refuse_answer(violations), status=status)
                 return
-            appraisal = await self.appraiser.appraised(_LOOKED_FOR, request, answer, within_s=0)
+            appraisal = await appraisal_of(self.appraiser, _LOOKED_FOR, request, answer, within_s=0)
             relay.say(appraisal=appraisal.to_json())
         except UpstreamError as error:
             await relay.fail(error)

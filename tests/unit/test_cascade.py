@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 from tests.conftest import FakeClock
 from tests.swift import run_swiftly
 from tests.unit.paths import (
@@ -302,6 +303,33 @@ def test_a_better_deployment_that_hangs_does_not_cost_the_kept_answer() -> None:
     assert outcome_of(path, SMALL).latency_ms == 0
     assert outcome_of(path, SMALL).facts["not_escalated"] == "deadline"
     assert path.recorder.refusals == []
+
+
+async def test_an_appraiser_with_a_bug_costs_no_answer_its_way_out(path: Path) -> None:
+    async def broken(*_: Any, **__: Any) -> Any:
+        raise ZeroDivisionError("of a secret answer")
+
+    path.appraiser.appraised = broken  # type: ignore[method-assign] # a plug-in with a bug
+    with capture_logs() as logs:
+        routed = await path.router.route(request())
+
+    assert routed.permit.value.pair.deployment == SMALL
+    assert ended(path) == [("eu-economy", "ok")]
+    assert outcome_of(path, SMALL).facts["appraisal"] == {"verdicts": [], "failed": True}
+    assert [e["error_type"] for e in logs if e["event"] == "appraisal.failed"] == [
+        "ZeroDivisionError"
+    ]
+
+
+async def test_an_appraiser_that_finds_a_broken_integrity_stops(path: Path) -> None:
+    async def broken(*_: Any, **__: Any) -> Any:
+        raise IntegrityError("stop")
+
+    path.appraiser.appraised = broken  # type: ignore[method-assign] # as above
+    with pytest.raises(IntegrityError):
+        await path.router.route(request())
+
+    assert ended(path) == [("eu-economy", "failed")]
 
 
 @pytest.mark.parametrize("stage", ["validating", "appraising"])

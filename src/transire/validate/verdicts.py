@@ -8,12 +8,17 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import structlog
+
 from transire.domain.answer import Completion
 from transire.domain.escalation import VERDICTS, Appraisal, CascadeRules, Evaluator
 from transire.domain.request import RoutingRequest
+from transire.errors import IntegrityError
 from transire.validate.confidence import confidence_permille
 
 __all__ = ["AnswerAppraiser", "verdicts_on"]
+
+_log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,18 +43,12 @@ class AnswerAppraiser:
         """See `domain.escalation.Appraiser`."""
         is_refusal, has_failed = False, False
         if "refusal" in rules.on:
-            try:
-                is_refusal = self.refuses(answer)
-            except TimeoutError:  # what could not be read in time has no verdict
-                has_failed = True
+            found = self._looked(answer)
+            is_refusal, has_failed = bool(found), found is None
         confidence = confidence_permille(answer) if "low_confidence" in rules.on else None
         score = None
         if "evaluator" in rules.on and not is_refusal:  # it would cost, and could add nothing
-            try:
-                async with asyncio.timeout(max(within_s, 0.0)):
-                    score = await self.evaluator.score(request, answer)
-            except TimeoutError:
-                score = None
+            score = await self._scored(request, answer, within_s)
             has_failed = has_failed or score is None
         return Appraisal(
             verdicts=verdicts_on(
@@ -59,6 +58,30 @@ class AnswerAppraiser:
             score_permille=score,
             has_failed=has_failed,
         )
+
+    def _looked(self, answer: Completion) -> bool | None:
+        """Whether it refuses; None where that could not be read, or not in time."""
+        try:
+            return self.refuses(answer)
+        except TimeoutError:
+            return None
+        except Exception as error:  # noqa: BLE001 - one broken sense leaves the others
+            _failed("refusal", error)
+            return None
+
+    async def _scored(
+        self, request: RoutingRequest, answer: Completion, within_s: float
+    ) -> int | None:
+        try:
+            async with asyncio.timeout(max(within_s, 0.0)):
+                return await self.evaluator.score(request, answer)
+        except TimeoutError:
+            return None
+        except IntegrityError:
+            raise
+        except Exception as error:  # noqa: BLE001 - as above
+            _failed("evaluator", error)
+            return None
 
 
 def verdicts_on(
@@ -78,3 +101,8 @@ def verdicts_on(
     poor = score_permille is not None and score_permille < rules.min_score_permille
     holds = {"refusal": is_refusal, "low_confidence": unsure, "evaluator": poor}
     return tuple(name for name in VERDICTS if name in rules.on and holds.get(name, False))
+
+
+def _failed(verdict: str, error: Exception) -> None:
+    """Its type's name alone: the text of an exception may quote the answer (I6)."""
+    _log.error("appraisal.failed", kind=verdict, error_type=type(error).__name__)
