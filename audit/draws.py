@@ -13,6 +13,7 @@ CONTROL = "control"
 MILLION = 1_000_000
 HELPED = 500
 """Permille from which on a score says that an answer helped."""
+METRICS = {"error", "contract", "slow", "dear"}
 
 
 class Draws:
@@ -25,6 +26,7 @@ class Draws:
         self.tried: Counter[tuple[str, ...]] = Counter()
         self.rewards: dict[tuple[str, ...], tuple[int, int]] = {}
         self.decided: dict[str, Entry] = {}
+        self.tasks: dict[str, str] = {}
 
     def read(self, what: str, kind: str, entry: Entry) -> None:
         draw = entry.get("experiment")
@@ -35,6 +37,8 @@ class Draws:
             demand(is_same, f"{what} is of another draw than its decision")
         elif kind == "feedback" and entry.get("reward") is not None:
             self._reward(what, entry, entry["reward"])
+        elif kind == "outcome" and entry.get("counted") is not None:
+            self._counted(what, entry, entry["counted"])
         elif kind in ("decision", "advice", "shadow.permitted") and draw is not None:
             self._draw(what, kind, entry, draw)
 
@@ -62,7 +66,7 @@ class Draws:
         demand(arm not in self.gone, f"{what} tries what was rolled back")
         if kind == "decision":
             self.tried.update([arm, (*arm, task)])
-            self.decided[entry["id"]] = draw
+            self.decided[entry["id"]], self.tasks[entry["id"]] = draw, task
 
     def _learned(self, what: str, draw: Entry, task: str) -> None:
         """A bandit knows at most what the log had told when it drew."""
@@ -86,6 +90,24 @@ class Draws:
         arm = (reward["digest"], reward["variant"], reward["task"])
         won, count = self.rewards.get(arm, (0, 0))
         self.rewards[arm] = (won + reward["won"], count + 1)
+
+    def _counted(self, what: str, entry: Entry, counted: Entry) -> None:
+        name, status, bad = entry["decision_id"], entry["status"], counted["bad"]
+        draw = self.decided.get(name) or {}
+        drawn = [draw.get("digest"), draw.get("variant"), ""]
+        if draw.get("state") is not None:
+            drawn[2] = self.tasks[name]
+        is_tried = drawn == [counted[field] for field in ("digest", "variant", "task")]
+        is_tried = is_tried and entry["attempt"] == 1 and draw.get("reward") is None
+        demand(is_tried, f"{what} counts what was not tried")
+        is_well = not draw.get("unwell")
+        failed = status in ("failed", "superseded")
+        is_so = failed or status in ("ok", "contract_violated")
+        is_so = is_so and len(set(bad)) == len(bad) and set(bad) <= METRICS
+        is_so = is_so and ("error" in bad) == (failed or not is_well)
+        is_so = is_so and ("contract" in bad) == (status == "contract_violated")
+        is_so = is_so and counted["won"] == int(status == "ok" and is_well)
+        demand(is_so, f"{what} counts otherwise than it ended")
 
     def _roll_back(self, what: str, entry: Entry) -> None:
         arm = (entry["digest"], entry["variant"])

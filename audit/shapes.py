@@ -52,6 +52,8 @@ DRAW: dict[str, Any] = {"id!": "text", "digest!": "text", "variant!": "text"}
 DRAW |= {"variants!": ["text"]}
 DRAW |= {"point_ppm!": "number", "propensity_ppm!": "number", "shares_ppm!": ["number"]}
 DRAW |= {"state": [["number"]], "explore_permille": "number", "reward": "text"}
+REWARD = {"digest!": "text", "variant!": "text", "task!": "text", "won!": "number"}
+COUNTED = {**REWARD, "bad!": ["text"]}
 
 CONSULTED = {"deployment!": "text", "result!": "text", "form": "text", "attempt": "number"}
 
@@ -71,6 +73,7 @@ RULED: dict[str, Any] = {
     "escalation": ESCALATION,
     "appraisal": APPRAISAL,
     "not_escalated": "text",
+    "counted": COUNTED,
     "guards": {"raised": ["text"], "failed": ["text"]},
     "moderation": {"asked": [CONSULTED]},
     **{name: ["text"] for name in ("raised", "failed")},
@@ -81,7 +84,6 @@ JUDGED_ANSWER |= {"point_ppm": "number", "share_ppm": "number"}
 ASKED = dict.fromkeys(("tenant!", "app!", "key_id!", "outcome!"), "text")
 ROLLED_BACK = {"digest!": "text", "variant!": "text", "experiment": "text"}
 ROLLED_BACK |= dict.fromkeys(("bad", "attempts", "control_bad", "control_attempts"), "number")
-REWARD = {"digest!": "text", "variant!": "text", "task!": "text", "won!": "number"}
 BLOCKING = {"version!": "number", **dict.fromkeys(("subject!", "subject_id!", "by!"), "text")}
 BY_KIND: dict[str, dict[str, Any]] = {
     "policy.genesis": {
@@ -279,7 +281,7 @@ KNOWN = {
         "outcome": """decision_id attempt deployment status failure http_status latency_ms
             first_byte_ms first_token_ms tokens_in tokens_out cost_micro_usd charged_micro_usd
             released_bytes finish_reasons repaired received restored placeholders_kept
-            contradicts saved_micro_usd appraisal not_escalated left_out""",
+            contradicts saved_micro_usd appraisal not_escalated counted left_out""",
         "moderation.permitted": """tenant app key_id purpose request bundle quarantine
             evaluated_at facts evaluation decision_id policies permit""",
         "moderation.ended": """decision_id attempt deployment status failure http_status latency_ms

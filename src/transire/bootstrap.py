@@ -23,6 +23,7 @@ from transire.domain.bundle import Bundle, Quarantine
 from transire.domain.governed import Governed
 from transire.domain.guarding import ANSWER_GUARDS, WRONG_LANGUAGE
 from transire.domain.ports import Clock
+from transire.following import Follower
 from transire.forward.fallback import AttemptPlan
 from transire.forward.forwarder import OpenAIForwarder
 from transire.forward.moderation import HttpModeration
@@ -37,13 +38,14 @@ from transire.installation import Installation
 from transire.limits.admission import Admission, AdmissionLimits, FailedAuthLimiter
 from transire.limits.bucket import Rate
 from transire.limits.escalations import EscalationQuota
+from transire.limits.recalled import KINDS, WITHIN, EscalationMemory
 from transire.limits.retries import RetryBudget
 from transire.limits.sessions import SessionMemory
 from transire.limits.spending import left_of
 from transire.limits.summaries import Summaries
 from transire.moderation import Moderation
 from transire.observe.metrics import Metrics
-from transire.opening import close_open_permits, found, open_keys, open_writer
+from transire.opening import close_open_permits, found, open_answers, open_keys, open_writer
 from transire.outbound.client import Bounds, Outbound
 from transire.outbound.secrets import Secrets
 from transire.pursuit import Pursuit
@@ -64,9 +66,7 @@ from transire.settings import Settings
 from transire.shadowing import Bounds as ShadowBounds
 from transire.shadowing import Shadowing
 from transire.steering import Steering
-from transire.storage.answers import ANSWERS_FILE, SqliteAnswers
 from transire.trials.keeper import TrialKeeper
-from transire.trials.rewards import RewardReader
 from transire.validate.contract import ContractValidator
 from transire.validate.leakage import AnswerInspector
 from transire.validate.verdicts import AnswerAppraiser
@@ -75,22 +75,6 @@ from transire.validate.worth import SignEvaluator
 __all__ = ["open_installation"]
 
 _log = structlog.get_logger()
-
-
-def _answers(
-    settings: Settings, keyed: InstallationKeys, clock: Clock, entropy: Callable[[int], bytes]
-) -> SqliteAnswers | None:
-    """Where kept answers are; None where the settings keep none."""
-    cache = settings.cache
-    if cache.where == "off":
-        return None
-    return SqliteAnswers(
-        settings.data / ANSWERS_FILE if cache.where == "file" else None,
-        derive=keyed.derive,
-        entropy=entropy,
-        now=clock.now,
-        max_bytes=cache.max_bytes,
-    )
 
 
 async def open_installation(
@@ -215,7 +199,7 @@ async def _wire(
     forwarder = OpenAIForwarder(
         outbound, keyed=keyed, secret=secrets.get, vouch=recorder.vouch, clock=clock
     )
-    inspector, answers = AnswerInspector(clock), _answers(settings, keyed, clock, entropy)
+    inspector, answers = AnswerInspector(clock), open_answers(settings, keyed, clock, entropy)
     recall = (
         None
         if answers is None
@@ -241,7 +225,8 @@ async def _wire(
         observer=metrics,
         clock=clock,
     )
-    trials = TrialKeeper(log, keyed, steering.current)
+    boot = log.names.boot
+    trials = TrialKeeper(log, keyed, steering.current, boot=boot)
     projection = Projection(settings.data, log, StateSeal(keyed.derive("index")))
     limits = settings.limits
     escalations = EscalationQuota(
@@ -273,7 +258,16 @@ async def _wire(
         clock=clock,
         log=log,
         projection=projection,
-        rewards=RewardReader(projection, trials),
+        trials=Follower(projection, ("feedback", "outcome"), trials.hear, now=clock.now),
+        granted=Follower(
+            projection,
+            KINDS,
+            EscalationMemory(
+                escalations, lambda: steering.current().bundle.routing.cascades, clock, boot=boot
+            ).hear,
+            now=clock.now,
+            within=WITHIN,
+        ),
         keyed=keyed,
         acts=acts,
         keys=keys,

@@ -387,13 +387,18 @@ class Dispatch:
         account: Account | None = None,
     ) -> None:
         """Queue the outcome entry; runs once per permit, when it is known what goes out."""
+        told = None
+        if case.request.trial is not None:
+            told = self.trials.counted(case.request, recorded.value, outcome)
+        if told is not None:
+            outcome = replace(outcome, facts={**outcome.facts, "counted": dict(told)})
         durable = self.recorder.outcome(recorded, outcome)
         if account is not None:
             account.durable = durable
         if self.recall is not None and account is not None:
             self.recall.settled(account, recorded.value, outcome, durable)
-        if case.request.trial is not None:
-            self.trials.settled(case.request, recorded.value, outcome)
+        if told is not None:
+            self.trials.learn(told)
 
     def _measure(
         self,

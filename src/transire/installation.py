@@ -17,7 +17,8 @@ from transire.classify.pool import ScanPool
 from transire.domain.governed import Governed
 from transire.domain.ids import PersonId
 from transire.domain.ports import Clock
-from transire.errors import GovernanceUnavailable
+from transire.errors import GovernanceUnavailable, TransireError
+from transire.following import Follower
 from transire.identity.acts import Acts
 from transire.identity.digests import InstallationKeys
 from transire.identity.keys import KeyRing
@@ -39,7 +40,6 @@ from transire.settings import Settings
 from transire.shadowing import Shadowing
 from transire.steering import Steering
 from transire.storage.answers import SqliteAnswers
-from transire.trials.rewards import RewardReader
 from transire.upkeep import Upkeep
 from transire.validate.contract import ContractValidator
 
@@ -77,7 +77,8 @@ class Installation:
     outbound: Outbound
     secrets: Secrets
     pool: ScanPool
-    rewards: RewardReader
+    trials: Follower
+    granted: Follower
     validator: ContractValidator
     shadows: Shadowing
     answers: SqliteAnswers | None = None
@@ -110,6 +111,11 @@ class Installation:
         """Warm the workers and begin sweeping; call once, in the serving loop."""
         if cold := await self.pool.warm_up(self.governed.bundle.recognizers):
             _log.warning("scan.workers_cold", count=cold)
+        for catch_up in (self._learn, self._recall):
+            try:
+                await catch_up()
+            except TransireError as error:  # the next turn reads what this one could not
+                _log.warning("upkeep.failed", job="start", code=error.code)
         self._upkeep = Upkeep(
             {
                 "steering": (self.steering.catch_up, _CATCH_UP_S),
@@ -119,7 +125,8 @@ class Installation:
                 "secrets": (self._refresh_secrets, _SWEEP_S),
                 "answers": (self._tidy, _SWEEP_S),
                 "gauges": (self._gauge, _SWEEP_S),
-                "rewards": (self._learn, _CATCH_UP_S),
+                "trials": (self._learn, _CATCH_UP_S),
+                "escalations": (self._recall, _SWEEP_S),
                 "search_columns": (self.projection.keep_sound, _SWEEP_S),
             }
         )
@@ -158,9 +165,14 @@ class Installation:
             detector.close()
 
     async def _learn(self) -> None:
-        """Read what feedback rewards, of this replica and of others, where a bandit asks for it."""
-        if any(one.reward_within_s for one in self.governed.bundle.experiments):
-            await self.rewards.catch_up()
+        """Count what the log tells of experiments, where there are any."""
+        if self.governed.bundle.experiments:
+            await self.trials.catch_up()
+
+    async def _recall(self) -> None:
+        """Count what others escalated, where anything may be."""
+        if self.governed.bundle.routing.cascades:
+            await self.granted.catch_up()
 
     async def _sweep_sessions(self) -> None:
         self.sessions.sweep(self.governed.bundle.routing.sessions)

@@ -31,8 +31,9 @@ from transire.record.query import Projection
 from transire.record.remote import open_remote_log
 from transire.record.renewal import read_predecessor
 from transire.settings import Settings
+from transire.storage.answers import ANSWERS_FILE, SqliteAnswers
 
-__all__ = ["close_open_permits", "found", "open_keys", "open_writer"]
+__all__ = ["close_open_permits", "found", "open_answers", "open_keys", "open_writer"]
 
 
 def open_keys(settings: Settings, entropy: Callable[[int], bytes]) -> InstallationKeys:
@@ -49,6 +50,22 @@ def open_keys(settings: Settings, entropy: Callable[[int], bytes]) -> Installati
         create_log(settings.data, origin=settings.log.origin, entropy=entropy)
         return InstallationKeys.create(settings.data, entropy(32))
     return InstallationKeys.load(settings.data)
+
+
+def open_answers(
+    settings: Settings, keyed: InstallationKeys, clock: Clock, entropy: Callable[[int], bytes]
+) -> SqliteAnswers | None:
+    """Where kept answers are; None where the settings keep none."""
+    cache = settings.cache
+    if cache.where == "off":
+        return None
+    return SqliteAnswers(
+        settings.data / ANSWERS_FILE if cache.where == "file" else None,
+        derive=keyed.derive,
+        entropy=entropy,
+        now=clock.now,
+        max_bytes=cache.max_bytes,
+    )
 
 
 async def open_writer(

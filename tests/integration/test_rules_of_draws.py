@@ -67,6 +67,12 @@ def judged(number: int, won: Any, **more: Any) -> dict[str, Any]:
     return {"kind": "feedback", "decision_id": f"dec_d{number}", "reward": reward, **more}
 
 
+def counted(digest: str, **changes: Any) -> dict[str, Any]:
+    """What an outcome says that it counts for."""
+    told = {"digest": digest, "variant": "new", "task": "", "won": 0, "bad": []}
+    return {"counted": {**told, **changes}}
+
+
 BACK = {"kind": "experiment.rolled_back", "experiment": "tone", "digest": "fixed"}
 
 
@@ -78,7 +84,11 @@ def tried() -> Story:
         **begun,
         "control": drawn(1, draw("control", 599_999)),
         "new": drawn(2, draw("new", 600_000)),
-        "failed": {**outcome(1, "g", None, "failed"), "decision_id": "dec_d2"},
+        "failed": {
+            **outcome(1, "g", None, "failed"),
+            **counted("fixed", bad=["error"]),
+            "decision_id": "dec_d2",
+        },
         "again": {
             "kind": "attempt",
             "decision_id": "dec_d2",
@@ -90,6 +100,11 @@ def tried() -> Story:
             **draw("new", 600_000),
         },
         "first": drawn(3, learned([[0, 0], [0, 0]])),
+        "won": {
+            **outcome(1, "g", None, "ok"),
+            **counted("bandit", task="faq", won=1, bad=["slow"]),
+            "decision_id": "dec_d3",
+        },
         "second": drawn(4, learned([[0, 0], [1, 1]])),
         "asked": drawn(5, learned([[0, 0], [0, 0]], "feedback")),
         "helped": judged(5, 1, success=True),
@@ -116,6 +131,15 @@ def _put(name: str, **changes: Any) -> Callable[[Story], None]:
 
 def _set(name: str, **changes: Any) -> Callable[[Story], None]:
     return lambda story: story[name].update(changes)
+
+
+def _undrawn(story: Story) -> None:
+    """The decision drew nothing, and its first attempt's outcome counts nothing."""
+    del story["new"]["experiment"], story["failed"]["counted"]
+
+
+def _counting(name: str, **changes: Any) -> Callable[[Story], None]:
+    return lambda story: story[name]["counted"].update(changes)
 
 
 def _rewarding(name: str, **changes: Any) -> Callable[[Story], None]:
@@ -162,7 +186,7 @@ LIES: dict[str, tuple[str, Callable[[Story], None]]] = {
     "an attempt that hides its variant": ("again", _set("again", experiment=None)),
     "an attempt of a variant that its decision did not draw": (
         "again",
-        lambda story: story["new"].pop("experiment"),
+        _undrawn,
     ),
     "something tried on what a person has to release": ("control", _held),
     "fixed shares that claim to explore": ("new", _put("new", explore_permille=100)),
@@ -190,6 +214,31 @@ LIES: dict[str, tuple[str, Callable[[Story], None]]] = {
     "a reward that was none": ("helped", _set("helped", success=False)),
     "a reward of no words": ("helped", _set("helped", success=None)),
     "a reward of half": ("not", _rewarding("not", won=1)),
+    "a count of another variant": ("won", _counting("won", variant="control")),
+    "a count of another experiment": ("won", _counting("won", digest="fixed")),
+    "a count of another task": ("won", _counting("won", task="billing")),
+    "a count by task where nothing is learned": ("failed", _counting("failed", task="faq")),
+    "a count of a decision without a draw": ("won", _set("won", decision_id="dec_2")),
+    "a count where feedback is the reward": (
+        "added",
+        _added(
+            {
+                **outcome(1, "g", None, "ok"),
+                **counted("banditfeedback", task="faq", won=1),
+                "decision_id": "dec_d5",
+            }
+        ),
+    ),
+    "a failure that counts as none": ("failed", _counting("failed", bad=[])),
+    "a failure that counts twice": ("failed", _counting("failed", bad=["error", "error"])),
+    "a failure of its contract that was none": (
+        "won",
+        _counting("won", bad=["contract"]),
+    ),
+    "a count by what nobody watches": ("won", _counting("won", bad=["ugly"])),
+    "a success that counts as none": ("won", _counting("won", won=0)),
+    "a failure that counts as a success": ("failed", _counting("failed", won=1)),
+    "a count of what nobody knows": ("failed", _set("failed", status="unknown")),
     "a roll-back of control": ("back", _set("back", variant="control")),
     "a roll-back of more than was tried": ("back", _set("back", attempts=2)),
     "a roll-back against more than there was": ("back", _set("back", control_attempts=2)),

@@ -449,12 +449,17 @@ class FakeTrials:
 
     trial: Trial | None = None
     heard: list[tuple[int, Outcome]] = field(default_factory=list)
+    learned: list[int] = field(default_factory=list)
 
     def assigned(self, request: RoutingRequest, *_: Any) -> RoutingRequest:
         return replace(request, trial=self.trial)
 
-    def settled(self, request: RoutingRequest, permit: Permit, outcome: Outcome) -> None:
+    def counted(self, request: RoutingRequest, permit: Permit, outcome: Outcome) -> dict[str, Any]:
         self.heard.append((permit.attempt, outcome))
+        return {"won": permit.attempt}
+
+    def learn(self, told: Mapping[str, Any]) -> None:
+        self.learned.append(told["won"])
 
 
 @dataclass

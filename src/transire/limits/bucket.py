@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass
 
-__all__ = ["Bucket", "Rate", "filled", "put_back", "take", "wait_s"]
+__all__ = ["Bucket", "Rate", "filled", "put_back", "spent", "take", "wait_s"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +42,11 @@ def take(bucket: Bucket, rate: Rate, now: float, weight: float = 1.0) -> Bucket 
     if level < weight:
         return None
     return Bucket(level - weight, max(now, bucket.at))
+
+
+def spent(bucket: Bucket, rate: Rate, now: float) -> Bucket:
+    """The bucket with one token fewer, taken elsewhere; none is left where it held less."""
+    return Bucket(max(0.0, filled(bucket, rate, now) - 1.0), max(now, bucket.at))
 
 
 def put_back(bucket: Bucket, rate: Rate, now: float) -> Bucket:

@@ -10,22 +10,23 @@ requests ask for escalations three times as often as theirs do, and in more than
 escalated than the bound. Where the others have asked too little to compare with, nobody steers, and
 the buckets alone bound it.
 
-In memory of this process alone: N replicas allow N times as much. One event loop owns an instance;
+Decided from memory alone. What was granted stands in the log, as an attempt; so a start, and within
+seconds every other replica, counts it here too (`recalled`). One event loop owns an instance;
 nothing here awaits, so nothing here locks. Memory is bounded.
 """
 
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Final, Generic, TypeVar
+from typing import Final, Generic, NamedTuple, TypeVar
 
 import structlog
 
 from transire.domain.ports import Clock
 from transire.domain.request import Principal
-from transire.limits.bucket import Bucket, Rate, put_back, take
+from transire.limits.bucket import Bucket, Rate, put_back, spent, take
 
-__all__ = ["EscalationQuota"]
+__all__ = ["EscalationQuota", "Whose"]
 
 _log = structlog.get_logger()
 
@@ -40,6 +41,18 @@ MAX_REMEMBERED: Final = 10_000
 """Keys and applications remembered, each; the least recently used goes first (some 4 MB)."""
 
 K = TypeVar("K")
+
+
+class Whose(NamedTuple):
+    """Whose requests are counted together: a key's, and its application's."""
+
+    key_id: str
+    application: str
+
+    @classmethod
+    def of(cls, tenant: str, application: str | None, key_id: str) -> "Whose":
+        """By the names that a principal and an entry have."""
+        return cls(key_id, f"{tenant}/{application or ''}")
 
 
 @dataclass(slots=True)
@@ -119,22 +132,15 @@ class EscalationQuota:
     def judged(self, principal: Principal, *, is_wanted: bool) -> None:
         """See `domain.escalation.Escalations`."""
         now = self._clock.monotonic()
-        key, application = self._of(principal, now)
-        for shares in (key.shares, application.shares):
-            shares.fade(now)
-            shares.judged += 1.0
-            shares.wanted += is_wanted
-        bound = _bound(key.shares, application.shares)
-        is_steering = bound is not None and key.shares.wanted > bound * key.shares.judged
-        key.is_steering = is_steering
-        if is_steering and is_wanted:
+        key = self._weigh(_whose(principal), now, is_wanted=is_wanted)
+        if key.is_steering and is_wanted:
             self._steered(principal)
             self._say(principal, key, now)
 
     def take(self, principal: Principal) -> str:
         """See `domain.escalation.Escalations`."""
         now = self._clock.monotonic()
-        key, application = self._of(principal, now)
+        key, application = self._of(_whose(principal), now)
         bound = _bound(key.shares, application.shares) if key.is_steering else None
         if bound is not None and key.shares.granted + 1.0 > bound * key.shares.judged:
             return "steered"
@@ -151,10 +157,35 @@ class EscalationQuota:
     def give_back(self, principal: Principal) -> None:
         """See `domain.escalation.Escalations`."""
         now = self._clock.monotonic()
-        key, application = self._of(principal, now)
+        key, application = self._of(_whose(principal), now)
         key.bucket = put_back(key.bucket, self._key_rate, now)
         application.bucket = put_back(application.bucket, self._application_rate, now)
         key.shares.granted = max(0.0, key.shares.granted - 1.0)
+
+    def recall_judged(self, whose: Whose, at: float, *, is_wanted: bool) -> None:
+        """A request was judged at a moment before: by an earlier start, or elsewhere.
+
+        Args:
+            at: Monotonic seconds of this process; below 0 where it was not up yet.
+        """
+        self._weigh(whose, at, is_wanted=is_wanted)
+
+    def recall_granted(self, whose: Whose, at: float) -> None:
+        """An escalation was granted at a moment before: it counts, whatever is left."""
+        key, application = self._of(whose, at)
+        key.bucket = spent(key.bucket, self._key_rate, at)
+        application.bucket = spent(application.bucket, self._application_rate, at)
+        key.shares.granted += 1.0
+
+    def _weigh(self, whose: Whose, now: float, *, is_wanted: bool) -> _Key:
+        key, application = self._of(whose, now)
+        for shares in (key.shares, application.shares):
+            shares.fade(now)
+            shares.judged += 1.0
+            shares.wanted += is_wanted
+        bound = _bound(key.shares, application.shares)
+        key.is_steering = bound is not None and key.shares.wanted > bound * key.shares.judged
+        return key
 
     def _say(self, principal: Principal, key: _Key, now: float) -> None:
         """One line for each key and half-life: whoever steers must not fill the log as well."""
@@ -169,9 +200,13 @@ class EscalationQuota:
             count=round(key.shares.wanted),
         )
 
-    def _of(self, principal: Principal, now: float) -> tuple[_Key, _Application]:
-        owner = f"{principal.tenant}/{principal.application or ''}"
-        return (self._keys.of(principal.key_id, now), self._applications.of(owner, now))
+    def _of(self, whose: Whose, now: float) -> tuple[_Key, _Application]:
+        keys, applications = self._keys, self._applications
+        return keys.of(whose.key_id, now), applications.of(whose.application, now)
+
+
+def _whose(principal: Principal) -> Whose:
+    return Whose.of(principal.tenant, principal.application, principal.key_id)
 
 
 def _bound(key: _Shares, application: _Shares) -> float | None:

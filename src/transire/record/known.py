@@ -51,7 +51,7 @@ _FIELDS: Final[Mapping[str, frozenset[str]]] = {
     | {"decision_id", "request_bundle", "noted", "permit", "review_id", "escalation"},
     "outcome": _ENDED
     | {"first_token_ms", "repaired", "received", "restored", "placeholders_kept"}
-    | {"saved_micro_usd", "appraisal", "not_escalated"},
+    | {"saved_micro_usd", "appraisal", "not_escalated", "counted"},
     "shadow.permitted": (_JUDGED - {"ranking"}) | {"decision_id", "policies", "permit"},
     "moderation.permitted": _ASKED
     | {"bundle", "quarantine", "evaluated_at", "facts", "evaluation"}

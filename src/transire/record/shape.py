@@ -129,6 +129,10 @@ def _is_reward(value: object) -> bool:
     return _has(value, _REWARD)
 
 
+def _is_counted(value: object) -> bool:
+    return _has(value, _COUNTED)
+
+
 def _is_signals(value: object) -> bool:
     return _holds(value, {"task": _is_text})
 
@@ -267,6 +271,7 @@ _REWARD: Final[Mapping[str, Judge]] = {
     **dict.fromkeys(("digest", "variant", "task"), _is_text),
     "won": _is_number,
 }
+_COUNTED: Final[Mapping[str, Judge]] = {**_REWARD, "bad": _are_texts}
 _RESERVATION: Final[Mapping[str, Judge]] = {
     **dict.fromkeys(("budget", "key", "period"), _is_text),
     **dict.fromkeys(("micro_usd", "limit_micro_usd"), _is_number),
@@ -306,6 +311,7 @@ _FIELDS: Final[Mapping[str, Judge]] = {
     "escalation": _is_escalation,
     "appraisal": _is_appraisal,
     "not_escalated": _is_text,
+    "counted": _is_counted,
     "signals": _is_signals,
     "guards": _are_guards,
     "moderation": _is_moderation,

@@ -116,9 +116,9 @@ class Story:
             self._permit(index, entry)
         if is_beside:
             self._permit_beside(index, entry)
-        self._tried.hear(what, entry)
         if kind in _CLOSING:
             self._close(what, entry)
+        self._tried.hear(what, entry)
         if kind == "moderation.ended":
             self._close_moderation(what, entry)
         if kind == "erasure":

@@ -15,6 +15,11 @@ __all__ = ["Tried"]
 
 _DRAWING: Final = frozenset({"decision", "advice", "shadow.permitted"})
 _MOST_EXPLORED: Final = 1_000
+_METRICS: Final = frozenset({"error", "contract", "slow", "dear"})
+_BROKEN: Final = "contract_violated"
+_FAILED: Final = frozenset({"failed", "superseded"})
+_COUNTED: Final = _FAILED | {"ok", _BROKEN}
+"""How a first attempt ends that says something of its variant."""
 
 _Arm = tuple[str, str]
 _Known = tuple[str, str, str]
@@ -32,13 +37,15 @@ class Tried:
         self._tried_by_task: Counter[_Known] = Counter()
         self._rewards: dict[_Known, tuple[int, int]] = {}
         self._decided: dict[str, Mapping[str, Any]] = {}
+        self._tasks: dict[str, str] = {}
 
     def hear(self, what: str, entry: Mapping[str, Any]) -> None:
         """Hear any entry.
 
         Raises:
             IntegrityError: it draws what its numbers do not lead to, what was rolled back, or for
-                whom nothing is drawn; or it knows, rewards or rolls back more than was tried.
+                whom nothing is drawn; or it knows, counts, rewards or rolls back more than was
+                tried.
         """
         kind, draw = entry["kind"], entry.get("experiment")
         if kind == "experiment.rolled_back":
@@ -49,6 +56,9 @@ class Tried:
         elif kind == "feedback":
             if entry.get("reward") is not None:
                 self._reward(what, entry, entry["reward"])
+        elif kind == "outcome":
+            if entry.get("counted") is not None:
+                self._demand_counted(what, entry, entry["counted"])
         elif draw is not None and kind in _DRAWING:
             self._draw(what, entry, draw)
 
@@ -76,6 +86,7 @@ class Tried:
             self._tried[arm] += 1
             self._tried_by_task[(*arm, task)] += 1
             self._decided[entry["id"]] = draw
+            self._tasks[entry["id"]] = task
 
     def _is_named(self, draw: Mapping[str, Any], shares: Sequence[tuple[str, int]]) -> bool:
         """Whether one digest is one experiment; of fixed shares, each variant's stays."""
@@ -109,6 +120,24 @@ class Tried:
         known = (reward["digest"], reward["variant"], reward["task"])
         won, count = self._rewards.get(known, (0, 0))
         self._rewards[known] = (won + reward["won"], count + 1)
+
+    def _demand_counted(
+        self, what: str, entry: Mapping[str, Any], counted: Mapping[str, Any]
+    ) -> None:
+        """What an outcome counts for is what was drawn, and as it ended."""
+        draw = self._decided.get(entry["decision_id"]) or {}
+        is_learned = draw.get("state") is not None
+        task = self._tasks.get(entry["decision_id"]) if is_learned else ""
+        told = (counted["digest"], counted["variant"], counted["task"])
+        is_first = entry["attempt"] == 1 and draw.get("reward") is None
+        if (draw.get("digest"), draw.get("variant"), task) != told or not is_first:
+            raise IntegrityError(f"{what} counts what was not tried")
+        status, bad, is_unwell = entry["status"], counted["bad"], bool(draw.get("unwell"))
+        is_one = status in _COUNTED and len(bad) == len(set(bad)) and _METRICS.issuperset(bad)
+        is_so = ("error" in bad) == (status in _FAILED or is_unwell)
+        is_so = is_so and ("contract" in bad) == (status == _BROKEN)
+        if not (is_one and is_so and counted["won"] == int(status == "ok" and not is_unwell)):
+            raise IntegrityError(f"{what} counts otherwise than it ended")
 
     def _roll_back(self, what: str, entry: Mapping[str, Any]) -> None:
         arm = (entry["digest"], entry["variant"])

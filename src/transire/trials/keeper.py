@@ -1,10 +1,11 @@
 """Draws variants, counts how first attempts ended, and takes back what is worse than control.
 
-Counts are this process's own, since its start, but for what feedback rewards: that stands in the
-log, and is read from there (`rewards`). What was rolled back stands in the log, too: an entry,
-and a key of its state that nothing unsets. The key names the experiment's digest, so only a bundle
-in which the experiment is another one starts anew. A decision's entry is conditional on the key, so
-no variant is recorded behind its own roll-back.
+What counts of a first attempt stands in its outcome's entry (`counted`), and what feedback rewards
+in the feedback's: a start counts again what the log holds, and every replica what the others wrote.
+What was rolled back stands in the log, too: an entry, and a key of its state that nothing unsets.
+The key names the experiment's digest, so only a bundle in which the experiment is another one
+starts anew. A decision's entry is conditional on the key, so no variant is recorded behind its own
+roll-back.
 """
 
 import asyncio
@@ -20,7 +21,7 @@ from transire.domain.governed import Governed
 from transire.domain.log import Change, Condition, Item, Receipt
 from transire.domain.permit import Outcome, OutcomeStatus, Permit
 from transire.domain.ports import Keyed
-from transire.domain.request import RoutingRequest
+from transire.domain.request import JsonValue, RoutingRequest
 from transire.domain.trial import (
     BY_FEEDBACK,
     CONTROL,
@@ -88,10 +89,14 @@ class TrialKeeper:
 
     Args:
         governed: Returns the governed state of this moment.
+        boot: Names this process in its entries.
     """
 
-    def __init__(self, log: Entries, keyed: Keyed, governed: Callable[[], Governed]) -> None:
+    def __init__(
+        self, log: Entries, keyed: Keyed, governed: Callable[[], Governed], *, boot: str
+    ) -> None:
         self._log = log
+        self._boot = boot
         self._keyed = keyed
         self._governed = governed
         self._counts: dict[tuple[str, str, str], _Counts] = {}
@@ -132,28 +137,47 @@ class TrialKeeper:
         )
         return _as_variant(replace(request, trial=trial), chosen, governed)
 
-    def settled(self, request: RoutingRequest, permit: Permit, outcome: Outcome) -> None:
+    def counted(
+        self, request: RoutingRequest, permit: Permit, outcome: Outcome
+    ) -> dict[str, JsonValue] | None:
         """See `domain.experiment.Trials`."""
         trial = request.trial
         if trial is None or trial.reward or permit.attempt != 1 or outcome.status not in _COUNTED:
-            return
-        experiment = self._active(trial)
-        if experiment is None:
-            return
-        task = trial.task if trial.kind == "bandit" else ""
-        counts = self._of(trial.digest, trial.variant, task)
-        counts.attempts += 1
-        counts.rewarded += outcome.status is OutcomeStatus.OK and not trial.is_unwell
-        for metric in METRICS:
-            counts.bad[metric] += is_bad(metric, trial, outcome, experiment)
-        if trial.kind == "canary":
+            return None
+        experiment = self._active(trial.digest)
+        if experiment is None or experiment.kind == "ab":  # nothing is learned of it here
+            return None
+        return {
+            "digest": trial.digest,
+            "variant": trial.variant,
+            "task": trial.task if trial.kind == "bandit" else "",
+            "won": int(outcome.status is OutcomeStatus.OK and not trial.is_unwell),
+            "bad": [metric for metric in METRICS if is_bad(metric, trial, outcome, experiment)],
+        }
+
+    def learn(self, told: Mapping[str, Any]) -> None:
+        """See `domain.experiment.Trials`."""
+        self._count(told)
+        experiment = self._active(told["digest"])
+        if experiment is not None and experiment.kind == "canary":
             self._judge(experiment)
 
-    def learn(self, reward: Mapping[str, Any]) -> None:
-        """See `trials.rewards.Learner`."""
-        counts = self._of(reward["digest"], reward["variant"], reward["task"])
+    def hear(self, entry: Mapping[str, Any]) -> None:
+        """Count what an entry of the log tells.
+
+        Outcomes of this boot were counted when they happened; feedback is counted here alone.
+        """
+        if entry["kind"] == "feedback" and entry.get("reward") is not None:
+            self._count(entry["reward"])
+        elif entry.get("counted") is not None and entry["boot"] != self._boot:
+            self._count(entry["counted"])
+
+    def _count(self, told: Mapping[str, Any]) -> None:
+        counts = self._of(told["digest"], told["variant"], told["task"])
         counts.attempts += 1
-        counts.rewarded += reward["won"]
+        counts.rewarded += told["won"]
+        for metric in told.get("bad", ()):
+            counts.bad[metric] += 1
 
     def _shares(
         self, experiment: Experiment, variants: Sequence[Variant], task: str
@@ -171,10 +195,10 @@ class TrialKeeper:
             del self._counts[next(iter(self._counts))]
         return self._counts.setdefault(key, _Counts())
 
-    def _active(self, trial: Trial) -> Experiment | None:
+    def _active(self, digest: str) -> Experiment | None:
         """The experiment, if the active bundle still holds it as it was drawn from."""
         found = self._governed().bundle.experiments
-        return next((e for e in found if e.digest == trial.digest), None)
+        return next((e for e in found if e.digest == digest), None)
 
     def _judge(self, experiment: Experiment) -> None:
         """Take back each variant that is worse than control by any metric it is guarded by."""

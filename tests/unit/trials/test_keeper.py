@@ -66,14 +66,16 @@ def with_experiments(text: str = CANARY) -> CompiledBundle:
 class Lab(Path):
     """The path with a real scorer, recorder and keeper over a log in memory."""
 
-    async def open(self, compiled: CompiledBundle, log: MemoryLog | None = None) -> "Lab":
+    async def open(
+        self, compiled: CompiledBundle, log: MemoryLog | None = None, boot: str = "lab"
+    ) -> "Lab":
         self.bundle = compiled.bundle
         self.log = log or MemoryLog()
         self.log.state |= {ACTIVE_KEY: compiled.digest, VERSION_KEY: "0"}
         self.compiled = compiled
         self.prompts = await fill_shelf(compiled.bundle, self.detector)
         entries: Any = self.log
-        self.keeper = TrialKeeper(entries, PlainKeys(), self.governed)
+        self.keeper = TrialKeeper(entries, PlainKeys(), self.governed, boot=boot)
         self.measured = FleetHealth(self.clock)
         self.real = BundleScorer(compiled.bundle, self.measured)
         self.rewire(trials=self.keeper, recorder=LogRecorder(entries, self.clock))
@@ -126,7 +128,9 @@ async def test_a_canary_whose_answers_are_superseded_takes_itself_back(lab: Lab)
         )
         drawn = lab.keeper.assigned(made, seen, allowed, governed)
         assert drawn.trial is not None
-        lab.keeper.settled(drawn, first, Outcome(status=ends[drawn.trial.variant]))
+        told = lab.keeper.counted(drawn, first, Outcome(status=ends[drawn.trial.variant]))
+        assert told is not None
+        lab.keeper.learn(told)
 
     [entry] = [e for e in lab.log.entries if e["kind"] == "experiment.rolled_back"]
 
@@ -302,3 +306,79 @@ async def test_a_bandit_records_the_counts_its_shares_came_from(lab: Lab) -> Non
     assert all(draw_agrees(draw) for draw in told)
     assert told[-1]["shares_ppm"][1] < 100_000
     assert told[-1]["shares_ppm"][1] >= 50_000
+
+
+def heard(lab: Lab, boot: str) -> list[dict[str, Any]]:
+    """The entries as a log of this boot holds them."""
+    entries: list[dict[str, Any]] = orjson.loads(orjson.dumps(lab.log.entries))
+    return [{**entry, "boot": boot} for entry in entries]
+
+
+async def test_a_restart_goes_on_with_what_a_canary_and_control_were_counted(
+    lab: Lab, clock: FakeClock
+) -> None:
+    """Ten samples of each are needed: neither of the two starts alone has them."""
+    text = CANARY.replace("min_samples: 10", "min_samples: 12")
+    await lab.open(with_experiments(text))
+    lab.forwarder.failing = {BAD: UpstreamError("down", facts={"failure": "status_5xx"})}
+    before = [(await lab.ask(n))["experiment"]["variant"] for n in range(20)]
+    again = await Lab(clock).open(with_experiments(text), boot="second")
+    again.forwarder.failing = dict(lab.forwarder.failing)
+    for entry in heard(lab, "first"):
+        again.keeper.hear(entry)
+    after = [(await again.ask(100 + n))["experiment"]["variant"] for n in range(20)]
+    [back] = [e for e in heard(again, "second") if e["kind"] == "experiment.rolled_back"]
+
+    assert max(before.count("terse"), after.count("terse")) < 12
+    assert back["attempts"] == back["bad"] >= 12
+    assert back["attempts"] > after.count("terse")
+
+
+async def test_a_restarted_bandit_knows_what_it_knew(lab: Lab, clock: FakeClock) -> None:
+    text = CANARY.replace("kind: canary", "kind: bandit").rpartition("    guard:")[0]
+    await lab.open(with_experiments(text))
+    lab.forwarder.failing = {BAD: UpstreamError("down", facts={"failure": "status_5xx"})}
+    for n in range(60):
+        await lab.ask(n)
+    known = (await lab.ask(60))["experiment"]
+    again = await Lab(clock).open(with_experiments(text), boot="second")
+    for entry in heard(lab, "first"):
+        again.keeper.hear(entry)
+    drawn = (await again.ask(99))["experiment"]
+
+    assert sum(count for _, count in drawn["state"]) == 61
+    assert sum(count for _, count in known["state"]) == 60
+    assert drawn["shares_ppm"][1] < 100_000
+
+
+async def test_what_this_boot_counted_itself_is_not_counted_again(lab: Lab) -> None:
+    text = CANARY.replace("kind: canary", "kind: bandit").rpartition("    guard:")[0]
+    await lab.open(with_experiments(text))
+    for n in range(10):
+        await lab.ask(n)
+    for entry in heard(lab, "lab"):
+        lab.keeper.hear(entry)
+    drawn = (await lab.ask(10))["experiment"]
+
+    assert sum(count for _, count in drawn["state"]) == 10
+
+
+async def test_an_outcome_says_what_it_counts_for_and_of_no_plain_comparison(lab: Lab) -> None:
+    await lab.open(with_experiments())
+    lab.forwarder.failing = {BAD: UpstreamError("down", facts={"failure": "status_5xx"})}
+    entry: dict[str, Any] = {}
+    while entry.get("variant") != "terse":
+        entry = (await lab.ask(len(lab.log.entries)))["experiment"]
+    counted = [e["counted"] for e in lab.log.entries if "counted" in e][-1]
+    plain = CANARY.replace("kind: canary", "kind: ab").rpartition("    guard:")[0]
+    compared = await Lab(lab.clock).open(with_experiments(plain))
+    await compared.ask(1)
+
+    assert counted == {
+        "digest": entry["digest"],
+        "variant": "terse",
+        "task": "",
+        "won": 0,
+        "bad": ["error"],
+    }
+    assert not any("counted" in e for e in compared.log.entries)

@@ -1,7 +1,5 @@
 """What feedback earns a bandit's variant, and that the log alone tells what was earned."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -12,7 +10,7 @@ from tests.unit.trials.test_keeper import CANARY, Lab, with_experiments
 from transire.domain.feedback import Feedback
 from transire.domain.trial import Experiment
 from transire.errors import BundleError
-from transire.trials.rewards import RewardReader, reward_of
+from transire.trials.rewards import reward_of
 
 NOON = datetime(2026, 11, 26, 12, tzinfo=UTC)
 BANDIT = Experiment(id="size", digest="d", kind="bandit", variants=(), reward_within_s=3_600)
@@ -70,52 +68,6 @@ def test_a_decision_without_an_experiment_earns_nothing() -> None:
     assert reward_of([BANDIT], {"ts": "2026-11-26T11:30:00Z"}, HELPED, NOON) is None
 
 
-@dataclass
-class Told:
-    entries: Sequence[tuple[int, Mapping[str, Any]]]
-
-
-@dataclass
-class Written:
-    """Search columns over feedback that stands at every third index."""
-
-    count: int = 0
-    asked: int = 0
-
-    async def tail(
-        self, *, before: int | None, limit: int, tenant: str | None, kind: str | None
-    ) -> Told:
-        assert (tenant, kind) == (None, "feedback")
-        self.asked += 1
-        every = [(3 * n, {"reward": {"won": n % 2}} if n % 5 else {}) for n in range(self.count)]
-        rows = [row for row in reversed(every) if before is None or row[0] < before]
-        return Told(rows[:limit])
-
-
-@dataclass
-class Counting:
-    learned: list[int] = field(default_factory=list)
-
-    def learn(self, reward: Mapping[str, Any]) -> None:
-        self.learned.append(reward["won"])
-
-
-async def test_every_reward_is_learned_once_however_often_and_late_it_is_looked_for() -> None:
-    written, learner = Written(count=1_234), Counting()
-    reader = RewardReader(written, learner)
-
-    await reader.catch_up()
-    first = len(learner.learned)
-    await reader.catch_up()
-    again = len(learner.learned)
-    written.count = 1_240
-    await reader.catch_up()
-
-    assert first == again == sum(n % 5 > 0 for n in range(1_234))
-    assert len(learner.learned) == sum(n % 5 > 0 for n in range(1_240))
-    assert sum(learner.learned) == sum(n % 2 for n in range(1_240) if n % 5)
-
-
 async def test_a_bandit_follows_what_helped_and_not_what_answered(lab: Lab) -> None:
     text = CANARY.replace("kind: canary", "kind: bandit").rpartition("    guard:")[0]
     await lab.open(with_experiments(text + "    reward: {by: feedback, within_hours: 1}\n"))
@@ -126,7 +78,7 @@ async def test_a_bandit_follows_what_helped_and_not_what_answered(lab: Lab) -> N
         entry["ts"] = lab.clock.now().isoformat()
         reward = reward_of(lab.bundle.experiments, entry, helped, lab.clock.now())
         assert reward is not None
-        lab.keeper.learn(reward)
+        lab.keeper.hear({"kind": "feedback", "boot": "lab", "reward": reward})
     after = (await lab.ask(99))["experiment"]
 
     assert all(entry["experiment"]["state"] == [[0, 0], [0, 0]] for entry in before)
