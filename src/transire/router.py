@@ -202,7 +202,7 @@ class Router:
 
     async def _admitted(self, request: RoutingRequest) -> tuple[RoutingRequest, Release | None]:
         """The request as it counts, and what the review it names allows it."""
-        await self.validator.check_request(request.body)
+        await self.validator.check_request(request)
         if not request.review_id:
             return request, None
         release = await self.reviews.release(request)

@@ -293,7 +293,7 @@ class FakeValidator:
     wrong: Sequence[Violation] = ()
     refusal: TransireError | None = None
 
-    async def check_request(self, body: Body) -> None:
+    async def check_request(self, request: Any) -> None:
         if self.refusal is not None:
             raise self.refusal
 

@@ -20,7 +20,7 @@ from transire.domain.outward import Wire
 from transire.domain.permit import Outcome, Permit, Recorded
 from transire.domain.ranking import Candidate
 from transire.domain.receiving import Receive
-from transire.domain.request import Assertions, Body, Principal, RoutingRequest
+from transire.domain.request import Assertions, Principal, RoutingRequest
 from transire.domain.session import SessionRules
 from transire.errors import ContractViolated, TransireError, UpstreamError
 
@@ -81,11 +81,12 @@ Mend: TypeAlias = Callable[[Completion], Awaitable[Completion]]
 class Validator(Protocol):
     """Judges a whole answer against the request's own contract; bounded in time and size."""
 
-    async def check_request(self, body: Body) -> None:
+    async def check_request(self, request: RoutingRequest) -> None:
         """Refuse a schema we will not compile (size, depth, remote `$ref`, patterns).
 
         Raises:
             RequestError: with `param` and what to change.
+            GovernanceUnavailable: it could not be examined; the request is refused for now.
         """
 
     async def violations(self, request: RoutingRequest, answer: Completion) -> Sequence[Violation]:

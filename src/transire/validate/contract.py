@@ -15,9 +15,9 @@ from transire.alarms import within
 from transire.domain.answer import AnswerChoice, Completion, ToolCall
 from transire.domain.ports import Violation
 from transire.domain.request import Body, RoutingRequest
-from transire.errors import RequestError
+from transire.errors import GovernanceUnavailable, RequestError
 from transire.validate import finish, toolcalls
-from transire.validate.isolation import Isolation, OverTimeError
+from transire.validate.isolation import BusyError, Isolation, OverTimeError
 from transire.validate.judge import ANY_OBJECT, CACHED, Judge, Judgement
 from transire.validate.mend import Mender
 from transire.validate.plans import Plans
@@ -56,13 +56,14 @@ class ContractValidator:
         self._plans = Plans(CACHED)
         self._answer_deadline_s = answer_deadline_s
 
-    async def check_request(self, body: Body) -> None:
+    async def check_request(self, request: RoutingRequest) -> None:
         """Refuse a schema we will not compile (size, depth, remote `$ref`, patterns).
 
         Raises:
             RequestError: with `param` and what to change.
-            GovernanceUnavailable: no child process could be started.
+            GovernanceUnavailable: no child process could be started, or none came free.
         """
+        body, party = request.body, request.principal.key_id
         if not body.has_contract:
             return
         is_large = body.size_bytes > _INLINE_BYTES
@@ -71,7 +72,11 @@ class ContractValidator:
             made = await asyncio.to_thread(plan, schema, where) if is_large else plan(schema, where)
             self._plans.put(made)
             try:
-                is_schema = await self._judge.admit(made, aside=is_large)
+                is_schema = await self._judge.admit(made, aside=is_large, party=party)
+            except BusyError:
+                raise GovernanceUnavailable(
+                    "all schema checkers are busy; send the request again"
+                ) from None
             except OverTimeError:
                 raise RequestError(
                     f"the schema at `{where}` takes too long to compile; make it smaller",
@@ -104,7 +109,7 @@ class ContractValidator:
         body = request.body
         if not body.has_contract:
             return answer
-        mender = Mender(self._isolation, self._judge, self._plans)
+        mender = Mender(self._isolation, self._judge, self._plans, request.principal.key_id)
         offer = toolcalls.offer_of(body, request.assertions)
         is_json = self._content_plan(body) is not None
         choices = list(answer.choices)
@@ -139,19 +144,19 @@ class ContractValidator:
         for violation in toolcalls.of_choice(offer, choice):
             yield violation
         for index, call in enumerate(choice.tool_calls[: toolcalls.MAX_CALLS]):
-            found = await self._of_call(offer, call, index, choice.index)
+            found = await self._of_call(request, offer, call, index, choice.index)
             if found is not None:
                 yield found
         if not choice.tool_calls:
-            found = await self._of_content(request.body, choice)
+            found = await self._of_content(request, choice)
             if found is not None:
                 yield found
 
-    async def _of_content(self, body: Body, choice: AnswerChoice) -> Violation | None:
-        wanted = self._content_plan(body)
+    async def _of_content(self, request: RoutingRequest, choice: AnswerChoice) -> Violation | None:
+        wanted = self._content_plan(request.body)
         if wanted is None:
             return None
-        judged = await self._judge.judge(wanted, choice.content or "")
+        judged = await self._judge.judge(wanted, choice.content or "", request.principal.key_id)
         if judged.state == "invalid" and wanted is ANY_OBJECT:
             judged = Judgement("not_json")
         kind = {"not_json": "not_json", "over": "deadline", "invalid": "schema"}.get(judged.state)
@@ -162,13 +167,15 @@ class ContractValidator:
         return Violation(kind=kind, path=path, choice=choice.index) if kind else None
 
     async def _of_call(
-        self, offer: Offer, call: ToolCall, index: int, choice: int
+        self, request: RoutingRequest, offer: Offer, call: ToolCall, index: int, choice: int
     ) -> Violation | None:
         tool = offer.tools.get(call.name)
         if tool is None or call.kind == "custom":
             return None
         # Some upstreams write no arguments as an empty text; the caller's tool sees `{}`.
-        judged = await self._judge.judge(self._arguments_plan(tool), call.arguments or "{}")
+        judged = await self._judge.judge(
+            self._arguments_plan(tool), call.arguments or "{}", request.principal.key_id
+        )
         if judged.state == "valid" and judged.is_object:
             return None
         kind = "deadline" if judged.state == "over" else "tool_arguments"

@@ -10,6 +10,7 @@ import asyncio
 import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack
 from pathlib import Path
 from subprocess import DEVNULL
 from typing import Any, Final
@@ -17,10 +18,11 @@ from typing import Any, Final
 import orjson
 
 from transire.errors import GovernanceUnavailable
+from transire.limits.turns import NoRoomError, Turns
 from transire.validate.repair import Edit
 from transire.validate.worker import HEADER, ONLY_COMPILE, ONLY_REPAIR, SIZE
 
-__all__ = ["Isolation", "OverTimeError"]
+__all__ = ["BusyError", "Isolation", "OverTimeError"]
 
 _START: Final = (
     "import sys; sys.path.insert(0, sys.argv[1]); from transire.validate.worker import main; main()"
@@ -32,15 +34,24 @@ _START_S: Final = 10.0
 _WAIT_FACTOR: Final = 4
 """A job waits for a free child as long as four jobs may run, then gives up."""
 
+_ROOM: Final = 256
+"""Jobs that may wait; of more, those of whoever has most give way."""
+
 _MOST_ANSWER_BYTES: Final = 1024 * 1024
 
 
 class OverTimeError(Exception):
-    """The job was killed at its deadline, or no child came free in time; nothing is known."""
+    """The job was killed at its deadline, or never had a child (`BusyError`); nothing is known."""
+
+
+class BusyError(OverTimeError):
+    """No child came free in time: the job itself may be quick."""
 
 
 class Isolation:
     """Runs jobs in at most `children` processes; belongs to one event loop.
+
+    Parties take turns, so that one whose every job runs into its deadline waits behind itself.
 
     Args:
         children: Processes at once.
@@ -48,23 +59,26 @@ class Isolation:
     """
 
     def __init__(self, *, children: int = 2, deadline_s: float = 1.0) -> None:
-        self._children = children
         self._deadline_s = deadline_s
         self._is_closed = False
-        self._places = asyncio.Semaphore(children)
+        self._turns = Turns(places=children, room=_ROOM)
+        self._running: set[asyncio.Future[None]] = set()
         self._idle: list[Process] = []
         self._all: set[Process] = set()
 
-    async def compiles(self, schema: bytes) -> bool:
+    async def compiles(self, schema: bytes, party: str = "") -> bool:
         """Whether the library accepts the schema.
+
+        Args:
+            party: Who asks.
 
         Raises:
             OverTimeError, GovernanceUnavailable: as `judge`.
         """
         frame = HEADER.pack(len(schema), ONLY_COMPILE) + schema
-        return bool((await self._run(frame))["state"] == "valid")
+        return bool((await self._run(frame, party))["state"] == "valid")
 
-    async def judge(self, schema: bytes, text: str) -> Mapping[str, Any]:
+    async def judge(self, schema: bytes, text: str, party: str = "") -> Mapping[str, Any]:
         """Put a JSON text to a schema; the answer is as `worker` writes it.
 
         Raises:
@@ -72,16 +86,17 @@ class Isolation:
             GovernanceUnavailable: no child could be started.
         """
         data = text.encode("utf-8", "surrogatepass")
-        return await self._run(HEADER.pack(len(schema), len(data)) + schema + data)
+        return await self._run(HEADER.pack(len(schema), len(data)) + schema + data, party)
 
-    async def repair(self, text: str) -> Sequence[Edit] | None:
+    async def repair(self, text: str, party: str = "") -> Sequence[Edit] | None:
         """As `repair.repair`.
 
         Raises:
             OverTimeError, GovernanceUnavailable: as `judge`.
         """
         data = text.encode("utf-8", "surrogatepass")
-        edits = (await self._run(HEADER.pack(ONLY_REPAIR, len(data)) + data))["edits"]
+        frame = HEADER.pack(ONLY_REPAIR, len(data)) + data
+        edits = (await self._run(frame, party))["edits"]
         return None if edits is None else [Edit(*edit) for edit in edits]
 
     async def close(self) -> None:
@@ -92,35 +107,40 @@ class Isolation:
                 await self._kill(child)
             elif child.returncode is None:
                 child.kill()  # whoever runs it hears of its end, and reads its pipes out
-        for _ in range(self._children):
-            await self._places.acquire()
-        for _ in range(self._children):  # whoever still waits is told that it is closed
-            self._places.release()
+        if self._running:
+            await asyncio.wait(self._running)
 
-    async def _run(self, frame: bytes) -> Mapping[str, Any]:
-        try:
-            async with asyncio.timeout(self._deadline_s * _WAIT_FACTOR):
-                await self._places.acquire()
-        except TimeoutError:
-            raise OverTimeError from None
-        try:
-            if self._is_closed:
-                raise GovernanceUnavailable("the schema checker is closed")
-            child = await self._take()
+    async def _run(self, frame: bytes, party: str) -> Mapping[str, Any]:
+        async with AsyncExitStack() as place:
             try:
-                async with asyncio.timeout(self._deadline_s):
-                    answer = await _exchange(child, frame)
-            except (TimeoutError, OSError, EOFError, ValueError):
-                await self._kill(child)
-                raise OverTimeError from None
-            except BaseException:
-                # Cancelled in the middle of a frame: this child cannot be used again.
-                await self._kill(child)
-                raise
-            self._idle.append(child)
-            return answer
-        finally:
-            self._places.release()
+                async with asyncio.timeout(self._deadline_s * _WAIT_FACTOR):
+                    await place.enter_async_context(self._turns.turn(party))
+            except (TimeoutError, NoRoomError):
+                raise BusyError from None
+            ended = asyncio.get_running_loop().create_future()
+            self._running.add(ended)
+            try:
+                return await self._served(frame)
+            finally:
+                self._running.discard(ended)
+                ended.set_result(None)
+
+    async def _served(self, frame: bytes) -> Mapping[str, Any]:
+        if self._is_closed:
+            raise GovernanceUnavailable("the schema checker is closed")
+        child = await self._take()
+        try:
+            async with asyncio.timeout(self._deadline_s):
+                answer = await _exchange(child, frame)
+        except (TimeoutError, OSError, EOFError, ValueError):
+            await self._kill(child)
+            raise OverTimeError from None
+        except BaseException:
+            # Cancelled in the middle of a frame: this child cannot be used again.
+            await self._kill(child)
+            raise
+        self._idle.append(child)
+        return answer
 
     async def _take(self) -> Process:
         while self._idle:

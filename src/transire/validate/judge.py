@@ -57,19 +57,20 @@ class Judge:
         self._isolation = isolation
         self._library = Library(CACHED)
 
-    async def admit(self, plan: Plan, *, aside: bool = False) -> bool:
+    async def admit(self, plan: Plan, *, aside: bool = False, party: str = "") -> bool:
         """Compile a schema where it may run; False where the library refuses it.
 
         What cannot run here is not compiled here either: a pattern costs most while it compiles.
 
         Args:
             aside: Compile in a thread; for what is large, or one of many.
+            party: Who asks; parties take turns at the children.
 
         Raises:
-            OverTimeError: it takes too long to compile.
+            OverTimeError: it takes too long to compile, or (`BusyError`) no child came free.
         """
         if plan.is_isolated:
-            return await self._isolation.compiles(plan.source)
+            return await self._isolation.compiles(plan.source, party)
         source = plan.source
         try:
             compiled = (
@@ -80,7 +81,7 @@ class Judge:
             return False
         return True
 
-    async def judge(self, plan: Plan, text: str) -> Judgement:
+    async def judge(self, plan: Plan, text: str, party: str = "") -> Judgement:
         """Judge one text against one admitted schema."""
         if len(text) > MAX_CHARS:
             return Judgement("not_json")
@@ -91,7 +92,7 @@ class Judge:
             if self._is_valid(plan, value):
                 return Judgement("valid", is_object=isinstance(value, dict))
         try:
-            answer = await self._isolation.judge(plan.source, text)
+            answer = await self._isolation.judge(plan.source, text, party)
         except OverTimeError:
             return Judgement("over")
         return Judgement(

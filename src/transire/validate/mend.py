@@ -34,12 +34,14 @@ class Mender:
 
     Args:
         plans: For the schemas of tools that are not strict, which nothing else compiles.
+        party: Whose answer it is.
     """
 
-    def __init__(self, isolation: Isolation, judge: Judge, plans: Plans) -> None:
+    def __init__(self, isolation: Isolation, judge: Judge, plans: Plans, party: str) -> None:
         self._isolation = isolation
         self._judge = judge
         self._plans = plans
+        self._party = party
         self._left = MAX_TEXTS
 
     async def mended(self, offer: Offer, choice: AnswerChoice, *, is_json: bool) -> AnswerChoice:
@@ -86,7 +88,7 @@ class Mender:
         except RequestError:
             return False  # a schema we would not compile vouches for nothing
         try:
-            judged = await self._judge.judge(wanted, text)
+            judged = await self._judge.judge(wanted, text, self._party)
         except GovernanceUnavailable:
             return False  # as in `_text`
         return judged.state == "valid" and judged.is_object
@@ -100,7 +102,7 @@ class Mender:
             return None
         try:
             is_local = len(text) <= LOCAL_REPAIR_CHARS
-            edits = repair(text) if is_local else await self._isolation.repair(text)
+            edits = repair(text) if is_local else await self._isolation.repair(text, self._party)
         except (OverTimeError, GovernanceUnavailable):
             return None  # a repair is a favour: without it the answer is judged as it is
         return (apply(text, edits), tuple(sorted({e.rule for e in edits}))) if edits else None

@@ -9,12 +9,13 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from tests.unit.validate.answers import answer_of, body_of, request_of, with_schema, with_tools
+from tests.unit.validate.answers import answer_of, request_of, with_schema, with_tools
 
 from transire.domain.answer import Completion, ToolCall
 from transire.domain.request import Assertions, RoutingRequest
-from transire.errors import RequestError
+from transire.errors import GovernanceUnavailable, RequestError
 from transire.validate.contract import ContractValidator
+from transire.validate.isolation import BusyError
 
 CANARY = "zebra-canary-7391"
 INVOICE = {
@@ -51,7 +52,7 @@ async def test_plain_answer_to_a_plain_request_is_fine(validator: ContractValida
 async def test_answer_that_satisfies_its_schema_is_fine(validator: ContractValidator) -> None:
     request = request_of(with_schema(INVOICE))
 
-    await validator.check_request(request.body)
+    await validator.check_request(request)
 
     assert await kinds(validator, request, answer_of('{"total": 3, "lines": []}')) == []
 
@@ -175,7 +176,7 @@ async def test_arguments_must_be_one_json_object(
 
 async def test_strict_tool_must_satisfy_its_own_schema(validator: ContractValidator) -> None:
     request = request_of(with_tools("weather", strict=True))
-    await validator.check_request(request.body)
+    await validator.check_request(request)
 
     found = await kinds(validator, request, answer_of(None, ("weather", '{"city": 3}')))
 
@@ -278,7 +279,7 @@ async def test_schema_that_explodes_on_the_answer_is_killed_at_its_deadline() ->
     deep = '{"a":' * 26 + "{}" + "}" * 26
     request = request_of(with_schema(BOMB))
     try:
-        await validator.check_request(request.body)
+        await validator.check_request(request)
         started = time.perf_counter()
         found = await kinds(validator, request, answer_of(deep))
         took = time.perf_counter() - started
@@ -292,8 +293,8 @@ async def test_schema_that_explodes_on_the_answer_is_killed_at_its_deadline() ->
 
 
 async def test_request_without_contract_needs_no_child(validator: ContractValidator) -> None:
-    await validator.check_request(body_of())
-    await validator.check_request(body_of(with_schema(INVOICE)))
+    await validator.check_request(request_of())
+    await validator.check_request(request_of(with_schema(INVOICE)))
 
     assert validator._isolation._all == set()
 
@@ -312,7 +313,7 @@ async def test_schema_that_cannot_run_is_refused_before_anything_leaves(
     validator: ContractValidator, schema: Any, word: str
 ) -> None:
     with pytest.raises(RequestError, match=word) as caught:
-        await validator.check_request(body_of(with_schema(schema)))
+        await validator.check_request(request_of(with_schema(schema)))
 
     assert caught.value.param == "response_format.json_schema.schema"
 
@@ -324,14 +325,14 @@ async def test_strict_tools_schema_is_refused_by_its_own_path(
     fields["tools"][0]["function"]["parameters"] = {"$ref": "file:///etc/passwd"}
 
     with pytest.raises(RequestError) as caught:
-        await validator.check_request(body_of(fields))
+        await validator.check_request(request_of(fields))
 
     assert caught.value.param == "tools[0].function.parameters"
 
 
 async def test_refusal_of_a_schema_does_not_quote_it(validator: ContractValidator) -> None:
     with pytest.raises(RequestError) as caught:
-        await validator.check_request(body_of(with_schema({"type": CANARY})))
+        await validator.check_request(request_of(with_schema({"type": CANARY})))
 
     assert CANARY not in str(caught.value)
     assert caught.value.__context__ is None
@@ -392,3 +393,14 @@ async def test_a_custom_tool_takes_any_text(validator: ContractValidator) -> Non
     answer = replace(answer, choices=(replace(choice, tool_calls=calls),))
 
     assert await kinds(validator, request_of(fields), answer) == []
+
+
+async def test_where_no_checker_comes_free_the_schema_is_not_blamed(
+    validator: ContractValidator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def busy(*_: Any) -> bool:
+        raise BusyError
+
+    monkeypatch.setattr(validator._isolation, "compiles", busy)
+    with pytest.raises(GovernanceUnavailable, match="busy"):
+        await validator.check_request(request_of(with_schema({"format": "email"})))

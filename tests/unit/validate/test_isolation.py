@@ -9,7 +9,7 @@ import pytest_asyncio
 
 from transire.errors import GovernanceUnavailable
 from transire.validate import isolation
-from transire.validate.isolation import Isolation, OverTimeError
+from transire.validate.isolation import BusyError, Isolation, OverTimeError
 
 BROKEN = "[1,"
 
@@ -88,3 +88,35 @@ async def test_closing_ends_a_running_job_as_over_time_and_takes_no_later_one(
     assert children._all == set()
     with pytest.raises(GovernanceUnavailable, match="closed"):
         await asyncio.wait_for(children.repair(BROKEN), timeout=60)
+
+
+async def test_one_partys_jobs_wait_behind_each_other_and_not_before_anothers(
+    children: Isolation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = await children.repair(BROKEN)
+    gate = Gate(monkeypatch)
+    order: list[str] = []
+
+    async def job(party: str) -> None:
+        assert await children.repair(BROKEN, party) == expected
+        order.append(party)
+
+    many = [asyncio.ensure_future(job("many")) for _ in range(6)]
+    await gate.reached.wait()
+    one = asyncio.ensure_future(job("one"))
+    await asyncio.sleep(0)
+    gate.opened.set()
+    await asyncio.gather(one, *many)
+
+    assert order.index("one") <= 3  # two had begun, and of those that end together any may be first
+
+
+async def test_a_job_that_never_gets_a_child_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    children = Isolation(children=1, deadline_s=0.01)
+    gate = Gate(monkeypatch)
+    async with children._turns.turn("a"):
+        with pytest.raises(BusyError):
+            await children.repair(BROKEN, "b")
+
+    assert not gate.reached.is_set()
+    await children.close()

@@ -31,13 +31,13 @@ class Children:
         self.asked: list[tuple[bytes, str]] = []
         self.compiled: list[bytes] = []
 
-    async def judge(self, source: bytes, text: str) -> dict[str, Any]:
+    async def judge(self, source: bytes, text: str, party: str = "") -> dict[str, Any]:
         self.asked.append((source, text))
         if self.answer is None:
             raise OverTimeError
         return self.answer
 
-    async def compiles(self, source: bytes) -> bool:
+    async def compiles(self, source: bytes, party: str = "") -> bool:
         self.compiled.append(source)
         return False
 

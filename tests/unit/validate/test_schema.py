@@ -6,7 +6,7 @@ import pytest
 
 from transire.errors import RequestError
 from transire.validate.judge import LOCAL_CHARS, is_local
-from transire.validate.schema import MAX_BYTES, MAX_DEPTH, locate, plan
+from transire.validate.schema import MAX_BYTES, MAX_DEPTH, MAX_UNEVALUATED_STEPS, locate, plan
 
 
 def nested(levels: int) -> dict[str, Any]:
@@ -136,3 +136,11 @@ def test_place_in_a_schema_is_told_without_the_callers_names() -> None:
 )
 def test_unknown_step_of_a_place_is_masked(path: list[str | int], expected: str) -> None:
     assert locate({"properties": {}}, path) == expected
+
+
+@pytest.mark.parametrize("word", ["unevaluatedProperties", "unevaluatedItems"])
+def test_few_ways_are_taken_beside_unevaluated_keywords_and_more_elsewhere(word: str) -> None:
+    assert plan(doubling(14), "x").steps > MAX_UNEVALUATED_STEPS
+    assert plan({**doubling(10), word: False}, "x").is_isolated
+    with pytest.raises(RequestError, match=word):
+        plan({**doubling(14), word: False}, "x")
