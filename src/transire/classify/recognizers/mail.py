@@ -11,7 +11,7 @@ __all__ = ["mail_recognizer"]
 
 
 _LOCAL: Final = r"(?<![\w.+%-])[\w.!#$%&'*+/=?^`{|}~-]{1,64}"
-_HOST: Final = r"(?:[\w](?:[\w-]{0,61}[\w])?\.){1,8}[^\W\d_]{2,24}(?![\w-])"
+_HOST: Final = r"(?:[\w](?:[\w-]{0,61}[\w])?\.){1,8}[^\W\d_]{2,24}(?!_?[^\W_]|-)"
 _BARE_HOST: Final = r"(?:localhost|intranet|corp|internal)(?![\w-]|\.\w)"
 
 

@@ -16,6 +16,7 @@ from transire.classify.traits import SIGNS, Traits
 from transire.classify.views.blobs import blobs, hex_bytes
 from transire.classify.views.escapes import escaped, quoted
 from transire.classify.views.fold import folds
+from transire.classify.views.joints import BROKEN, GLUED, broken, glued
 from transire.classify.views.spaced import MAIL_WORDS, PROVEN, SPACED, spaced, spelled
 from transire.classify.views.view import Edit, View, edited, unwatched, whole
 
@@ -43,6 +44,7 @@ _FEW_DIGITS: Final = 7
 _MOSTLY: Final = 0.85
 """Share of a run that must decode for the run to be text."""
 _NEVER: Final = 101
+_DOUBTFUL: Final = frozenset({SPACED, BROKEN, GLUED})
 _SPELLED_DOTS: Final = frozenset({b"dot", b"punkt"})
 _BRACKETS: Final = "([{<"
 _NO_DISGUISE: Final = frozenset(SIGNS.encode()) - frozenset(b"%&\\=([{<")
@@ -51,7 +53,7 @@ _BRACKETED: Final = tuple(f"{a}{sign}" for a in _BRACKETS for sign in ("at", " a
 _Found = tuple[list[Edit], bool]
 """Edits, and whether they decode."""
 _DECODERS: Final[tuple[Callable[[str], list[Edit]], ...]] = (escaped, blobs, hex_bytes, quoted)
-_JOINERS: Final[tuple[Callable[[str], list[Edit]], ...]] = (folds, spaced, spelled)
+_JOINERS: Final[tuple[Callable[[str], list[Edit]], ...]] = (folds, spaced, spelled, broken, glued)
 
 
 class TooDeepError(Exception):
@@ -115,7 +117,7 @@ def is_credible(entity: str, score_pct: int, via: str) -> bool:
     names = via.split("+")
     if MAIL_WORDS in names:
         return entity == "EMAIL_ADDRESS"
-    return SPACED not in names or score_pct >= PROVEN.get(entity, _NEVER)
+    return _DOUBTFUL.isdisjoint(names) or score_pct >= PROVEN.get(entity, _NEVER)
 
 
 def folded(text: str, watch: Callable[[], None] = unwatched) -> View | None:
@@ -157,6 +159,10 @@ def _first(traits: Traits) -> Iterator[_Found]:
         yield from _some(folds(text), is_decoding=False)
     if traits.is_spaced:
         yield from _some(spaced(text), is_decoding=False)
+    if traits.digits >= _FEW_DIGITS:
+        if "\n" in text:
+            yield from _some(broken(text), is_decoding=False)
+        yield from _some(glued(text), is_decoding=False)
     if not _SPELLED_DOTS.isdisjoint(traits.pieces) or (
         any(bracket in text for bracket in _BRACKETS)
         and any(sign in traits.lower for sign in _BRACKETED)

@@ -85,6 +85,9 @@ DISGUISES = {
     "spaced mail": (" ".join(MAIL), "spaced", "EMAIL_ADDRESS"),
     "dotted": (".".join("4111111111111111"), "spaced", "CREDIT_CARD"),
     "dots in a number with dashes": (".".join("536-90-4399"), "spaced", "US_SSN"),
+    "broken by a line": ("4111 1111\n1111 1111", "broken", "CREDIT_CARD"),
+    "low lines": ("_4111_1111_1111_1111_", "glued", "CREDIT_CARD"),
+    "glued letters": ("x536-90-4399y", "glued", "US_SSN"),
     "mail in words": ("bob [at] acme [dot] com", "words", "EMAIL_ADDRESS"),
     "mail spelled out": ("bob at acme dot com", "words", "EMAIL_ADDRESS"),
 }  # fmt: skip
