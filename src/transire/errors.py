@@ -129,7 +129,7 @@ class ConflictError(RequestError):
 
 
 class ReviewSpentError(RequestError):
-    """The approval was used already; `facts` holds the decision and its outcome."""
+    """The approval was used already; `facts` holds by which decision, and how that ended."""
 
     status = 409
     code = "review_spent"

@@ -32,7 +32,10 @@ def test_an_approved_request_goes_once_and_then_never_again(world: World) -> Non
     assert first.headers["x-transire-deployment"] == "eu-medical"
     assert second.status_code == 409
     assert second.json()["error"]["code"] == "review_spent"
+    assert second.json()["error"]["spent_by"] == first.headers["x-transire-decision-id"]
     assert world.all_received() == 1
+    world.entries(first.headers["x-transire-decision-id"])  # its outcome is written by now
+    assert _resume(world, review_id).json()["error"]["outcome"] == "ok"
 
 
 def test_nothing_moves_before_the_approval(world: World) -> None:

@@ -5,6 +5,7 @@ A caller who goes away cancels the upstream, and the outcome is recorded all the
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable
+from contextlib import suppress
 from typing import Final
 
 import orjson
@@ -14,11 +15,13 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from transire.api.connections import upon_hang_up
+from transire.api.decisions import Decisions
 from transire.api.errors import MAX_IGNORED, openai_body, openai_error
 from transire.api.intake import Intake
 from transire.dispatch import Routed
 from transire.domain.permit import Tried
-from transire.errors import TransireError
+from transire.domain.request import Principal
+from transire.errors import ReviewSpentError, TransireError
 from transire.forward.encode import DONE, as_chunks, completion_json, event, rules_used
 from transire.installation import Installation
 from transire.limits.admission import Place
@@ -42,6 +45,7 @@ class ChatEndpoint:
     def __init__(self, installation: Installation) -> None:
         self._installation = installation
         self._intake = Intake(installation)
+        self._decisions = Decisions(installation)
 
     async def __call__(self, request: Request) -> Response:
         """Answer one request, or say in OpenAI's shape why not."""
@@ -64,7 +68,7 @@ class ChatEndpoint:
             routed = await _unless_gone(request, installation.router.route(routing))
         except TransireError as error:
             place.leave()
-            return await self._refused(request, error, decision_id, principal.tenant)
+            return await self._refused(request, error, decision_id, principal)
         except BaseException:
             place.leave()
             raise
@@ -127,10 +131,12 @@ class ChatEndpoint:
         return BackgroundTask(offer)
 
     async def _refused(
-        self, request: Request, error: TransireError, decision_id: str, tenant: str
+        self, request: Request, error: TransireError, decision_id: str, principal: Principal
     ) -> Response:
         error.decision_id = decision_id
-        await self._screen_upstream_text(error, tenant)
+        await self._screen_upstream_text(error, principal.tenant)
+        if isinstance(error, ReviewSpentError):
+            await self._tell_what_was_released(error, principal)
         response = openai_error(error)
         prefers = request.headers.get("prefer", "").lower()
         if error.code == "review_required" and _ASYNC_PREFERENCE in prefers:
@@ -139,6 +145,12 @@ class ChatEndpoint:
             response.headers["location"] = f"/v1/reviews/{error.facts['review_id']}"
             response.headers["retry-after"] = "30"
         return response
+
+    async def _tell_what_was_released(self, error: ReviewSpentError, principal: Principal) -> None:
+        """How the request ended that used the approval: whoever sends again wants to know."""
+        with suppress(TransireError):  # the log cannot be read: the id stands there
+            spent_by = str(error.facts["spent_by"])
+            error.facts["outcome"] = await self._decisions.ended(principal, spent_by)
 
     async def _screen_upstream_text(self, error: TransireError, tenant: str) -> None:
         """An upstream's words reach its own caller only where nothing was found in them (I6)."""

@@ -154,6 +154,12 @@ class Decisions:
             self._installation.acts.require(principal, "read_audit", resource)
         return entries
 
+    async def ended(self, principal: Principal, decision_id: str) -> str | None:
+        """The status of its last attempt; None where it has none yet."""
+        entries = await self.find(principal, decision_id)
+        ends = [str(e["status"]) for e in entries if e["kind"] == "outcome"]
+        return ends[-1] if ends else None
+
     async def summary(self, principal: Principal, decision_id: str) -> dict[str, Any]:
         """What an application may know of its own decision."""
         entries = await self.find(principal, decision_id)

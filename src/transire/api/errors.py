@@ -41,7 +41,7 @@ _TYPES: Final = {
 }
 _SHOWN: Final = frozenset(
     {"review_id", "queues", "policies", "violations", "filters", "failure", "decision_id"}
-    | {"upstream", "problems", "attempts", "complete_to"}
+    | {"upstream", "problems", "attempts", "complete_to", "spent_by", "outcome"}
 )
 """Facts of an error that its caller may see."""
 

@@ -48,7 +48,8 @@ def release_of(review: Review, stored: str, request: RoutingRequest, now: dateti
     state = review.state(now)
     if state == "spent":
         raise ReviewSpentError(
-            "this approval was used already", facts={**facts, "decision_id": review.spent_by}
+            f"this approval was used already, by `{review.spent_by}`",
+            facts={**facts, "spent_by": review.spent_by},
         )
     if state in ("denied", "expired", "cancelled"):
         raise PolicyDenied(f"the review is {state}; send a new request", facts=facts)

@@ -217,7 +217,7 @@ async def test_an_approval_is_spent_by_one_decision(desk: ReviewDesk) -> None:
     assert key_key(review_id) not in desk.log.state
     with pytest.raises(ReviewSpentError) as caught:
         await desk.release(review_id)
-    assert caught.value.facts == {"review_id": review_id, "decision_id": "dec_X"}
+    assert caught.value.facts == {"review_id": review_id, "spent_by": "dec_X"}
 
 
 @pytest.mark.parametrize(
