@@ -4,6 +4,7 @@
 """
 
 import json
+import sys
 from contextlib import closing
 from pathlib import Path
 from typing import Annotated, Final
@@ -13,7 +14,7 @@ import typer
 from transire.cli import feedback
 from transire.cli.group import group_with
 from transire.cli.labelled import bytes_of, numbered_lines, object_of, text_of
-from transire.cli.marked import marked_page
+from transire.cli.marked import marked_lines, marked_page
 from transire.cli.measuring import evaluate, tune
 from transire.cli.reader import BundleReader
 from transire.cli.recognizers import lint, register
@@ -51,14 +52,22 @@ def scan(
     html: Annotated[
         bool, typer.Option("--html", help="One HTML page that shows the text, marked.")
     ] = False,
+    mark: Annotated[
+        bool, typer.Option("--mark", help="The text, marked; what a terminal gets by itself.")
+    ] = False,
+    plain: Annotated[
+        bool, typer.Option("--json", help="JSON in a terminal too; what all else gets by itself.")
+    ] = False,
 ) -> None:
-    """Print findings as JSON: offsets, entities, classes; never the text, save with `--html`."""
-    if html and jsonl:
-        raise RequestError("`--html` shows one text; leave out `--jsonl`")
+    """Print what is found: marked in the text in a terminal, else as JSON, without the text."""
+    if sum((html, jsonl, mark, plain)) > 1:
+        raise RequestError("`--html`, `--mark`, `--json` and `--jsonl` are forms; choose one")
+    mark = mark or (sys.stdout.isatty() and not (html or jsonl or plain))
     with closing(BundleReader(policies)) as detector:
-        if html:
+        if html or mark:
             text = text_of(bytes_of(file), f"`{file}`")
-            print(marked_page(text, detector.read(text)), end="")
+            told = detector.read(text)
+            print(marked_page(text, told) if html else marked_lines(text, told))
             return
         if not jsonl:
             emit(detector.read(text_of(bytes_of(file), f"`{file}`")))

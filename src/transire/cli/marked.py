@@ -1,10 +1,13 @@
-"""A text with what was found in it marked, as one HTML page that fetches nothing. Pure."""
+"""A text with what was found in it marked: in a terminal, or as a page that fetches nothing.
+
+Pure.
+"""
 
 from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any, Final, TypeAlias
 
-__all__ = ["marked_page"]
+__all__ = ["marked_lines", "marked_page"]
 
 _Finding: TypeAlias = Mapping[str, Any]
 
@@ -23,6 +26,9 @@ mark small { font: 600 11px/1 system-ui, sans-serif; margin-left: 6px; opacity: 
 table { border-collapse: collapse; width: 100% }
 th, td { text-align: left; padding: 4px 8px; border-bottom: 1px solid var(--line) }
 """
+_LISTS: Final = ("classes", "failed", "uncovered")
+_MARK, _SMALL, _UNMARK = "\x1b[7m", "\x1b[2m", "\x1b[0m"
+"""Reverse video, faint, and neither (ECMA-48 §8.3.117)."""
 _POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'"
 """Nothing in the text can load or run anything, whatever it holds."""
 
@@ -33,9 +39,8 @@ def marked_page(text: str, told: Mapping[str, Any]) -> str:
     Args:
         told: `findings` in order, and the names of `classes`, `failed` and `uncovered`.
     """
-    names = ("classes", "failed", "uncovered")
     lists = "".join(
-        f"<p><b>{name}</b>: {escape(', '.join(told[name])) or 'none'}</p>" for name in names
+        f"<p><b>{name}</b>: {escape(', '.join(told[name])) or 'none'}</p>" for name in _LISTS
     )
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
@@ -43,6 +48,33 @@ def marked_page(text: str, told: Mapping[str, Any]) -> str:
         '<meta name="viewport" content="width=device-width">'
         f"<title>Findings</title><style>{_STYLE}</style></head><body><h1>Findings</h1>{lists}"
         f"<pre>{_marked(text, told['findings'])}</pre>{_table(told['findings'])}</body></html>\n"
+    )
+
+
+def marked_lines(text: str, told: Mapping[str, Any]) -> str:
+    """The same for a terminal: each finding in reverse video, its entities after it.
+
+    Control characters of the text are shown as signs, so that it commands no terminal.
+
+    Args:
+        told: As for `marked_page`.
+    """
+    pieces, at = list[str](), 0
+    for start, end, found in _overlapping(told["findings"]):
+        names = ", ".join(dict.fromkeys(f["entity"] for f in found))
+        pieces += [_shown(text[at:start]), _MARK, _shown(text[start:end]), _UNMARK]
+        pieces.append(f"{_SMALL}[{names}]{_UNMARK}")
+        at = end
+    pieces.append(_shown(text[at:]))
+    lists = (f"{name}: {', '.join(told[name]) or 'none'}" for name in _LISTS)
+    return "".join(pieces).rstrip("\n") + "\n\n" + "\n".join(lists)
+
+
+def _shown(text: str) -> str:
+    """Without what a terminal would obey, or half of a surrogate pair."""
+    plain = text.encode("utf-8", "replace").decode()
+    return "".join(
+        c if c in "\n\t" or c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in plain
     )
 
 

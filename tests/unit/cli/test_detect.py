@@ -2,6 +2,9 @@
 
 import gzip
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +35,36 @@ def test_findings_of_a_file_are_places_and_classes_and_never_the_text(tmp_path: 
     }
     assert {"CONTACT", "IDENTITY", "PERSONAL"} <= set(told["classes"])
     assert "Maria" not in done.stdout
+
+
+def test_findings_are_marked_in_the_text_and_the_text_commands_no_terminal() -> None:
+    done = run("--mark", "-", text="ask Maria Schneider\x1b[2J, bob@corp.internal")
+
+    assert done.stdout.splitlines()[0] == (
+        "ask \x1b[7mMaria Schneider\x1b[0m\x1b[2m[PERSON]\x1b[0m\N{REPLACEMENT CHARACTER}[2J, "
+        "\x1b[7mbob@corp.internal\x1b[0m\x1b[2m[EMAIL_ADDRESS]\x1b[0m"
+    )
+    assert "classes: CONTACT, IDENTITY, PERSONAL" in done.stdout
+
+
+def test_a_terminal_gets_the_text_marked_by_itself(tmp_path: Path) -> None:
+    file = tmp_path / "letter.txt"
+    file.write_text("bob@corp.internal")
+    ours, theirs = os.openpty()
+    command = "import sys; from transire.cli.main import app; app(sys.argv[1:])"
+
+    subprocess.run(
+        [sys.executable, "-c", command, "detect", str(file)], stdout=theirs, check=True, timeout=120
+    )
+    os.close(theirs)
+    said = os.read(ours, 4_096).decode()
+    os.close(ours)
+
+    assert said.startswith("\x1b[7mbob@corp.internal\x1b[0m")
+
+
+def test_two_forms_at_once_are_refused() -> None:
+    assert run("--mark", "--jsonl", "-", text="{}").exit_code == 64
 
 
 def test_lines_come_back_one_by_one_with_their_ids() -> None:
