@@ -1,5 +1,6 @@
 """What one request has used so far, from its arrival to its answer or refusal."""
 
+import asyncio
 from collections.abc import Awaitable
 from dataclasses import dataclass, field
 
@@ -11,7 +12,7 @@ from transire.domain.ids import DecisionId, DeploymentId
 from transire.domain.log import Receipt
 from transire.domain.permit import Tried
 from transire.domain.request import RoutingRequest
-from transire.errors import LogUncertain, RequestError, UpstreamError
+from transire.errors import LogUncertain, RequestError, TransireError, UpstreamError
 
 __all__ = ["Account"]
 
@@ -43,6 +44,7 @@ class Account:
         cached: Of a hit: the decision that was answered first, and the answer's age in seconds.
         slot: Where the answer of the running attempt would be kept; `recall` alone reads it.
         watch: What is remembered of that answer as it is read; likewise.
+        overheard: What is remembered of a relayed answer that was drawn to be judged.
         durable: Done once the newest attempt's outcome is in the log; None where it is not queued.
         receipt: Of the newest entry that says what became of this request so far.
     """
@@ -68,6 +70,7 @@ class Account:
     cached: tuple[DecisionId, int] | None = None
     slot: object = None
     watch: object = None
+    overheard: object = None
     durable: Awaitable[Receipt] | None = None
     receipt: Receipt | None = None
 
@@ -98,6 +101,18 @@ class Account:
         """What is left of the caller's bound on the request's cost; None without one."""
         bound = self.request.assertions.max_cost_micro_usd
         return None if bound is None else max(bound - self.spent_micro_usd, 0)
+
+    async def is_settled(self, within_s: float) -> bool:
+        """Whether the newest attempt's outcome is in the log for good; waits for it so long."""
+        if self.durable is None:
+            return False
+        try:
+            async with asyncio.timeout(within_s):
+                # Shielded: others wait for the same entry.
+                await asyncio.shield(self.durable)
+        except (TransireError, TimeoutError):
+            return False
+        return True
 
     def remaining_s(self, now: float) -> float:
         """Seconds left of the request's deadline."""

@@ -8,7 +8,7 @@ and that stands in its entry (`appraisal.failed`); a broken integrity alone stop
 import structlog
 
 from transire.domain.answer import Completion
-from transire.domain.escalation import Appraisal, Appraiser, CascadeRules
+from transire.domain.escalation import Appraisal, Appraiser, CascadeRules, Evaluator
 from transire.domain.request import RoutingRequest
 from transire.errors import IntegrityError
 
@@ -24,6 +24,7 @@ async def appraisal_of(
     answer: Completion,
     *,
     within_s: float,
+    evaluator: Evaluator | None = None,
 ) -> Appraisal:
     """What is thought of an answer; no verdict, and said so, where that could not be told.
 
@@ -31,7 +32,9 @@ async def appraisal_of(
         IntegrityError: stop.
     """
     try:
-        return await appraiser.appraised(rules, request, answer, within_s=within_s)
+        return await appraiser.appraised(
+            rules, request, answer, within_s=within_s, evaluator=evaluator
+        )
     except IntegrityError:
         raise
     except Exception as error:  # noqa: BLE001 - whatever broke, the answer keeps its contract

@@ -13,6 +13,7 @@ from transire.bundle.acts import MODE_KEY
 from transire.bundle.compiled import CompiledBundle
 from transire.bundle.labels import region_contradicts
 from transire.classify.detector import EngineDetector
+from transire.classify.judged import ConversationTexts
 from transire.classify.language import LanguageJudge
 from transire.classify.names.finder import NameFinder
 from transire.classify.note import Notes
@@ -35,6 +36,7 @@ from transire.identity.digests import InstallationKeys
 from transire.identity.keys import KeyRing
 from transire.identity.people import People
 from transire.installation import Installation
+from transire.judging import Judging
 from transire.limits.admission import Admission, AdmissionLimits, FailedAuthLimiter
 from transire.limits.bucket import Rate
 from transire.limits.escalations import EscalationQuota
@@ -51,6 +53,7 @@ from transire.outbound.secrets import Secrets
 from transire.pursuit import Pursuit
 from transire.recall import Recall
 from transire.record.front import LogFront
+from transire.record.judgments import LogJudgeRecorder
 from transire.record.moderations import LogModerationRecorder
 from transire.record.query import Projection
 from transire.record.recorder import LogRecorder
@@ -65,6 +68,8 @@ from transire.score.scorer import BundleScorer
 from transire.settings import Settings
 from transire.shadowing import Bounds as ShadowBounds
 from transire.shadowing import Shadowing
+from transire.spotchecks import Bounds as SpotCheckBounds
+from transire.spotchecks import SpotChecks
 from transire.steering import Steering
 from transire.trials.keeper import TrialKeeper
 from transire.validate.contract import ContractValidator
@@ -239,6 +244,18 @@ async def _wire(
         steered=metrics.steered,
     )
     appraiser = AnswerAppraiser(evaluator=SignEvaluator(), refuses=refuses)
+    judging = Judging(
+        governed=steering.current,
+        keyed=keyed,
+        texts=ConversationTexts(keyed),
+        recorder=LogJudgeRecorder(recorder, clock, log.peek),
+        forwarder=forwarder,
+        observer=metrics,
+        contradicts=region_contradicts,
+        entropy=entropy,
+        clock=clock,
+        places=limits.judgments,
+    )
     dispatch = Dispatch(
         governed=steering.current,
         trials=trials,
@@ -252,6 +269,7 @@ async def _wire(
         contradicts=region_contradicts,
         clock=clock,
         recall=recall,
+        judging=judging,
     )
     installation = Installation(
         settings=settings,
@@ -334,6 +352,12 @@ async def _wire(
                 waiting=limits.shadows_waiting,
                 timeout_s=limits.shadow_s,
             ),
+        ),
+        spot_checks=SpotChecks(
+            governed=steering.current,
+            judging=judging,
+            observer=metrics,
+            bounds=SpotCheckBounds(waiting=limits.judgments_waiting),
         ),
         answers=answers,
         recall=recall,

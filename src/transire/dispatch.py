@@ -19,12 +19,15 @@ from transire.domain.escalation import Appraisal, Appraiser, CascadeRules
 from transire.domain.experiment import Trials
 from transire.domain.failures import retry_after_of
 from transire.domain.governed import Governed
-from transire.domain.outward import Forwarder, Health, Wire
+from transire.domain.judge import JudgeRules
+from transire.domain.outward import Exchange, Forwarder, Health, Wire
 from transire.domain.permit import Outcome, OutcomeStatus, Permit, Recorded
 from transire.domain.ports import Clock, Inspector, Observer, Recorder, Release, Validator
 from transire.domain.request import RoutingRequest
 from transire.domain.taxonomy import Taxonomy
 from transire.errors import ContractViolated, RequestError, StaleError, UpstreamError
+from transire.judging import Answer, Judging
+from transire.overhearing import Watched
 from transire.picks import as_asked, asking, confirm, mend_of, restorer_of, seed_of
 from transire.prompting import prompted
 from transire.recall import Recall
@@ -38,6 +41,11 @@ _ATTEMPT_SHARE: Final = 0.75
 hang, and something is left for the next one."""
 _APPRAISAL_SHARE: Final = 0.25
 """Of the time that is left, what an evaluator may take: escalating takes longer than judging."""
+
+_HEARING_SHARE: Final = 0.9
+"""Of that, what a judge may take: its end is to be known before nobody waits for it any more."""
+_OVERHEARD_BYTES: Final = 256 * 1024
+"""Of a relayed answer that is judged afterwards; a longer one has no score."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,6 +106,7 @@ class Dispatch:
         governed: Returns the governed state of this moment.
         contradicts: Whether a place that an answer names is none of the deployment's regions.
         recall: Gives answers again, and keeps them; None where that is off.
+        judging: Puts answers to judges of the bundle.
     """
 
     governed: Callable[[], Governed]
@@ -112,6 +121,7 @@ class Dispatch:
     contradicts: Callable[[str, Deployment, Taxonomy], bool]
     clock: Clock
     recall: Recall | None = None
+    judging: Judging | None = None
 
     async def attempt(
         self,
@@ -214,13 +224,34 @@ class Dispatch:
         """What we think of an answer; settling it is for whoever decides what becomes of it."""
         request = routed.case.request
         left_s = routed.account.remaining_s(self.clock.monotonic())
+        within_s = left_s * _APPRAISAL_SHARE
+        hearing = self._hearing(cascade, routed, within_s)
         appraisal = await appraisal_of(
-            self.appraiser, cascade, request, answer, within_s=left_s * _APPRAISAL_SHARE
+            self.appraiser, cascade, request, answer, within_s=within_s, evaluator=hearing
         )
+        if hearing is not None and hearing.result:
+            appraisal = replace(appraisal, judge=hearing.rules.id, judgment=hearing.result)
         relay.say(appraisal=appraisal.to_json())
         answer = as_asked(answer, request.body, appraisal)
         routed = replace(routed, completion=answer)
         return Appraised(routed=routed, relay=relay, appraisal=appraisal)
+
+    def _hearing(self, cascade: CascadeRules, routed: Routed, within_s: float) -> "_Hearing | None":
+        if cascade.judge is None or self.judging is None:
+            return None
+        return _Hearing(self.judging, cascade.judge, routed, within_s * _HEARING_SHARE)
+
+    def _overheard(
+        self, case: Case, account: Account, exchange: Exchange, *, is_stream: bool
+    ) -> Exchange:
+        """The exchange, remembered as it is read where that is kept or judged later."""
+        if self.recall is not None:
+            exchange = self.recall.watched(account, exchange)
+        is_judged = self.judging is not None and is_stream and self.judging.drawn(case) is not None
+        if is_judged:
+            exchange = Watched(exchange, _OVERHEARD_BYTES)
+            account.overheard = exchange
+        return exchange
 
     async def _open(
         self,
@@ -262,7 +293,7 @@ class Dispatch:
             raise
         account.upstream_s += self.clock.monotonic() - sent
         return recorded, Relay(
-            exchange=self.recall.watched(account, exchange) if self.recall else exchange,
+            exchange=self._overheard(case, account, exchange, is_stream=is_stream),
             account=account,
             price=deployment.price,
             clock=self.clock,
@@ -420,6 +451,30 @@ class Dispatch:
             claimed_tokens=claim.tokens,
         )
         self.observer.attempted(deployment, outcome)
+
+
+class _Hearing:
+    """Implements `domain.escalation.Evaluator`: one answer, put to its cascade's judge.
+
+    Attributes:
+        result: What came of it; empty where it was not asked.
+    """
+
+    def __init__(self, of: Judging, rules: JudgeRules, routed: Routed, within_s: float) -> None:
+        self._of = of
+        self._routed = routed
+        self._within_s = within_s
+        self.rules = rules
+        self.result = ""
+
+    async def score(self, request: RoutingRequest, answer: Completion) -> int | None:
+        """See `domain.escalation.Evaluator`."""
+        del request
+        self.result = "late"
+        put = Answer(case=self._routed.case, permit=self._routed.permit.value, completion=answer)
+        said = await self._of.heard(put, self.rules, within_s=self._within_s)
+        self.result = said.result
+        return said.score_permille
 
 
 def _is_relayed(request: RoutingRequest) -> bool:

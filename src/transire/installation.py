@@ -38,6 +38,7 @@ from transire.router import Router
 from transire.score.health import FleetHealth
 from transire.settings import Settings
 from transire.shadowing import Shadowing
+from transire.spotchecks import SpotChecks
 from transire.steering import Steering
 from transire.storage.answers import SqliteAnswers
 from transire.upkeep import Upkeep
@@ -81,6 +82,7 @@ class Installation:
     granted: Follower
     validator: ContractValidator
     shadows: Shadowing
+    spot_checks: SpotChecks
     answers: SqliteAnswers | None = None
     recall: Recall | None = None
     first_credential: Path | None = None
@@ -141,6 +143,7 @@ class Installation:
         steps: dict[str, Callable[[], Awaitable[None]] | None] = {
             "upkeep": upkeep.close if upkeep else None,
             "shadows": self.shadows.close,
+            "spot_checks": self.spot_checks.close,
             "outcomes": self.recorder.flush,
             "outbound": self.outbound.close,
             "recall": recall.flush if recall else None,

@@ -141,6 +141,12 @@ class LimitSettings(_Section):
         16, ge=0, description="Copies that may wait for a place; what finds none is not copied."
     )
     shadow_s: float = Field(60.0, gt=0, description="Seconds a copy may take.")
+    judgments: int = Field(8, ge=1, description="Answers that are put to judges at once.")
+    judgments_waiting: int = Field(
+        32,
+        ge=1,
+        description="Drawn answers that may wait to be judged; what finds no place is not judged.",
+    )
     failures_per_s: float = Field(
         1.0, gt=0, description="Failed authentications of one address per second."
     )

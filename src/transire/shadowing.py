@@ -11,7 +11,7 @@ INVARIANT: nothing here is awaited by a request; what finds no place is not copi
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Final
@@ -23,7 +23,6 @@ from transire.domain.deployment import Deployment
 from transire.domain.escalation import Appraiser, CascadeRules
 from transire.domain.governed import Governed
 from transire.domain.ids import DeploymentId
-from transire.domain.log import Receipt
 from transire.domain.outward import Exchange, Forwarder, Wire
 from transire.domain.permit import Outcome, OutcomeStatus, Permit, Recorded
 from transire.domain.ports import Clock, Keyed, Validator
@@ -37,7 +36,6 @@ from transire.errors import (
     LogUnavailable,
     RequestError,
     StaleError,
-    TransireError,
     UpstreamError,
 )
 from transire.prompting import prompted
@@ -164,7 +162,7 @@ class Shadowing:
         """
         if self._is_closing:
             raise _NotCopiedError("busy")
-        if not await _is_durable(routed.account.durable, self.bounds.timeout_s):
+        if not await routed.account.is_settled(self.bounds.timeout_s):
             raise _NotCopiedError("log")
         case, governed = routed.case, self.governed()
         if not may_copy(case, routed.permit.value, governed.bundle):
@@ -291,16 +289,3 @@ class Shadowing:
 def _unmeasured(outcome: Outcome, retry_after_s: float | None) -> None:
     """Health hears of what requests meet, and a copy is none: it would move where those go."""
     del outcome, retry_after_s
-
-
-async def _is_durable(outcome: Awaitable[Receipt] | None, within_s: float) -> bool:
-    """Whether an outcome's entry is in the log for good."""
-    if outcome is None:
-        return False
-    try:
-        async with asyncio.timeout(within_s):
-            # Shielded: others wait for the same entry.
-            await asyncio.shield(outcome)
-    except (TransireError, TimeoutError):
-        return False
-    return True

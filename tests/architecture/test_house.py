@@ -158,7 +158,7 @@ def test_only_dispatch_sends_and_only_the_record_stage_makes_permits() -> None:
         )
     }
 
-    assert {"dispatch.py", "shadowing.py"} == senders
+    assert {"dispatch.py", "judging.py", "shadowing.py"} == senders
     assert {"recorder.py"} == makers
 
 

@@ -329,7 +329,7 @@ class FakeAppraiser:
 
     verdicts: list[tuple[str, ...]] = field(default_factory=list)
 
-    async def appraised(self, rules: Any, request: Any, answer: Any, *, within_s: float) -> Any:
+    async def appraised(self, rules: Any, request: Any, answer: Any, **_: Any) -> Any:
         return Appraisal(verdicts=self.verdicts.pop(0) if self.verdicts else ())
 
 

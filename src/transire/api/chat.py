@@ -122,11 +122,13 @@ class ChatEndpoint:
     def _after(self, routed: Routed) -> BackgroundTask | None:
         """What is done once the answer is out; None where no bundle asks for anything."""
         installation = self._installation
-        if not installation.governed.bundle.shadows:
+        bundle = installation.governed.bundle
+        if not bundle.shadows and not bundle.routing.judges:
             return None
 
         async def offer() -> None:  # a function that is no coroutine would take a thread
             installation.shadows.offer(routed)
+            installation.spot_checks.offer(routed)
 
         return BackgroundTask(offer)
 
@@ -202,6 +204,7 @@ class _RelayResponse(Response):
             self._place.leave()
             if self._code == "ok":
                 self._installation.shadows.offer(self._routed)
+                self._installation.spot_checks.offer(self._routed)
 
     async def _send_all(self, send: Send) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})

@@ -9,10 +9,12 @@ replayable", never a guess.
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from transire.api.archive import Archive
-from transire.domain.authorization import Authorization, Facts, Form, Pair
+from transire.api.beside import copied, put_to_judge
+from transire.api.reassembled import authorization_of, facts_of, pair_of
+from transire.domain.authorization import Authorization, Form
 from transire.domain.ids import (
     ApplicationId,
     DeploymentId,
@@ -23,10 +25,11 @@ from transire.domain.ranking import Candidate
 from transire.domain.request import Assertions
 from transire.forward.replay import Asked, pick_agrees
 from transire.score.replay import agrees, is_whole, ranking_from_record
-from transire.trials.copying import is_open
-from transire.trials.replay import draw_agrees, is_copied_from, is_drawn_from
+from transire.trials.replay import draw_agrees, is_drawn_from
 
 __all__ = ["replay"]
+
+_JUDGED: Final = "judge.permitted"
 
 
 async def replay(entries: Sequence[Mapping[str, Any]], archive: Archive) -> dict[str, Any]:
@@ -48,7 +51,7 @@ async def replay(entries: Sequence[Mapping[str, Any]], archive: Archive) -> dict
             stood = None
             told.append({**_named(entry), "replayable": False})
             continue
-        now = await _authorization(head, entry, archive)
+        now = await authorization_of(head, entry, archive)
         stood = now if stood is None else stood.narrowed_by(now)
         ranked = _ranked(entry, stood)
         compared = _compared(entry, now, stood, ranked)
@@ -65,8 +68,9 @@ async def replay(entries: Sequence[Mapping[str, Any]], archive: Archive) -> dict
         compared = {"agrees": all(compared.values()), **compared}
         compared["evaluation"] = now.evaluation_digest
         told.append({**_named(entry), "replayable": True, **compared})
-    shadows = [await _copied(head, e, archive) for e in entries if e["kind"] == "shadow.permitted"]
-    every = [*told, *shadows]
+    shadows = [await copied(head, e, archive) for e in entries if e["kind"] == "shadow.permitted"]
+    judged = [await put_to_judge(head, e, archive) for e in entries if e["kind"] == _JUDGED]
+    every = [*told, *shadows, *judged]
     whole = {"replayable": all(one["replayable"] for one in every)}
     if told[0]["replayable"]:
         whole["agrees"] = all(one["agrees"] for one in every if one["replayable"])
@@ -76,6 +80,7 @@ async def replay(entries: Sequence[Mapping[str, Any]], archive: Archive) -> dict
         "decision_id": head["id"],
         "attempts": told[1:],
         **({"shadows": shadows} if shadows else {}),
+        **({"judgments": judged} if judged else {}),
     }
 
 
@@ -95,27 +100,6 @@ def _named(entry: Mapping[str, Any]) -> dict[str, Any]:
         **{name: permit[name] for name in ("bundle", "quarantine")},
         "request_bundle": entry.get("request_bundle"),
     }
-
-
-async def _authorization(
-    head: Mapping[str, Any], entry: Mapping[str, Any], archive: Archive
-) -> Authorization:
-    """What policy said when this entry was written; the caller's limits are the decision's."""
-    facts = await _facts(entry, archive)
-    limits = head["limits"]
-    models = limits["models"]
-    return (await archive.authorizer(entry["bundle"])).assemble(
-        ApplicationId(head["app"]),
-        TenantId(head["tenant"]),
-        facts,
-        Assertions(
-            models=None if models is None else frozenset(map(DeploymentId, models)),
-            jurisdictions=frozenset(map(Jurisdiction, limits["jurisdictions"])),
-            redaction=limits["redaction"],
-        ),
-        quarantine=await archive.quarantine(entry["quarantine"]),
-        now=datetime.fromisoformat(entry["evaluated_at"]),
-    )
 
 
 def _ranked(entry: Mapping[str, Any], stood: Authorization) -> list[Candidate]:
@@ -141,7 +125,7 @@ def _compared(
         "ranking_agrees": agrees(entry["ranking"]) and pairs <= permitted,
     }
     if "permit" in entry:
-        compared["permit_agrees"] = _pair(entry["permit"]) in pairs & permitted
+        compared["permit_agrees"] = pair_of(entry["permit"]) in pairs & permitted
     return compared
 
 
@@ -165,7 +149,7 @@ async def _picked(
     if entry.get("outcome") == "review_required":
         best = ranked[0] if ranked else None
         return (
-            best is not None and best.pair == _pair(entry["chosen"]) and bool(best.verdict.queues)
+            best is not None and best.pair == pair_of(entry["chosen"]) and bool(best.verdict.queues)
         )
     if "permit" not in entry or len(asked) != entry["permit"]["attempt"]:
         return None  # an attempt that is not permitted has been told of
@@ -196,16 +180,6 @@ async def _drawn(
     )
 
 
-async def _facts(stood: Mapping[str, Any], archive: Archive) -> dict[Form, tuple[Facts, Facts]]:
-    """(base, asserted) by form, of the facts that something recorded names."""
-    facts = {}
-    for form, both in (await archive.facts(stood)).items():
-        base = Facts.from_json(both["base"])
-        asserted = base if both["asserted"] is None else Facts.from_json(both["asserted"])
-        facts[Form(form)] = (base, asserted)
-    return facts
-
-
 async def _moderated(
     head: Mapping[str, Any], entry: Mapping[str, Any], archive: Archive
 ) -> bool | None:
@@ -220,7 +194,7 @@ async def _moderated(
     now = (await archive.authorizer(entry["bundle"])).assemble_moderation(
         ApplicationId(head["app"]),
         TenantId(head["tenant"]),
-        await _facts(stood, archive),
+        await facts_of(stood, archive),
         Assertions(
             jurisdictions=frozenset(map(Jurisdiction, limits["jurisdictions"])),
             redaction=limits["redaction"],
@@ -231,7 +205,7 @@ async def _moderated(
     permitted = {verdict.pair for verdict in now.permitted}
     open_to = {pair.deployment for pair in permitted}
     return now.evaluation_digest == stood["evaluation"] and all(
-        row["deployment"] not in open_to if row["result"] == "denied" else _pair(row) in permitted
+        row["deployment"] not in open_to if row["result"] == "denied" else pair_of(row) in permitted
         for row in stood["asked"]
     )
 
@@ -250,38 +224,3 @@ async def _cached(
         now=datetime.fromisoformat(entry["evaluated_at"]),
     )
     return bool(policies) and list(policies) == permit["cached"]["policies"]
-
-
-async def _copied(
-    head: Mapping[str, Any], entry: Mapping[str, Any], archive: Archive
-) -> dict[str, Any]:
-    """A shadow, permitted and drawn again from what its entry holds."""
-    permit = entry["permit"]
-    named = {name: permit[name] for name in ("cause", "deployment", "bundle", "quarantine")}
-    is_there = bool(entry.get("facts")) and "cut" not in head["limits"]
-    if not is_there or not await archive.keeps(entry):
-        return {**named, "replayable": False}
-    now, pair = await _authorization(head, entry, archive), _pair(permit)
-    policies = (await archive.authorizer(entry["bundle"])).shadow(
-        ApplicationId(head["app"]),
-        now.facts[pair.form],
-        pair.deployment,
-        now=datetime.fromisoformat(entry["evaluated_at"]),
-    )
-    draw, shadows = entry["experiment"], (await archive.bundle(entry["bundle"])).shadows
-    found = next((one for one in shadows if one.id == draw["id"]), None)
-    users = {each.user for both in now.facts.values() for each in both}
-    compared = {
-        "policy_agrees": now.evaluation_digest == entry["evaluation"],
-        "experiment_agrees": found is not None
-        and draw_agrees(draw)
-        and is_copied_from(found, head, draw, next(iter(users), None), archive.keyed),
-        "permit_agrees": is_open(now, pair),
-        "shadow_agrees": list(policies) == entry["policies"] != [],
-    }
-    return {**named, "replayable": True, "agrees": all(compared.values()), **compared}
-
-
-def _pair(permit: Mapping[str, Any]) -> Pair:
-    form = Form(permit.get("form", Form.RAW.value))
-    return Pair(deployment=DeploymentId(permit["deployment"]), form=form)

@@ -132,11 +132,13 @@ class Appraiser(Protocol):
         answer: Completion,
         *,
         within_s: float,
+        evaluator: Evaluator | None = None,
     ) -> Appraisal:
         """What is thought of an answer that keeps its contract.
 
         Args:
             within_s: Seconds an evaluator may take; one that takes longer has failed.
+            evaluator: Who scores this answer; None is whoever scores where nobody is named.
         """
 
 

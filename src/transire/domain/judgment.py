@@ -114,7 +114,7 @@ class JudgeRecorder(Protocol):
 class JudgeObserver(Protocol):
     """Measurements of judgments; never content."""
 
-    def judged(self, deployment: DeploymentId, result: str, cost_micro_usd: int | None) -> None:
+    def scored(self, deployment: DeploymentId, result: str, cost_micro_usd: int | None) -> None:
         """An answer was to be judged, and this came of it.
 
         Args:

@@ -50,7 +50,7 @@ _classify_s: ContextVar[float] = ContextVar("classify_s", default=0.0)
 
 
 class Metrics:
-    """Implements `domain.ports.Observer`, `domain.cache.CacheObserver` and `ShadowObserver`.
+    """Implements the observers of `domain`: of the path, its cache, shadows, moderators and judges.
 
     The gauges (`cache_bytes`, `in_flight`, `held_reviews`, `log_queue_depth`, `unwritten_entries`)
     are set by whoever knows them.
@@ -85,6 +85,8 @@ class Metrics:
         self.cache_bytes = self._gauge(names.CACHE_BYTES)
         self._escalations = self._counter(names.ESCALATIONS)
         self._steered = self._counter(names.STEERED_ESCALATIONS)
+        self._judgments = self._counter(names.JUDGMENTS)
+        self._judgment_cost = self._counter(names.JUDGMENT_COST_MICRO_USD)
         self._shadows = self._counter(names.SHADOWS)
         self._shadow_cost = self._counter(names.SHADOW_COST_MICRO_USD)
         self.log_queue_depth = self._gauge(names.LOG_QUEUE_DEPTH)
@@ -143,6 +145,12 @@ class Metrics:
         """A key that escalates far above its application's others asked for one more."""
         application = principal.application or ""
         self._steered.add(1, self._known(names.STEERED_ESCALATIONS, application))
+
+    def scored(self, deployment: DeploymentId, result: str, cost_micro_usd: int | None) -> None:
+        """An answer was to be judged, and this came of it."""
+        known = self._known(names.JUDGMENTS, deployment)
+        self._judgments.add(1, known, self._known(names.JUDGMENTS, result, "result"))
+        self._judgment_cost.add(max(0, cost_micro_usd or 0))
 
     def shadowed(self, deployment: DeploymentId, result: str, cost_micro_usd: int | None) -> None:
         """A request was drawn to be copied, and this came of it."""

@@ -192,6 +192,19 @@ STEERED_ESCALATIONS: Final = Metric(
     "application's other keys do.",
     labels=("application",),
 )
+JUDGMENTS: Final = Metric(
+    name="transire_judgments",
+    kind="counter",
+    help="Answers that were to be judged, by what came of it: a score (`ok`), or why there is none "
+    "(`denied`, `stakes`, `stale`, `busy`, `resting`, `unfit`, `budget`, `log`, `late`, "
+    "`no_score`, `cancelled`, or another class of failures).",
+    labels=("deployment", "result"),
+)
+JUDGMENT_COST_MICRO_USD: Final = Metric(
+    name="transire_judgment_cost_micro_usd",
+    kind="counter",
+    help="What judgments cost, in micro-USD; not in `transire_cost_micro_usd`.",
+)
 SHADOWS: Final = Metric(
     name="transire_shadows",
     kind="counter",
@@ -250,6 +263,8 @@ METRICS: Final = (
     FEEDBACK,
     ESCALATIONS,
     STEERED_ESCALATIONS,
+    JUDGMENTS,
+    JUDGMENT_COST_MICRO_USD,
     SHADOWS,
     SHADOW_COST_MICRO_USD,
     LOG_QUEUE_DEPTH,

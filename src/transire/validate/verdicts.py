@@ -39,6 +39,7 @@ class AnswerAppraiser:
         answer: Completion,
         *,
         within_s: float,
+        evaluator: Evaluator | None = None,
     ) -> Appraisal:
         """See `domain.escalation.Appraiser`."""
         is_refusal, has_failed = False, False
@@ -48,7 +49,8 @@ class AnswerAppraiser:
         confidence = confidence_permille(answer) if "low_confidence" in rules.on else None
         score = None
         if "evaluator" in rules.on and not is_refusal:  # it would cost, and could add nothing
-            score = await self._scored(request, answer, within_s)
+            asked = evaluator or self.evaluator
+            score = await _scored(asked, request, answer, within_s)
             has_failed = has_failed or score is None
         return Appraisal(
             verdicts=verdicts_on(
@@ -69,19 +71,20 @@ class AnswerAppraiser:
             _failed("refusal", error)
             return None
 
-    async def _scored(
-        self, request: RoutingRequest, answer: Completion, within_s: float
-    ) -> int | None:
-        try:
-            async with asyncio.timeout(max(within_s, 0.0)):
-                return await self.evaluator.score(request, answer)
-        except TimeoutError:
-            return None
-        except IntegrityError:
-            raise
-        except Exception as error:  # noqa: BLE001 - as above
-            _failed("evaluator", error)
-            return None
+
+async def _scored(
+    evaluator: Evaluator, request: RoutingRequest, answer: Completion, within_s: float
+) -> int | None:
+    try:
+        async with asyncio.timeout(max(within_s, 0.0)):
+            return await evaluator.score(request, answer)
+    except TimeoutError:
+        return None
+    except IntegrityError:
+        raise
+    except Exception as error:  # noqa: BLE001 - as above
+        _failed("evaluator", error)
+        return None
 
 
 def verdicts_on(
