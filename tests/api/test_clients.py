@@ -120,6 +120,17 @@ BODIES: dict[str, dict[str, Any]] = {
             {**WEATHER, "function": {**WEATHER["function"], "strict": True}}  # type: ignore[dict-item] # a literal
         ],
     },
+    "openai allowed tools": {
+        "messages": ASK_TOOL,
+        "tools": [WEATHER, {"type": "function", "function": {"name": "other"}}],
+        "tool_choice": {
+            "type": "allowed_tools",
+            "allowed_tools": {
+                "mode": "required",
+                "tools": [{"type": "function", "function": {"name": "weather"}}],
+            },
+        },
+    },
     "vercel tools": {"messages": AFTER_CALL, "tools": [WEATHER], "tool_choice": "auto"},
     "vercel object without a schema": {
         "messages": SAY,

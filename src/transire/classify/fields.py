@@ -126,7 +126,9 @@ BODY: Final[Mapping[str, Field]] = {
     "messages": Field(_C, _list, "a list of messages"),
     "tools": Field(_C, _list, "a list of tools"),
     "functions": Field(_C, _list, "a list of functions (mapped to `tools`)"),
-    "tool_choice": Field(_H, _anything, "`none`, `auto`, `required` or one offered tool"),
+    "tool_choice": Field(
+        _H, _anything, "`none`, `auto`, `required`, one offered tool or `allowed_tools`"
+    ),
     "function_call": Field(_H, _anything, "`none`, `auto` or one offered function"),
     "response_format": Field(_C, _object, "an object with a `type`"),
     "stop": Field(_C, _stop, "a string or up to 16 strings of at most 1,000 characters"),

@@ -11,21 +11,15 @@ from typing import Any, Final
 
 from transire.classify.collector import Collector
 from transire.classify.extension import read_extension
-from transire.classify.fields import BODY, TOOL, Kind
+from transire.classify.fields import BODY, Kind
 from transire.classify.messages import read_messages
 from transire.classify.tokens import estimate_tokens
-from transire.domain.request import Assertions, Body, JsonValue, Pointer, path_of
-from transire.errors import RequestError, TooLargeError
+from transire.classify.tools import read_tools
+from transire.domain.request import Assertions, Body, JsonValue, Pointer
+from transire.errors import RequestError
 
 __all__ = ["Normalized", "normalize", "rebuild_with"]
 
-_MAX_TOOLS: Final = 512
-_TOOL_TYPES: Final = (
-    ("description", str, "a string"),
-    ("parameters", dict, "an object"),
-    ("strict", bool, "true or false"),
-    ("format", dict, "an object"),
-)
 _SAMPLING: Final = (
     "temperature",
     "top_p",
@@ -104,7 +98,7 @@ def normalize(
 
 def _special(known: Mapping[str, Any], fields: dict[str, Any], collector: Collector) -> None:
     """Whatever else than messages is forwarded."""
-    _tools(known, fields, collector)
+    read_tools(known, fields, collector)
     _format(known, fields, collector)
     _bounds(known, fields, collector)
     _reasoning(known, fields)
@@ -171,91 +165,6 @@ def _body(
         or "custom_tools" in collector.needs,
         carried=tuple(collector.carried),
     )
-
-
-def _tools(known: Mapping[str, Any], fields: dict[str, Any], collector: Collector) -> None:
-    given = list(known.get("tools") or ())
-    given += [{"type": "function", "function": f} for f in known.get("functions") or ()]
-    if len(given) > _MAX_TOOLS:
-        raise TooLargeError(f"`tools` may hold {_MAX_TOOLS} tools", param="tools")
-    tools = [_tool(tool, ("tools", i), collector) for i, tool in enumerate(given)]
-    tools = [tool for tool in tools if tool is not None]
-    if tools:
-        fields["tools"] = tools
-        collector.needs.add("tools")
-    choice = known.get("tool_choice", known.get("function_call"))
-    if choice is not None:
-        fields["tool_choice"] = _choice(choice, fields.get("tools") or [])
-
-
-def _tool(value: Any, at: Pointer, collector: Collector) -> dict[str, Any] | None:
-    if not isinstance(value, dict):
-        raise RequestError(f"`{path_of(at)}` must be an object", param=path_of(at))
-    kind = "function" if value.get("type") is None else value["type"]
-    if not isinstance(kind, str):
-        where = f"{path_of(at)}.type"
-        raise RequestError(f"`{where}` must be a string", param=where)
-    if kind not in ("function", "custom"):
-        # A hosted tool runs at the provider: what it fetches or sends is beyond this router.
-        collector.egress(at, "hosted_tools")
-        collector.schema(at, value)
-        return dict(value)
-    fields = collector.known(value, TOOL, at)
-    inner = fields.get(kind)
-    where = f"{path_of(at)}.{kind}.name"
-    if not isinstance(inner, dict) or not isinstance(inner.get("name"), str) or not inner["name"]:
-        raise RequestError(f"`{where}` must be a non-empty string", param=where)
-    names = (
-        ("name", "description", "parameters", "strict")
-        if kind == "function"
-        else (
-            "name",
-            "description",
-            "format",
-        )
-    )
-    built = {}
-    for name, item in inner.items():
-        if name not in names:
-            collector.unknown((*at, kind), name)
-        elif item is not None:
-            built[name] = item
-    if kind == "custom":
-        collector.needs.add("custom_tools")
-    _check_tool(built, (*at, kind))
-    collector.schema((*at, kind), built)
-    return {"type": kind, kind: built}
-
-
-def _check_tool(built: Mapping[str, Any], at: Pointer) -> None:
-    for name, kind, expects in _TOOL_TYPES:
-        if name in built and not isinstance(built[name], kind):
-            where = path_of((*at, name))
-            raise RequestError(f"`{where}` must be {expects}", param=where)
-
-
-def _choice(value: Any, tools: list[dict[str, Any]]) -> Any:
-    if value == "required" and not tools:
-        raise RequestError("`tool_choice: required` needs `tools`", param="tool_choice")
-    if value in ("none", "auto", "required"):
-        return value
-    kinds = {inner["name"]: kind for kind, inner in map(_named, tools) if "name" in inner}
-    name = None
-    if isinstance(value, dict):
-        inner = value.get("function") or value.get("custom") or value
-        name = inner.get("name") if isinstance(inner, dict) else None
-    if not isinstance(name, str) or name not in kinds:
-        raise RequestError(
-            "`tool_choice` must be none, auto, required or name an offered tool",
-            param="tool_choice",
-        )
-    return {"type": kinds[name], kinds[name]: {"name": name}}
-
-
-def _named(tool: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
-    """A tool's kind and what stands under it; nothing for a hosted tool, which has no name."""
-    inner = tool.get(tool["type"]) if tool["type"] in ("function", "custom") else None
-    return tool["type"], inner if isinstance(inner, dict) else {}
 
 
 def _format(known: Mapping[str, Any], fields: dict[str, Any], collector: Collector) -> None:

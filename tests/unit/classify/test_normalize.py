@@ -254,3 +254,51 @@ def test_a_field_that_changes_where_data_goes_is_kept_with_its_place() -> None:
     seen = read(messages=messages, store=True, tools=[TOOL, {"type": "web_search"}])
 
     assert {"store", "tools[1]", "messages[0].content[1].image_url"} == set(seen.body.asked_by)
+
+
+MAP = {"type": "function", "function": {"name": "map"}}
+DRAW = {"type": "custom", "custom": {"name": "draw"}}
+
+
+def allowed(*tools: Any, **inner: Any) -> dict[str, Any]:
+    given = {"mode": "auto", "tools": list(tools), **inner}
+    return {"type": "allowed_tools", "allowed_tools": given}
+
+
+@pytest.mark.parametrize("mode", ["auto", "required"])
+def test_allowed_tools_are_the_only_ones_that_are_offered(mode: str) -> None:
+    choice = allowed({"type": "function", "function": {"name": "weather"}}, mode=mode)
+    seen = read(tools=[MAP, TOOL, DRAW, {"type": "web_search"}], tool_choice=choice)
+
+    assert seen.body.fields["tools"] == [TOOL]
+    assert seen.body.fields["tool_choice"] == mode
+    assert seen.body.capabilities == frozenset()
+    assert "map" not in texts(seen)
+
+
+def test_allowed_tools_may_be_flat_and_of_any_kind() -> None:
+    flat = {"type": "allowed_tools", "mode": "auto", "tools": [{"type": "custom", "name": "draw"}]}
+    seen = read(tools=[MAP, DRAW], tool_choice=flat)
+
+    assert seen.body.fields["tools"] == [DRAW]
+
+
+@pytest.mark.parametrize(
+    "choice",
+    [
+        allowed({"type": "function", "function": {"name": "nobody"}}),
+        allowed(DRAW, mode="none"),
+        allowed(DRAW, mode=[]),
+        allowed("draw"),
+        allowed({"function": {"name": []}}),
+        {"type": "allowed_tools"},
+        {"type": "allowed_tools", "allowed_tools": []},
+        {"type": "allowed_tools", "allowed_tools": {"mode": "auto"}},
+    ],
+    ids=["unoffered", "mode", "no mode", "text", "no name", "empty", "list", "no tools"],
+)
+def test_allowed_tools_name_offered_ones_and_a_mode(choice: dict[str, Any]) -> None:
+    with pytest.raises(RequestError, match="allowed_tools") as refused:
+        read(tools=[MAP, DRAW], tool_choice=choice)
+
+    assert str(refused.value.param).startswith("tool_choice")
