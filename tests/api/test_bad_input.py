@@ -24,20 +24,27 @@ CASES: dict[str, tuple[Any, int]] = {
     "empty messages": ({"model": "auto", "messages": []}, 400),
     "ten thousand messages": ({"model": "auto", "messages": HI * 10_000}, 413),
     "more than any context window holds": (
-        # Mail addresses in 64 messages of 1,024 parts each: read and redacted, it took a minute.
+        # Five mail addresses in each of 15,360 parts: more tokens than any deployment takes.
         {
             "model": "auto",
             "messages": [
                 {
                     "role": "user",
                     "content": [
-                        {"type": "text", "text": f"u{i}.{j}@example.com"} for i in range(1_024)
+                        {"type": "text", "text": f"u{i}.{j}@example.com " * 5} for i in range(1_024)
                     ],
                 }
-                for j in range(64)
+                for j in range(15)
             ],
         },
         400,
+    ),
+    "more texts than one request may hold": (
+        {
+            "model": "auto",
+            "messages": [{"role": "user", "content": [{"type": "text", "text": "a"}] * 1_000}] * 17,
+        },
+        413,
     ),
     "a wrong type": ({"model": "auto", "messages": HI, "temperature": "hot"}, 400),
     "a bool for an integer": ({"model": "auto", "messages": HI, "n": True}, 400),

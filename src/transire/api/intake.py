@@ -3,11 +3,10 @@
 What cannot be read is still recorded once the principal is known, with an empty body in its place.
 """
 
-import asyncio
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Final
+from typing import Final, TypeVar
 
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, ConfigDict
@@ -15,6 +14,7 @@ from starlette.requests import Request
 
 from transire.alarms import within
 from transire.api.asker import application_of
+from transire.classify.aside import off_loop
 from transire.classify.digest import content_digest, request_mac
 from transire.classify.normalize import Normalized, normalize
 from transire.classify.parse import parse_body
@@ -26,9 +26,11 @@ from transire.entropy import BlockEntropy
 from transire.errors import (
     AccessError,
     RequestError,
+    ThrottledError,
     TooLargeError,
 )
 from transire.installation import Installation
+from transire.limits.turns import NoRoomError, Turns
 from transire.unforeseen import as_refusal
 
 __all__ = [
@@ -38,8 +40,13 @@ __all__ = [
     "known_query",
 ]
 
+T = TypeVar("T")
 _INLINE_BYTES: Final = 128 * 1024
 """Larger bodies are parsed in a thread, so that the loop does not wait."""
+_INLINE_QUOTES: Final = 4_096
+"""Likewise bodies of more than about so many keys and texts, two of them a part: 10 ms."""
+_WAITING: Final = 256
+"""Larger bodies that may wait for that thread."""
 _SIZE: Final = re.compile(r"\d{1,15}", re.ASCII)
 _BODY_S: Final = 30.0
 """Seconds a body may take to arrive; a place in the admission is held meanwhile."""
@@ -60,6 +67,7 @@ class Intake:
     def __init__(self, installation: Installation) -> None:
         self._installation = installation
         self._entropy = BlockEntropy()
+        self._turns = Turns(places=1, room=_WAITING)
 
     def principal(self, request: Request) -> Principal:
         """Who asks; applications only, on the routes that route."""
@@ -137,10 +145,10 @@ class Intake:
                 content_digest(keyed, read.body),
             )
 
-        if len(raw) <= _INLINE_BYTES:
+        if len(raw) <= _INLINE_BYTES and raw.count(b'"') <= _INLINE_QUOTES:
             read, mac, content = understand()
         else:
-            read, mac, content = await asyncio.to_thread(understand)
+            read, mac, content = await self._in_turn(principal, understand)
         models = resolve_model(catalog, read.asked_model)
         asserted = _with_keyed_session(read.assertions, principal, installation.keyed)
         if _forbids_cache(request):
@@ -158,6 +166,20 @@ class Intake:
             deadline_s=installation.governed.bundle.routing.deadline_s,
             review_id=_review_id(headers),
         )
+
+    async def _in_turn(self, principal: Principal, work: Callable[[], T]) -> T:
+        """Read a large body after whatever others have sent: keys take turns.
+
+        Raises:
+            ThrottledError: too many of this key's are waiting already.
+        """
+        try:
+            async with self._turns.turn(principal.key_id):
+                return await off_loop(work)
+        except NoRoomError:
+            raise ThrottledError(
+                "too many large requests of this credential are waiting", retry_after_s=1.0
+            ) from None
 
     async def _raw(self, request: Request, limit: int) -> bytes:
         clock = self._installation.clock

@@ -7,9 +7,12 @@ import orjson
 
 from transire.classify.fields import LEFT_OUT, Field, Kind
 from transire.domain.request import Part, PartKind, Pointer, path_of
-from transire.errors import RequestError
+from transire.errors import RequestError, TooLargeError
 
-__all__ = ["Collector"]
+__all__ = ["MAX_PARTS", "Collector"]
+
+MAX_PARTS: Final = 16_384
+"""Of one request: four times as many as messages. Each costs some 50 µs to read, however short."""
 
 _MAX_NAMED: Final = 64
 """Left-out fields that are named; an entry has room for these."""
@@ -36,20 +39,27 @@ class Collector:
     def text(self, pointer: Pointer, text: str, role: str, kind: PartKind = PartKind.TEXT) -> None:
         """Note one content string that can be replaced in place."""
         if text:
-            self.parts.append(Part(pointer=pointer, kind=kind, text=text, role=role))
+            self._add(Part(pointer=pointer, kind=kind, text=text, role=role))
 
     def schema(self, pointer: Pointer, value: Any, role: str = "request") -> None:
         """Note structured content: keys and values are read, but cannot be replaced in place."""
         text = orjson.dumps(value).decode()
-        self.parts.append(
+        self._add(
             Part(pointer=pointer, kind=PartKind.SCHEMA, text=text, role=role, is_redactable=False)
         )
 
     def opaque(self, pointer: Pointer, kind: PartKind, media_type: str, role: str) -> None:
         """Note content nobody here can read: an image, audio, a file."""
-        self.parts.append(
-            Part(pointer=pointer, kind=kind, text=media_type, role=role, is_redactable=False)
-        )
+        self._add(Part(pointer=pointer, kind=kind, text=media_type, role=role, is_redactable=False))
+
+    def _add(self, part: Part) -> None:
+        if len(self.parts) >= MAX_PARTS:
+            raise TooLargeError(
+                f"a request may hold {MAX_PARTS} texts (contents, parts, names, ids, arguments); "
+                "join short ones or send fewer messages",
+                param="messages",
+            )
+        self.parts.append(part)
 
     def known(
         self, fields: Mapping[str, Any], table: Mapping[str, Field], pointer: Pointer

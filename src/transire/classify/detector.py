@@ -256,7 +256,7 @@ class EngineDetector:
     async def _judge(
         self, parts: tuple[Part, ...], tenant: str, application: str, signals: Signals
     ) -> Classification:
-        readable = [(i, part.text) for i, part in enumerate(parts) if part.kind not in UNREADABLE]
+        readable = await aside(len(parts), partial(_readable, parts))
         scans = await self._scans([text for _, text in readable], tenant, application)
         size = len(parts) + sum(len(scan.hits) for scan in scans)
         size = max(size, sum(len(text) for _, text in readable) // CHARS_PER_PIECE)
@@ -270,7 +270,9 @@ class EngineDetector:
             len(texts), lambda: [key_of(tenant, application, text) for text in texts]
         )
         # Held here too, so that nothing the cache forgets meanwhile is lost to this request.
-        known = {key: scan for key in keys if (scan := self._cache.get(key)) is not None}
+        known = {
+            key: scan for key in dict.fromkeys(keys) if (scan := self._cache.get(key)) is not None
+        }
         new = {k: t for k, t in zip(keys, texts, strict=True) if k not in known}
         party = f"{len(tenant)}:{tenant}{application}"
         for key, scan in zip(new, await self._reader.scan(list(new.values()), party), strict=True):
@@ -288,6 +290,10 @@ class EngineDetector:
             raise TooLargeError(
                 f"content may have {self._rules.max_chars} characters, and this has {chars}"
             )
+
+
+def _readable(parts: Sequence[Part]) -> list[tuple[int, str]]:
+    return [(at, part.text) for at, part in enumerate(parts) if part.kind not in UNREADABLE]
 
 
 def _panel(

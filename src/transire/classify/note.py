@@ -6,11 +6,12 @@ request is another content: it has its own digest, and is classified and authori
 anything of it is sent.
 """
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, Final
 
+from transire.classify.aside import off_loop
 from transire.classify.digest import content_digest
 from transire.classify.tokens import estimate_tokens
 from transire.domain.ports import Keyed
@@ -62,7 +63,7 @@ class Notes:
         )
         is_large = body.size_bytes > _INLINE_BYTES
         digest = (
-            await asyncio.to_thread(content_digest, self._keyed, body)
+            await off_loop(partial(content_digest, self._keyed, body))
             if is_large
             else content_digest(self._keyed, body)
         )

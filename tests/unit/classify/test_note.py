@@ -52,11 +52,13 @@ async def test_a_note_changes_nothing_else() -> None:
     made = await noted(request, "schema")
 
     assert made.body.size_bytes > request.body.size_bytes  # it costs more to read
+    assert made.body.tokens_estimate > request.body.tokens_estimate
     body = replace(
         made.body,
         fields=request.body.fields,
         parts=request.body.parts,
         size_bytes=request.body.size_bytes,
+        tokens_estimate=request.body.tokens_estimate,
     )
     assert replace(made, body=body, content_digest=b"", noted=()) == request
 
