@@ -141,7 +141,7 @@ class Decisions:
         Raises:
             NotFoundError: it does not exist, or not for this principal; says how far was looked.
         """
-        page = await self._installation.projection.of_decision(decision_id)
+        page = await self._installation.projection.of_decision(decision_id, principal.key_id)
         entries = [{"index": index, **entry} for index, entry in page.entries]
         head = entries[0] if entries else None
         missing = NotFoundError("no such decision", facts={"complete_to": page.complete_to})

@@ -6,7 +6,6 @@ look: what it has read must be the log's beginning, and what it has made of it m
 not, it is thrown away and read anew. What it answers are the log's entries; it only says where.
 """
 
-import asyncio
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +15,8 @@ from typing import Any, Final, TypeVar
 import orjson
 
 from transire.domain.shadow import SHADOW
-from transire.errors import IntegrityError, LogUnavailable
+from transire.errors import IntegrityError, LogUnavailable, ThrottledError
+from transire.limits.turns import NoRoomError, Turns
 from transire.observe.logging import log as operational_log
 from transire.record.entries import OpenPermit, belongs, entries_near, still_open
 from transire.record.front import LogFront
@@ -34,6 +34,8 @@ _STEP: Final = 1_000
 """Entries read at a time, and held in memory: at most 60 MB, mostly one."""
 _TOLD: Final = 50_000
 """Entries between two lines of the operational log while much is read."""
+_SEARCHES: Final = 64
+"""Searches of the log that may wait; each looks through 100,000 entries at most, about a second."""
 _PATIENCE: Final = 50_000
 """Entries read before one decision is looked for in the log itself; less than a second."""
 _FLEETING: Final = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL})
@@ -64,7 +66,7 @@ class Projection:
         self._log = log
         self._file = IndexFile(directory, seal)
         self._patience = patience
-        self._one_by_one = asyncio.Lock()
+        self._searches = Turns(places=1, room=_SEARCHES)
         self._behind: int | None = None
 
     @property
@@ -77,10 +79,17 @@ class Projection:
         rows = await self._log.read(lambda reader: reader.leaves(index, index + 1))
         return orjson.loads(rows[0][1]) if rows else None
 
-    async def of_decision(self, decision_id: str) -> Page:
+    async def of_decision(self, decision_id: str, party: str = "") -> Page:
         """Every entry that belongs to a decision or advice, in order, its moderations last.
 
-        Where the projection knows none, or a part, the log itself is searched (`entries_near`).
+        Where the projection knows none, or a part, the log itself is searched (`entries_near`):
+        one search at a time, parties in turn, for an id that was made up costs one as well.
+
+        Args:
+            party: Who asks.
+
+        Raises:
+            ThrottledError: too many searches of this party's are waiting already.
         """
         complete_to, size = await self._catch_up(self._patience)
         sql = "SELECT idx FROM entry_ix WHERE decision_id=? ORDER BY idx LIMIT 1000"
@@ -90,8 +99,11 @@ class Projection:
         found = _headed(found)
         if complete_to == size and _is_whole(found, decision_id):
             return Page(found, complete_to)
-        async with self._one_by_one:
-            near = await self._log.read(lambda reader: entries_near(reader, decision_id))
+        try:
+            async with self._searches.turn(party):
+                near = await self._log.read(lambda reader: entries_near(reader, decision_id))
+        except NoRoomError:
+            raise ThrottledError("too many searches are waiting", retry_after_s=1.0) from None
         known = {index for index, _ in found}
         if any(index not in known and index < complete_to for index, _ in near):
             await self._log.read(lambda _: self._discard("rows are missing"))
