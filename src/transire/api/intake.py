@@ -14,7 +14,7 @@ from starlette.requests import Request
 
 from transire.alarms import within
 from transire.api.asker import application_of
-from transire.classify.aside import off_loop
+from transire.aside import off_loop
 from transire.classify.digest import content_digest, request_mac
 from transire.classify.normalize import Normalized, normalize
 from transire.classify.parse import parse_body

@@ -11,9 +11,9 @@ from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import Final
 
+from transire.aside import CHARS_PER_PIECE, aside
 from transire.bundle.recognizers.matchers import Allowed
 from transire.classify.answers import redact_texts
-from transire.classify.aside import CHARS_PER_PIECE, aside
 from transire.classify.asked import is_asked_for
 from transire.classify.cache import FindingsCache
 from transire.classify.conclusion import Conclusions

@@ -11,7 +11,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, Final
 
-from transire.classify.aside import off_loop
+from transire.aside import off_loop
 from transire.classify.digest import content_digest
 from transire.classify.tokens import estimate_tokens
 from transire.domain.ports import Keyed

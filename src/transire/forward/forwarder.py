@@ -7,8 +7,10 @@ nothing moved and the permit is in time is checked again when it stands, before 
 """
 
 from collections.abc import AsyncIterator, Callable
+from functools import partial
 from typing import Final
 
+from transire.aside import off_loop
 from transire.domain.answer import Chunk, Completion
 from transire.domain.deployment import Deployment
 from transire.domain.outward import Exchange, Wire
@@ -31,6 +33,8 @@ __all__ = [
 _PLACES: Final = ("x-ms-region", "x-transire-region", "x-litellm-model-region")
 """Answer headers that name a place of processing: Azure OpenAI's, another transire's, LiteLLM's."""
 _MAX_PLACE_CHARS: Final = 256
+_INLINE_BYTES: Final = 256 * 1024
+"""Larger answers are read in a thread, so that the loop does not wait."""
 
 
 class OpenAIForwarder:
@@ -120,7 +124,10 @@ class OpenAIExchange:
     async def completion(self) -> Completion:
         """See `domain.outward.Exchange`."""
         try:
-            return read_completion(await self._reply.body())
+            data = await self._reply.body()
+            if len(data) <= _INLINE_BYTES:
+                return read_completion(data)
+            return await off_loop(partial(read_completion, data))
         except OutboundError as error:
             raise failed(error.failure) from None
         except BadShapeError:

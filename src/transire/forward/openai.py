@@ -25,6 +25,8 @@ __all__ = ["BadShapeError", "read_chunk", "read_completion", "read_error"]
 _EXTRAS: Final = ("reasoning_content", "reasoning")
 _MAX_TOKENS: Final = 100_000_000
 _MAX_CHOICES: Final = 64
+_MAX_LOGPROBS: Final = 131_072
+"""Tokens of one choice that have log probabilities: as many as the longest answers on sale."""
 _MAX_CALLS: Final = 512
 _FINISH: Final = frozenset({"stop", "length", "tool_calls", "content_filter", "function_call"})
 _STOPPED: Final = frozenset(
@@ -196,7 +198,10 @@ def _logprobs(value: Any) -> JsonValue:
     """OpenAI's logprobs object, rebuilt from its known numbers and tokens."""
     if not isinstance(value, dict) or not isinstance(value.get("content"), list):
         return None
-    return {"content": [_logprob(item, depth=0) for item in value["content"]], "refusal": None}
+    tokens = value["content"]
+    if len(tokens) > _MAX_LOGPROBS:
+        raise BadShapeError
+    return {"content": [_logprob(item, depth=0) for item in tokens], "refusal": None}
 
 
 def _logprob(value: Any, *, depth: int) -> JsonValue:

@@ -51,7 +51,13 @@ def test_an_answer_keeps_what_is_known_and_loses_the_rest() -> None:
         {"choices": [{"message": []}]},
         {"choices": [{**CHOICE, "message": {"content": 5}}]},
         {"choices": [{**CHOICE, "message": {"content": None, "tool_calls": ["x"]}}]},
+        {
+            "choices": [
+                {**CHOICE, "logprobs": {"content": [{"token": "a", "logprob": 0}] * 131_073}}
+            ]
+        },
     ],
+    ids=range(9),
 )
 def test_what_is_no_completion_is_refused(document: Any) -> None:
     with pytest.raises(BadShapeError):
