@@ -1,5 +1,6 @@
 """Bad input: each a clear error with a decision id, none a 500, none unrecorded."""
 
+import gzip
 import json
 from collections.abc import Iterator
 from typing import Any
@@ -159,6 +160,16 @@ def test_fields_that_go_to_no_upstream_are_named_and_their_values_kept_nowhere(
     entries = world.entries(reply.headers["x-transire-decision-id"])
     assert entries[0]["ignored"] == ["user", "metadata"]
     assert "canary" not in json.dumps(entries)
+
+
+def test_a_compressed_body_is_refused_in_these_words_and_recorded(world: World) -> None:
+    body = gzip.compress(json.dumps({"model": "auto", "messages": HI}).encode())
+    reply = world.post("/v1/chat/completions", body, headers={"content-encoding": "gzip"})
+    error = reply.json()["error"]
+
+    assert reply.status_code == 400
+    assert error["message"] == "the body must be sent without `content-encoding`"
+    assert world.entries(error["decision_id"])[0]["outcome"] == "refused"
 
 
 def test_an_unknown_route_is_404(world: World) -> None:

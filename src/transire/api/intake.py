@@ -125,6 +125,9 @@ class Intake:
         installation = self._installation
         if scope not in principal.scopes:
             raise AccessError(f"this key is not for `{scope}`; ask an operator for one that is")
+        coding = request.headers.get("content-encoding", "identity")
+        if coding.strip().lower() != "identity":
+            raise RequestError("the body must be sent without `content-encoding`")
         limit = installation.settings.server.max_body_bytes
         raw = await self._raw(request, limit)
         catalog = installation.governed.bundle.catalog

@@ -234,7 +234,8 @@ def _say_how_to_go_on(scene: Scene, listening: Listening, *, as_json: bool, once
             '  -d \'{"model": "auto", "messages": [{"role": "user", "content": "hello"}]}\'\n',
             soft_wrap=True,
         )
-    if as_json:
+        scene.console.print("serving until Ctrl-C")
+    if as_json:  # last, whoever reads both streams as one
         document = {
             "base_url": f"{scene.base}/v1",
             "admin_url": listening.admin_url,
@@ -245,5 +246,3 @@ def _say_how_to_go_on(scene: Scene, listening: Listening, *, as_json: bool, once
             "log_public_key": listening.installation.log.public_key,
         }
         print(json.dumps(document), flush=True)
-    if not once:
-        scene.console.print("serving until Ctrl-C")
