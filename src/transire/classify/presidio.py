@@ -74,7 +74,7 @@ def _of_america_and_britain() -> list[Recognizer]:
         ),
         _wrapped(
             presidio.UkNinoRecognizer(),
-            shaped(6, r"(?i)[a-z]{2} ?\d{2} ?\d{2} ?\d{2} ?[a-d]", "aa000000a"),
+            shaped(6, r"(?i)\d{2} ?\d{2} ?\d{2} ?[a-d]", "aa000000a"),
         ),
     ]
 
@@ -123,6 +123,7 @@ def shaped(least_digits: int, pattern: str, shape: str = "") -> Gate:
     """A gate: at least so many digits, and something of this pattern.
 
     Args:
+        pattern: Best begins with a digit or a sign: letters are many, and each is a start to try.
         shape: What `Traits.may_hold` finds wherever the pattern matches; so many digits in a row
             where it is not given.
     """
@@ -296,7 +297,7 @@ def _mac_gate(traits: Traits) -> bool:
 _ALPHANUMERIC: Final = bytes(120 if b < 128 and chr(b).isalnum() else 32 for b in range(256))
 _V4: Final = re.compile(r"\d\.\d{1,3}\.\d")
 _V6: Final = re.compile(r"(?i)[0-9a-f]{1,4}(?::[0-9a-f]{1,4}){5}:")
-_PAIRS: Final = re.compile(r"(?i)[0-9a-f]{2}([:-])[0-9a-f]{2}\1[0-9a-f]{2}\1")
+_PAIRS: Final = re.compile(r"(?i)([:-])[0-9a-f]{2}\1[0-9a-f]{2}\1")
 _DOTTED: Final = re.compile(r"(?i)[0-9a-f]{4}\.[0-9a-f]{4}\.[0-9a-f]{4}")
 _CRYPTO: Final = re.compile(r"(?i)(?:bc1|[13])[a-z0-9]{24}")
 _FISCAL_CODE: Final = re.compile(r"(?i)[a-z]{6}[0-9a-z]{10}")

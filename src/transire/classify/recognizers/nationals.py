@@ -5,15 +5,17 @@ found wherever it stands. A check that one number in ten passes by chance needs 
 well, and so does every number without a check.
 """
 
+import re
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Final, NamedTuple
 
 import regex
 
 from transire.classify.gate import Gate
-from transire.classify.presidio import shaped
 from transire.classify.recognizer import Recognizer, pattern_recognizer
 from transire.classify.recognizers import checks
+from transire.classify.traits import Traits
 
 __all__ = ["national_recognizers"]
 
@@ -34,10 +36,14 @@ def _is_any(_: str) -> bool:
 
 
 class _Proven(NamedTuple):
-    """A shape with check digits, and how many digits in a row (dots and dashes passed over)."""
+    """A shape with check digits.
+
+    `hint` is a part of it that begins with its rarest sign, so that looking for it is cheap.
+    """
 
     entity: str
     digits: int
+    hint: str
     shape: str
     check: Callable[[str], bool]
 
@@ -52,16 +58,25 @@ class _Named(NamedTuple):
 
 
 _PROVEN: Final = (
-    _Proven("BR_CPF", 11, r"\d{3}\.\d{3}\.\d{3}-\d{2}", checks.is_cpf),
+    _Proven("BR_CPF", 11, r"-\d\d(?!\d)", r"\d{3}\.\d{3}\.\d{3}-\d{2}", checks.is_cpf),
     _Proven(
         "FR_NIR",
-        5,
+        14,
+        r"\d{3} ?\d{3} ?\d\d(?!\d)",
         r"[12] ?\d\d ?(?:0[1-9]|1[0-2]|[2-9]\d) ?\d[\dAB] ?\d{3} ?\d{3} ?\d\d",
         checks.is_nir,
     ),
-    _Proven("BE_NATIONAL_NUMBER", 11, r"\d\d\.\d\d\.\d\d-\d{3}\.\d\d", checks.is_belgian),
-    _Proven("SE_PERSONNUMMER", 10, r"(?:19|20)?\d{6}[-+]\d{4}", checks.is_swedish),
-    _Proven("CH_AHV", 13, r"756\.\d{4}\.\d{4}\.\d{2}", checks.passes_ean),
+    _Proven(
+        "BE_NATIONAL_NUMBER",
+        11,
+        r"-\d{3}\.\d\d",
+        r"\d\d\.\d\d\.\d\d-\d{3}\.\d\d",
+        checks.is_belgian,
+    ),
+    _Proven(
+        "SE_PERSONNUMMER", 10, r"[-+]\d{4}(?!\d)", r"(?:19|20)?\d{6}[-+]\d{4}", checks.is_swedish
+    ),
+    _Proven("CH_AHV", 13, r"756\.", r"756\.\d{4}\.\d{4}\.\d{2}", checks.passes_ean),
 )
 
 _NAMED: Final = (
@@ -83,7 +98,7 @@ _NAMED: Final = (
     _Named(
         "DE_ID_CARD",
         "personalausweis|ausweis|ausweisnummer|personalausweisnummer|reisepass|reisepassnummer"
-        "|passnummer|german passport|id card",
+        "|passnummer|german passport",
         r"(?=[A-Z]*\d)[CFGHJKLMNPRTVWXYZ][CFGHJKLMNPRTVWXYZ0-9]{8}(?:\d?D?)",
     ),
     _Named(
@@ -159,10 +174,14 @@ def national_recognizers() -> list[Recognizer]:
 def _proven(row: _Proven) -> Recognizer:
     return pattern_recognizer(
         row.entity,
-        shaped(row.digits, rf"(?<!\w)(?:{row.shape})(?!\w)"),
+        Gate(digits=row.digits, check=partial(_has, re.compile(row.hint))),
         [(rf"(?<![\w.,/-])(?:{row.shape})(?![\w/-]|[.,]\d)", _PROVEN_PCT)],
         validate=lambda value: None if row.check(value) else False,
     )
+
+
+def _has(hint: re.Pattern[str], traits: Traits) -> bool:
+    return hint.search(traits.text) is not None
 
 
 def _named(row: _Named) -> Recognizer:
@@ -187,7 +206,7 @@ def _gate(names: Sequence[str]) -> Gate:
     words = frozenset(map(_longest_word, names))
     if all(regex.search("[a-z]", word) for word in words):
         return Gate(digits=_LEAST_DIGITS, words=words)
-    return Gate(digits=_LEAST_DIGITS_ALONE)
+    return Gate(digits=_LEAST_DIGITS_ALONE, check=lambda t: any(name in t.lower for name in names))
 
 
 def _longest_word(name: str) -> str:
