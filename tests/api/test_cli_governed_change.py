@@ -1,10 +1,12 @@
 """`transire bundle`, `quarantine` and `mode` against a real server, by people with their roles."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from tests.api.conftest import World
+from tests.api.standing import Standing
 from tests.api.terminal import Terminal, terminal_of
 
 from transire.bundle.acts import format_moment, parse_moment
@@ -19,16 +21,27 @@ def people(world: World, tmp_path: Path) -> People:
     return lambda name: terminal_of(world, name, tmp_path / name)
 
 
-@pytest.fixture
-def folder(world: World, people: People, tmp_path: Path) -> Path:
-    """The active bundle's files, as an author has them in git."""
-    ana, copy = people("ana"), tmp_path / "policies"
-    for name in ana.result("bundle", "show")["files"]:
+@pytest.fixture(scope="module")
+def shown(
+    session_world: World, standing: Standing, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """What `bundle show` says of every file of the bundle that each of these tests starts under."""
+    copy = tmp_path_factory.mktemp("shown") / "policies"
+    ana = terminal_of(session_world, "ana", copy.parent)
+    told = ana.result("bundle", "show")
+    for name in told["files"]:
         target = copy / name
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(ana.run("bundle", "show", "--file", name).stdout)
-    assert set(read_folder(copy)) == set(read_folder(world.data.parent / "policies"))
+    assert told["digest"] == standing.digest
+    assert set(read_folder(copy)) == set(read_folder(session_world.data.parent / "policies"))
     return copy
+
+
+@pytest.fixture
+def folder(shown: Path, tmp_path: Path) -> Path:
+    """The active bundle's files, as an author has them in git."""
+    return Path(shutil.copytree(shown, tmp_path / "policies"))
 
 
 def test_a_bundle_goes_from_a_folder_to_active_by_two_people(people: People, folder: Path) -> None:

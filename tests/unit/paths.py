@@ -56,6 +56,8 @@ from transire.pursuit import Pursuit
 from transire.router import Router
 
 COMPILED = compile_bundle(pack_files())
+AUTHORIZER = CedarAuthorizer(COMPILED)
+"""One for all paths, as one serves all requests of a bundle; its memory changes no answer."""
 NOW = datetime(2026, 11, 25, 9, 0, tzinfo=UTC)
 UNTIL = NOW + timedelta(days=1)
 """When a review ends that a test has released."""
@@ -539,7 +541,7 @@ class Path:
             bundle=self.bundle,
             quarantine=self.quarantine,
             detector=self.detector,
-            authorizer=CedarAuthorizer(COMPILED),
+            authorizer=AUTHORIZER,
             scorer=self.scorer,
             prompts=self.prompts,
         )
