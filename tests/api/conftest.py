@@ -26,6 +26,8 @@ DIRECT = httpx.Client(
     trust_env=False, timeout=60, verify=_NO_TLS, limits=httpx.Limits(max_keepalive_connections=0)
 )
 """For calls that need no SDK; each has a connection of its own, so that no restart breaks one."""
+HARMLESS = {"ok", "echo", "echo_signs", "makes_up", "refuses", "missing_brace", "wrong_type"}
+"""Modes of a whole answer: what is wrong with that counts against nobody's health."""
 
 
 @dataclass
@@ -42,6 +44,7 @@ class World:
     stderr: Path
     process: "subprocess.Popen[str]" = field(repr=False)
     touched: set[str] = field(default_factory=set)
+    hurt: set[str] = field(default_factory=set)
     given_up: set[str] = field(default_factory=set)
     clients: list[openai.OpenAI] = field(default_factory=list, repr=False)
 
@@ -91,6 +94,8 @@ class World:
 
     def behave(self, deployment: str, mode: str) -> None:
         self.touched.add(deployment)
+        if mode not in HARMLESS:
+            self.hurt.add(deployment)
         DIRECT.post(f"{self.fleet[deployment]}/_behave", json={"mode": mode})
 
     def received(self, deployment: str) -> dict[str, Any]:
@@ -206,8 +211,10 @@ def _give_all_back(world: World) -> None:
 def _heal(world: World) -> None:
     for name in sorted(world.touched):
         world.behave(name, "ok")
+    for name in sorted(world.hurt):
         _until_well(world, name)
     world.touched.clear()
+    world.hurt.clear()
 
 
 def _until_well(world: World, name: str) -> None:

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-__all__ = ["Governable", "Standing", "file_of", "standing_on"]
+__all__ = ["Governable", "Standing", "activate", "file_of", "standing_on"]
 
 _LIFTERS = ("ben", "priya", "omar")
 
@@ -80,19 +80,29 @@ def standing_on(world: Governable, files: Mapping[str, bytes]) -> Iterator[Stand
     A module overrides the fixture `standing` with it, so that no test of it activates anything.
     """
     before = Standing.of(world)
-    encoded = {name: base64.b64encode(data).decode() for name, data in files.items()}
-    proposed = world.act(
-        "ana", "POST", "/v1/policies/bundles", {"files": {**before.files, **encoded}}
-    )
-    assert proposed.status_code in (201, 409), proposed.text  # 409: it is proposed already
-    digest = proposed.json()["digest"]
-    for act in ("approve", "activate"):
-        done = world.act("ben", "POST", f"/v1/policies/bundles/{digest}/{act}")
-        assert done.status_code == 200, done.text
+    activate(world, files)
     try:
         yield Standing.of(world)
     finally:
         before.give_back(world)
+
+
+def activate(world: Governable, changed: Mapping[str, bytes | None]) -> str:
+    """Let two people put the active bundle with these files in force; None leaves one out.
+
+    Returns:
+        The digest that is active then.
+    """
+    files = world.act("ana", "GET", "/v1/policies/bundles/active").json()["files"]
+    files |= {name: base64.b64encode(data or b"").decode() for name, data in changed.items()}
+    kept = {name: text for name, text in files.items() if changed.get(name, b"") is not None}
+    proposed = world.act("ana", "POST", "/v1/policies/bundles", {"files": kept})
+    assert proposed.status_code == 201, proposed.text
+    digest = str(proposed.json()["digest"])
+    for act in ("approve", "activate"):
+        done = world.act("ben", "POST", f"/v1/policies/bundles/{digest}/{act}")
+        assert done.status_code == 200, done.text
+    return digest
 
 
 def file_of(world: Governable, name: str) -> str:

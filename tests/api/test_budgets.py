@@ -1,7 +1,6 @@
 """Budgets of a running router: nothing passes one, whatever comes at once and whatever dies."""
 
 import asyncio
-import base64
 import concurrent.futures
 import json
 from collections import Counter
@@ -12,6 +11,7 @@ import httpx
 import openai
 import pytest
 from tests.api.conftest import World, start_world
+from tests.api.standing import activate
 from tests.api.test_crash import _child_of, _end, kill, serve_again
 
 BODY = {
@@ -22,18 +22,9 @@ BODY = {
 
 
 def set_budget(world: World, limit_micro_usd: int, named: str = "daily", **scope: Any) -> None:
-    files = world.act("ana", "GET", "/v1/policies/bundles/active").json()["files"]
     scope = scope or {"application": "support-triage"}
     row = {"period": "day", "limit_micro_usd": limit_micro_usd, **scope}
-    files["catalog/budgets.yaml"] = base64.b64encode(
-        json.dumps({"budgets": {named: row}}).encode()
-    ).decode()
-    proposed = world.act("ana", "POST", "/v1/policies/bundles", {"files": files})
-    assert proposed.status_code == 201, proposed.text
-    for act in ("approve", "activate"):
-        digest = proposed.json()["digest"]
-        done = world.act("ben", "POST", f"/v1/policies/bundles/{digest}/{act}")
-        assert done.status_code == 200, done.text
+    activate(world, {"catalog/budgets.yaml": json.dumps({"budgets": {named: row}}).encode()})
 
 
 def spent(world: World) -> int:

@@ -1,6 +1,5 @@
 """A refusal that a better deployment answers, through the real server and both verifiers."""
 
-import base64
 import concurrent.futures
 import contextlib
 import json
@@ -13,6 +12,7 @@ import httpx
 import pytest
 import yaml
 from tests.api.conftest import World, start_world
+from tests.api.standing import activate, file_of
 from tests.api.test_crash import _child_of, _end, kill, serve_again
 from tests.integration.test_rules_across_entries import ours
 
@@ -28,19 +28,13 @@ def _cascading(request: pytest.FixtureRequest) -> None:
 
 def cascade(world: World, *tasks: str) -> None:
     """These tasks, or all, escalate refusals; by two people."""
-    files: dict[str, str] = world.act("ana", "GET", "/v1/policies/bundles/active").json()["files"]
-    routing = yaml.safe_load(base64.b64decode(files["routing.yaml"]))
+    routing = yaml.safe_load(file_of(world, "routing.yaml"))
     for task in routing["tasks"].values():
         if "cascade" in task:  # whose `on` is true to YAML 1.1
             task["cascade"]["on"] = task["cascade"].pop(True)
     for name in tasks or routing["tasks"]:
         routing["tasks"][name]["cascade"] = {"on": ["refusal"]}
-    files["routing.yaml"] = base64.b64encode(yaml.safe_dump(routing).encode()).decode()
-    reply = world.act("ana", "POST", "/v1/policies/bundles", {"files": files})
-    assert reply.status_code == 201, reply.text
-    for act in ("approve", "activate"):
-        path = f"/v1/policies/bundles/{reply.json()['digest']}/{act}"
-        assert world.act("ben", "POST", path).status_code == 200
+    activate(world, {"routing.yaml": yaml.safe_dump(routing).encode()})
 
 
 def _replayed(world: World, decision_id: str) -> dict[str, Any]:

@@ -1,6 +1,5 @@
 """A moderation service beside a running router: asked where policy permits, and heard by policy."""
 
-import base64
 import contextlib
 import json
 import time
@@ -14,7 +13,7 @@ import openai
 import pytest
 from tests.api.conftest import DIRECT, World
 from tests.api.moderators import Service, service
-from tests.api.standing import Standing, standing_on
+from tests.api.standing import Standing, activate, standing_on
 from tests.api.test_crash import ended_world, kill, serve_again
 
 MODERATORS = """
@@ -243,7 +242,7 @@ def test_killed_between_permit_and_answer_its_end_is_unknown_at_the_next_start(
 ) -> None:
     with service() as hanging, ended_world(tmp_path) as world:
         hanging.mode = "hang"
-        activate(world, hanging)
+        activate(world, bundle_files(hanging))
         with ThreadPoolExecutor(1) as pool:
             asking = pool.submit(_chat_until_killed, world)
             _wait_for(lambda: bool(hanging.received))
@@ -270,19 +269,6 @@ def _wait_for(holds: Callable[[], bool]) -> None:
             return
         time.sleep(0.01)
     raise AssertionError("it did not come")
-
-
-def activate(world: World, asked: Service) -> None:
-    """The pack with a moderator and its rules, by the acts of two people."""
-    files = {**Standing.of(world).files, **_encoded(asked)}
-    digest = world.act("ana", "POST", "/v1/policies/bundles", {"files": files}).json()["digest"]
-    for act in ("approve", "activate"):
-        done = world.act("ben", "POST", f"/v1/policies/bundles/{digest}/{act}")
-        assert done.status_code == 200, done.text
-
-
-def _encoded(asked: Service) -> dict[str, str]:
-    return {name: base64.b64encode(data).decode() for name, data in bundle_files(asked).items()}
 
 
 def _metrics(world: World) -> str:

@@ -1,12 +1,12 @@
 """Answers with values that a model made up, through the real server, as the unmodified SDK sees."""
 
-import base64
 import json
 from typing import Any
 
 import openai
 import pytest
 from tests.api.conftest import World
+from tests.api.standing import activate
 
 from transire.demo.upstream import MADE_UP
 
@@ -48,16 +48,9 @@ def ask(world: World, application: str = "sales", **fields: Any) -> Any:
     )
 
 
-def activate(world: World, rules: str) -> None:
-    """The active bundle with other rules for answers, by two people."""
-    files: dict[str, str] = world.act("ana", "GET", "/v1/policies/bundles/active").json()["files"]
-    files["rules/answers.cedar"] = base64.b64encode(rules.encode()).decode()
-    del files["tests/answers_test.yaml"]
-    reply = world.act("ana", "POST", "/v1/policies/bundles", {"files": files})
-    assert reply.status_code == 201, reply.text
-    for act in ("approve", "activate"):
-        path = f"/v1/policies/bundles/{reply.json()['digest']}/{act}"
-        assert world.act("ben", "POST", path).status_code == 200
+def judge_answers(world: World, rules: str) -> None:
+    """The active bundle with other rules for answers."""
+    activate(world, {"rules/answers.cedar": rules.encode(), "tests/answers_test.yaml": None})
 
 
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
@@ -117,7 +110,7 @@ def test_applications_that_no_rule_is_about_stream_as_ever(world: World) -> None
 
 
 def test_where_policy_lets_values_be_replaced_the_rest_is_received(world: World) -> None:
-    activate(world, REDACTING)
+    judge_answers(world, REDACTING)
     shown = MADE_UP.replace(KEY, "[SECRET]").replace(MAIL, "[EMAIL_ADDRESS]")
     whole = ask(world)
     with world.client("sales").chat.completions.create(
@@ -138,7 +131,7 @@ def test_where_policy_lets_values_be_replaced_the_rest_is_received(world: World)
 
 def test_a_callers_own_redacted_values_come_back_beside_what_is_replaced(world: World) -> None:
     rules = REDACTING.replace("sales", "docs-qa")
-    activate(world, rules)
+    judge_answers(world, rules)
     for name in world.fleet:
         world.behave(name, "echo")
     own = "berta.kowalski@nordlicht.example"

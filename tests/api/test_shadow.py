@@ -1,6 +1,5 @@
 """Shadows through the real server, as the unmodified SDK, a target and an auditor see them."""
 
-import base64
 import json
 import sqlite3
 import time
@@ -10,6 +9,7 @@ from typing import Any
 
 import pytest
 from tests.api.conftest import DIRECT, World, start_world, stop
+from tests.api.standing import activate
 from tests.api.test_crash import _child_of, _end, kill, serve_again
 
 TARGET = "eu-premium"
@@ -48,7 +48,7 @@ shadows:
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """A router whose bundle copies every request it may; activating one takes its time."""
     started = start_world(tmp_path_factory.mktemp("shadows"))
-    activate(started)
+    copy_everything(started)
     yield started
     stop(started)
 
@@ -63,17 +63,9 @@ def world(server: World) -> Iterator[World]:
         server.behave(name, "ok")
 
 
-def activate(world: World, shadows: str = SHADOWS, rules: str = RULES) -> None:
-    """The active bundle, with a shadow of all requests; by two people."""
-    files: dict[str, str] = world.act("ana", "GET", "/v1/policies/bundles/active").json()["files"]
-    files["rules/shadow.cedar"] = base64.b64encode(rules.encode()).decode()
-    files["experiments.yaml"] = base64.b64encode(shadows.encode()).decode()
-    reply = world.act("ana", "POST", "/v1/policies/bundles", {"files": files})
-    assert reply.status_code == 201, reply.text
-    for act in ("approve", "activate"):
-        path = f"/v1/policies/bundles/{reply.json()['digest']}/{act}"
-        done = world.act("ben", "POST", path)
-        assert done.status_code == 200, done.text
+def copy_everything(world: World) -> None:
+    """The active bundle, with a shadow of all requests."""
+    activate(world, {"rules/shadow.cedar": RULES.encode(), "experiments.yaml": SHADOWS.encode()})
 
 
 def ask(world: World, text: str = QUESTION, application: str = "support-triage", **f: Any) -> Any:
@@ -262,7 +254,7 @@ def test_neither_a_kill_nor_a_stop_leaves_a_copy_without_an_end(tmp_path: Path) 
     world = start_world(tmp_path / "first")
     fleet_pid = _child_of(world.process.pid)
     try:
-        activate(world)
+        copy_everything(world)
         world.behave(TARGET, "hold")
         killed = ask(world)
         entries(world, killed.headers["x-transire-decision-id"], "shadow.permitted")
