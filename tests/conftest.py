@@ -1,6 +1,7 @@
 """Shared fixtures: an injected clock, and the places of foreign vectors and data."""
 
 import os
+import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -8,6 +9,11 @@ from pathlib import Path
 import pytest
 import structlog
 from hypothesis import HealthCheck, settings
+
+# Routers, log writers and commands are started by the dozen; where Python may not keep what it has
+# compiled, each of them would compile every module again.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 # `make test` draws the same examples on every machine, so that a run can be repeated;
 # `make explore` draws new ones, and more of them.
