@@ -23,7 +23,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 _NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 """Everything here is plain HTTP; reading all authorities' certificates costs more than a call."""
 DIRECT = httpx.Client(
-    trust_env=False, timeout=60, verify=_NO_TLS, limits=httpx.Limits(max_keepalive_connections=0)
+    trust_env=False, timeout=300, verify=_NO_TLS, limits=httpx.Limits(max_keepalive_connections=0)
 )
 """For calls that need no SDK; each has a connection of its own, so that no restart breaks one."""
 HARMLESS = {"ok", "echo", "echo_signs", "makes_up", "refuses", "missing_brace", "wrong_type"}
