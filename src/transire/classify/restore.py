@@ -14,7 +14,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from transire.classify.prose import Prose, is_address
+from transire.classify.addresses import BLANKS, is_address
+from transire.classify.prose import Prose
 from transire.classify.redact import is_json
 from transire.domain.answer import AnswerChoice, Chunk, ChunkChoice, Completion, ToolCall
 from transire.domain.ids import DataClass
@@ -23,7 +24,7 @@ from transire.domain.request import JsonValue
 __all__ = ["AnswerRestorer", "Original", "TextRestorer"]
 
 _CANDIDATE: Final = re.compile(r"<[A-Za-z0-9_]*>?")
-_FOLLOWING: Final = re.compile(r"\S{0,64}")
+_FOLLOWING: Final = re.compile(rf"[^{BLANKS}]{{0,64}}")
 """What may make a placeholder a host's label, of at most 63 characters (RFC 1035 §2.3.4)."""
 _LABEL_CHARS: Final = 64
 _STRING: Final = re.compile(r'"(?:[^"\\]|\\.)*"')
