@@ -48,6 +48,13 @@ def train(
             "prompt, domain?}`.",
         ),
     ] = None,
+    judges: Annotated[
+        bool,
+        typer.Option(
+            "--judges",
+            help="With --from: what judges said counts for answers that nobody else scored.",
+        ),
+    ] = False,
     weak: Weak = None,
     strong: Strong = None,
     form: Form = "text",
@@ -58,7 +65,7 @@ def train(
     from transire.workbench.quality.report import Ends, evaluate
 
     least = _LEAST_FIT + _LEAST_TEST
-    rows = read_outcomes(data, least=least) if log is None else _joined(data, log, least)
+    rows = read_outcomes(data, least=least) if log is None else _joined(data, log, least, judges)
     count = len(rows.whole)
     fitted = min(int(count * _SHARE), count - _LEAST_TEST)
     report = evaluate(rows, Ends(weak, strong), fitted=fitted, repeats=1, seed=_SEED)
@@ -133,7 +140,7 @@ def evaluate(
     _show(made, form, {})
 
 
-def _joined(prompts: Path, data: Path, least: int) -> "Outcomes":
+def _joined(prompts: Path, data: Path, least: int, judges: bool) -> "Outcomes":
     import orjson
 
     from transire.record.reading import ReadOnlyLog
@@ -141,7 +148,7 @@ def _joined(prompts: Path, data: Path, least: int) -> "Outcomes":
 
     with ReadOnlyLog(data) as log, log.reader.snapshot():
         entries = (orjson.loads(leaf) for _, leaf in log.leaves())
-        return joined_outcomes(prompts, entries, least=least)
+        return joined_outcomes(prompts, entries, least=least, with_judges=judges)
 
 
 def _progress(through: int) -> None:

@@ -160,3 +160,29 @@ def test_rows_with_a_missing_score_teach_and_do_not_test() -> None:
     assert report.tested == 100
     assert report.gain.low > 0
     assert np.all(np.isfinite(model.predict(rows.features[0])))
+
+
+def judged(name: str, attempt: int, deployment: str, score: Any, status: str = "ok") -> list[Entry]:
+    end = {"kind": "judge.ended", "decision_id": name, "attempt": -1_000 - attempt, "score": score}
+    named = {"kind": "outcome", "decision_id": name, "attempt": attempt}
+    return [end, {**named, "deployment": deployment, "status": status}]
+
+
+def test_what_judges_said_counts_where_it_is_asked_for_and_nobody_else_spoke(
+    tmp_path: Path,
+) -> None:
+    rows = [(f"dec_{i}", f"question {i}") for i in range(12)]
+    entries = list[Entry]()
+    for name, _ in rows:
+        entries += [{"kind": "decision", "id": name, "signals": {"task": "faq"}}]
+        entries += judged(name, 1, "b", 200, "superseded") + judged(name, 2, "a", 800)
+    entries.append({"kind": "feedback", "decision_id": "dec_0", "score_permille": 100})
+    entries += judged("dec_0", 3, "a", "much") + judged("dec_foreign", 1, "a", 1)
+    path = prompts(tmp_path, *rows)
+
+    found = joined_outcomes(path, entries, least=12, with_judges=True)
+
+    assert found.models == ("a", "b")
+    assert found.scores.tolist() == [[0.1, 0.2], *[[0.8, 0.2]] * 11]
+    with pytest.raises(RequestError, match="0 prompts have feedback"):
+        joined_outcomes(path, entries, least=12)

@@ -496,3 +496,57 @@ def test_attempts_that_gave_no_answer_are_seen_on_the_page() -> None:
     heads, row = lines[at].split()[2:], lines[at + 2].split()[1:]
 
     assert dict(zip(heads, row, strict=False))["failed"] == "1"
+
+
+def put_to_judge(number: int, attempt: int = 1) -> Entry:
+    named = {"kind": "judge.permitted", "decision_id": f"dec_{number}"}
+    return {**named, "judged": {"judge": "strict", "attempt": attempt}, "permit": {"attempt": 0}}
+
+
+def graded(number: int, score: int | None, attempt: int = 1, **more: Any) -> Entry:
+    named = {"kind": "judge.ended", "decision_id": f"dec_{number}", "attempt": -1_000 - attempt}
+    said = {} if score is None else {"score": score}
+    return {**named, **said, "cost_micro_usd": 100, **more}
+
+
+def test_a_judges_score_is_of_whoever_answered_and_stands_apart_from_feedback() -> None:
+    entries = [
+        decision(1),
+        put_to_judge(1),
+        graded(1, 300),
+        attempt(1, "large", "escalation"),
+        put_to_judge(1, 2),
+        graded(1, 900, 2),
+        ended(1, "superseded"),
+        ended(1, "ok", "large"),
+        decision(2),
+        ended(2),
+        feedback(2, 1_000),
+        put_to_judge(2),
+        graded(2, None),
+    ]
+
+    made = report(entries)
+    told = made.to_json()
+
+    assert told["total"]["accuracy"] == 1.0
+    assert told["deployments"]["small"]["mean_grade"] == 0.3
+    assert told["deployments"]["large"]["mean_grade"] == 0.9
+    total = told["total"]
+    assert (total["graded"], total["ungraded"], total["judging_micro_usd"]) == (2, 1, 300)
+    assert "judges say 60.0% of 2 answers, nothing of 1, for $0.000300" in report_text(made)
+    assert "accuracy  judge" in report_text(made)
+
+
+def test_a_judgment_outside_the_window_or_of_nonsense_counts_for_nothing() -> None:
+    odd: Any = "x"
+
+    entries = [put_to_judge(9), graded(9, 500), decision(1), put_to_judge(1), graded(1, 5_000)]
+    total = report([*entries, graded(1, 400), {"kind": "judge.ended", "attempt": odd}]).to_json()
+
+    assert total["total"]["graded"] == 0
+    assert total["total"]["ungraded"] == 1
+
+
+def test_where_nobody_judged_there_is_no_column_of_judges() -> None:
+    assert "judge" not in report_text(report([decision(1), ended(1)]))

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from transire.domain.judge import attempt_judged
 from transire.errors import RequestError
 from transire.score.quality.features import features_of
 from transire.workbench.quality.outcomes import Outcomes, read_rows
@@ -28,18 +29,21 @@ Asked = tuple[str, str, str]
 """Prompt, domain and task: what makes two decisions one row."""
 
 
-def joined_outcomes(prompts: Path, entries: Iterable[Mapping[str, Any]], *, least: int) -> Outcomes:
+def joined_outcomes(
+    prompts: Path, entries: Iterable[Mapping[str, Any]], *, least: int, with_judges: bool = False
+) -> Outcomes:
     """One row per prompt, domain and task; NaN where a deployment never answered it.
 
     Args:
         entries: Of the log, in its order.
+        with_judges: What judges of the bundle said counts for answers that nobody else scored.
         least: Rows with a score of every deployment, below which no gain could be judged.
 
     Raises:
         RequestError: names the line and what is wrong with it, or says what is missing.
     """
     asked = _asked(prompts)
-    scored = _scored(asked, entries)
+    scored = _scored(asked, entries, _Grades() if with_judges else None)
     counts: dict[str, int] = defaultdict(int)
     for by in scored.values():
         for deployment in by:
@@ -73,8 +77,34 @@ def _asked(prompts: Path) -> dict[str, tuple[str, str]]:
     return asked
 
 
+class _Grades:
+    """What judges said, of which answer: also of one that a better answer took the place of."""
+
+    def __init__(self) -> None:
+        self._answered: dict[tuple[str, int], str] = {}
+        self._given: dict[tuple[str, int], int] = {}
+
+    def hear(self, name: str, entry: Mapping[str, Any]) -> None:
+        """Hear an entry of a decision that was asked about."""
+        number, score = entry.get("attempt"), entry.get("score")
+        if type(number) is not int:
+            return
+        if entry.get("kind") == "outcome":
+            self._answered[name, number] = str(entry.get("deployment"))
+        elif entry.get("kind") == "judge.ended" and type(score) is int and 0 <= score <= 1_000:
+            self._given[name, attempt_judged(number)] = score
+
+    def told(self) -> Iterable[tuple[str, str, float]]:
+        """(decision, deployment, score of 0 to 1) of each."""
+        for answer, score in self._given.items():
+            if answer in self._answered:
+                yield answer[0], self._answered[answer], score / 1_000
+
+
 def _scored(
-    asked: Mapping[str, tuple[str, str]], entries: Iterable[Mapping[str, Any]]
+    asked: Mapping[str, tuple[str, str]],
+    entries: Iterable[Mapping[str, Any]],
+    grades: _Grades | None,
 ) -> dict[Asked, dict[str, list[float]]]:
     tasks, answered, given = dict[str, str](), dict[str, str](), dict[str, list[float]]()
     for entry in entries:
@@ -82,6 +112,8 @@ def _scored(
         name = str(entry.get("id" if kind == "decision" else "decision_id"))
         if name not in asked:
             continue
+        if grades is not None:
+            grades.hear(name, entry)
         if kind == "decision":
             signals = entry.get("signals")
             tasks[name] = str(signals.get("task")) if isinstance(signals, Mapping) else "default"
@@ -98,6 +130,11 @@ def _scored(
         if name in answered and name in tasks:
             row = scored.setdefault((*asked[name], tasks[name]), {})
             row.setdefault(answered[name], []).append(sum(values) / len(values))
+    for name, deployment, value in () if grades is None else grades.told():
+        is_given = name in given and answered.get(name) == deployment
+        if name in tasks and not is_given:
+            row = scored.setdefault((*asked[name], tasks[name]), {})
+            row.setdefault(deployment, []).append(value)
     return scored
 
 

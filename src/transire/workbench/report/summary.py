@@ -13,6 +13,7 @@ from transire.workbench.report.trace import (
     Decided,
     Ended,
     Event,
+    Graded,
     Scored,
     Throttled,
     Window,
@@ -147,11 +148,13 @@ def _count(report: Report, event: Event, verdicts: Callable[[str], _Verdicts | N
             _add(tally, event)
 
 
-def _add(tally: Tally, event: Attempted | Ended | Scored) -> None:
+def _add(tally: Tally, event: Attempted | Ended | Scored | Graded) -> None:
     if isinstance(event, Attempted):
         tally.attempt(event)
     elif isinstance(event, Scored):
         tally.score(event)
+    elif isinstance(event, Graded):
+        tally.grade(event)
     else:
         tally.end(event)
 

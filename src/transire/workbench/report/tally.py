@@ -5,7 +5,7 @@ from collections import Counter
 from typing import Any, Final, NamedTuple
 
 from transire.workbench.report.sample import Sample
-from transire.workbench.report.trace import Attempted, Decided, Ended, Scored
+from transire.workbench.report.trace import Attempted, Decided, Ended, Graded, Scored
 from transire.workbench.wilson import wilson
 
 __all__ = ["CAUSES", "Between", "Tally"]
@@ -42,6 +42,9 @@ class Tally:
         not_escalated: Why answers with a verdict went out → how many.
         superseded_micro_usd: Of the cost, what answers took of which nothing was released.
         scores: How often somebody said how good an answer was; `score_permille` is their sum.
+        graded: How often a judge of the bundle scored an answer; `grade_permille` is their sum.
+        ungraded: How often one was asked and gave no score.
+        judging_micro_usd: What both cost; in no other number here.
         rated: Answers that somebody judged; `helped` are those whose first judgement says so.
     """
 
@@ -65,6 +68,10 @@ class Tally:
         self.superseded_micro_usd = 0
         self.scores = 0
         self.score_permille = 0
+        self.graded = 0
+        self.grade_permille = 0
+        self.ungraded = 0
+        self.judging_micro_usd = 0
         self.rated = 0
         self.helped = 0
         self.latency = Sample(draw)
@@ -111,6 +118,20 @@ class Tally:
         if event.helped is not None:
             self.rated += 1
             self.helped += event.helped
+
+    def grade(self, event: Graded) -> None:
+        """Count what a judge said of an answer, or that it said nothing."""
+        self.judging_micro_usd += event.cost_micro_usd or 0
+        if event.score_permille is None:
+            self.ungraded += 1
+        else:
+            self.graded += 1
+            self.grade_permille += event.score_permille
+
+    @property
+    def mean_grade(self) -> float | None:
+        """Mean of the scores that judges gave, 0–1; None where none gave one."""
+        return self.grade_permille / (1_000 * self.graded) if self.graded else None
 
     @property
     def helped_share(self) -> Between | None:
@@ -202,6 +223,10 @@ class Tally:
             "superseded_micro_usd": self.superseded_micro_usd,
             "scores": self.scores,
             "accuracy": _rounded(self.accuracy),
+            "graded": self.graded,
+            "ungraded": self.ungraded,
+            "mean_grade": _rounded(self.mean_grade),
+            "judging_micro_usd": self.judging_micro_usd,
             "rated": self.rated,
             "helped": self.helped,
             "helped_share": _told(self.helped_share),

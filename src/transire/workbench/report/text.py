@@ -42,16 +42,18 @@ def report_text(report: Report, *, by_feedback: bool = False) -> str:
     total = report.total
     if not total.decisions.total() and not report.throttled:
         return "no decisions in this window"
+    is_graded = total.graded > 0
+    rates = (*_RATES, "judge") if is_graded else _RATES
     blocks = [
         _headline(report),
         _table("by task", _TRAFFIC, _rows(report.tasks, _traffic)),
         _table("", _PACE, _rows(report.tasks, _pace)),
-        _table(_OF, _RATES, _rates(report.tasks)),
+        _table(_OF, rates, _rates(report.tasks, is_graded=is_graded)),
         _table(
             "by deployment", ("forbidden", *_TRAFFIC), _rows(report.deployments, _of_deployment)
         ),
         _table("", _PACE, _rows(report.deployments, _pace)),
-        _table(_OF, _RATES, _rates(report.deployments)),
+        _table(_OF, rates, _rates(report.deployments, is_graded=is_graded)),
         *(_helped(report) if by_feedback else ()),
         *_why(report),
         _notes(report),
@@ -120,6 +122,11 @@ def _headline(report: Report) -> str:
             f"\naccuracy {_percent(total.accuracy)} of {total.scores:,} scores given"
             * bool(total.scores)
         )
+        + (
+            f"\njudges say {_percent(total.mean_grade)} of {total.graded:,} answers, nothing of "
+            f"{total.ungraded:,}, for {dollars(total.judging_micro_usd)}"
+            * bool(total.graded or total.ungraded)
+        )
     )
 
 
@@ -165,7 +172,7 @@ def _pace(tally: Tally) -> list[str]:
     ]
 
 
-def _rates(groups: Groups) -> list[tuple[str, list[str]]]:
+def _rates(groups: Groups, *, is_graded: bool) -> list[tuple[str, list[str]]]:
     """Rows in which anything was tried again, repaired, held or scored."""
     rows = [
         (
@@ -176,6 +183,7 @@ def _rates(groups: Groups) -> list[tuple[str, list[str]]]:
                 tally.repair_rate,
                 tally.review_rate,
                 tally.accuracy,
+                *([tally.mean_grade] if is_graded else []),
             ],
         )
         for name, tally in groups.ranked()

@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from transire.domain.feedback import HELPED_PERMILLE
+from transire.domain.judge import number_of
 
 __all__ = [
     "UNNAMED",
@@ -18,6 +19,7 @@ __all__ = [
     "Decided",
     "Ended",
     "Event",
+    "Graded",
     "Scored",
     "Throttled",
     "Window",
@@ -145,6 +147,22 @@ class Scored:
     helped: bool | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Graded:
+    """What came of putting an answer to a judge of the bundle.
+
+    Attributes:
+        deployment: Whose answer it was.
+        score_permille: None where the judge gave none.
+        cost_micro_usd: What the judgment cost; None is unknown.
+    """
+
+    decided: Decided
+    deployment: str
+    score_permille: int | None
+    cost_micro_usd: int | None
+
+
 @dataclass(slots=True)
 class _Open:
     """A decision, how many of its attempts have not ended, and whether none follows."""
@@ -154,7 +172,7 @@ class _Open:
     is_over: bool = False
 
 
-Event = Decided | Attempted | Ended | Scored | Throttled
+Event = Decided | Attempted | Ended | Scored | Graded | Throttled
 
 
 def follow(entries: Iterable[Mapping[str, Any]], window: Window) -> Iterator[Event]:
@@ -162,8 +180,10 @@ def follow(entries: Iterable[Mapping[str, Any]], window: Window) -> Iterator[Eve
     waiting: dict[str, _Open] = {}
     answered: dict[str, tuple[Decided, str]] = {}
     judged: dict[str, None] = {}
+    put = _PutToJudges()
     for entry in entries:
         kind = entry.get("kind")
+        put.hear(entry, waiting, answered)
         if kind == "decision" and window.covers(entry):
             decided = _decided(entry)
             yield decided
@@ -193,8 +213,55 @@ def follow(entries: Iterable[Mapping[str, Any]], window: Window) -> Iterator[Eve
             judged[name] = None
             if len(judged) > _MOST_OPEN:
                 del judged[next(iter(judged))]
+        elif kind == "judge.ended" and (graded := put.end(entry)) is not None:
+            yield graded
         elif kind == "throttled" and _is_counted(entry, window):
             yield Throttled(_text(entry, "limit"), _number(entry, "count") or 0)
+
+
+class _PutToJudges:
+    """Whose answers are before a judge; the oldest is given up first."""
+
+    def __init__(self) -> None:
+        self._answers: dict[tuple[str, int], str] = {}
+        self._before: dict[tuple[str, int], tuple[Decided, str]] = {}
+
+    def hear(
+        self,
+        entry: Mapping[str, Any],
+        waiting: Mapping[str, _Open],
+        answered: Mapping[str, tuple[Decided, str]],
+    ) -> None:
+        """Hear any entry: permits say who answers, and `judge.permitted` who is judged."""
+        kind, permit = entry.get("kind"), _inner(entry, "permit")
+        name = str(entry.get("id" if kind == "decision" else "decision_id"))
+        if kind in ("decision", "attempt") and (number := _number(permit, "attempt")):
+            self._answers[name, number] = _text(permit, "deployment") or UNNAMED
+            _bound(self._answers)
+        if kind != "judge.permitted":
+            return
+        known = waiting.get(name)
+        decided = known.decided if known else answered.get(name, (None,))[0]
+        attempt = _number(_inner(entry, "judged"), "attempt")
+        if decided is not None and attempt is not None:
+            whose = self._answers.get((name, attempt), UNNAMED)
+            self._before[name, number_of(attempt)] = (decided, whose)
+            _bound(self._before)
+
+    def end(self, entry: Mapping[str, Any]) -> Graded | None:
+        """What came of it; None where its decision is outside the window."""
+        number = entry.get("attempt")
+        key = (str(entry.get("decision_id")), number if type(number) is int else 0)
+        found, score = self._before.pop(key, None), _number(entry, "score")
+        if found is None:
+            return None
+        is_score = score is not None and score <= _BEST_PERMILLE
+        return Graded(*found, score if is_score else None, _number(entry, "cost_micro_usd"))
+
+
+def _bound(of: dict[tuple[str, int], Any]) -> None:
+    if len(of) > _MOST_OPEN:
+        del of[next(iter(of))]
 
 
 def _scored(entry: Mapping[str, Any], answered: Mapping[str, tuple[Decided, str]]) -> Scored | None:
