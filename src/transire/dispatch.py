@@ -472,7 +472,13 @@ class _Hearing:
         del request
         self.result = "late"
         put = Answer(case=self._routed.case, permit=self._routed.permit.value, completion=answer)
-        said = await self._of.heard(put, self.rules, within_s=self._within_s)
+        clock, account = self._of.clock, self._routed.account
+        asked = clock.monotonic()
+        try:
+            said = await self._of.heard(put, self.rules, within_s=self._within_s)
+        finally:
+            # Waiting for a judge is waiting for a deployment, and no work of ours.
+            account.upstream_s += clock.monotonic() - asked
         self.result = said.result
         return said.score_permille
 
