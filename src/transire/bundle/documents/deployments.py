@@ -13,6 +13,7 @@ __all__ = [
     "ModeratorDocument",
     "PriceDocument",
     "ProviderDocument",
+    "ServedDocument",
 ]
 
 Category = Annotated[str, StringConstraints(pattern=r"^[\x21-\x7e]{1,64}$")]
@@ -45,8 +46,8 @@ class ModelDocument(Document):
     family: Id
 
 
-class DeploymentDocument(Document):
-    """A model served at a place under terms."""
+class ServedDocument(Document):
+    """What is said of every place that texts are sent to."""
 
     provider: Id
     model: Id
@@ -60,6 +61,14 @@ class DeploymentDocument(Document):
     zero_retention: bool = False
     trains_on_input: bool = False
     subprocessors: list[Name] = []
+    quota_group: Id | None = None
+    requests_per_minute: Annotated[int, Field(ge=1)] | None = None
+    state: Literal["active", "draining", "disabled"] = "active"
+
+
+class DeploymentDocument(ServedDocument):
+    """A model served at a place under terms."""
+
     capabilities: list[str] = []
     context_tokens: Annotated[int, Field(ge=256)]
     max_output_tokens: Annotated[int, Field(ge=1)] = 4_096
@@ -69,30 +78,12 @@ class DeploymentDocument(Document):
     listed_as: ListedName | None = None
     latency_ms: Annotated[int, Field(ge=1)] = 1_000
     concurrency: Annotated[int, Field(ge=1)] = 16
-    quota_group: Id | None = None
-    requests_per_minute: Annotated[int, Field(ge=1)] | None = None
     tokens_per_minute: Annotated[int, Field(ge=1)] | None = None
-    state: Literal["active", "draining", "disabled"] = "active"
 
 
-class ModeratorDocument(Document):
+class ModeratorDocument(ServedDocument):
     """A deployment that judges texts and answers none: asked `/moderations`, never a route's."""
 
-    provider: Id
-    model: Id
-    tier: Id
-    groups: list[Id] = []
-    regions: Annotated[list[Name], Field(min_length=1)]
-    address: Annotated[str, StringConstraints(pattern=r"^https?://[^\s/?#]+(/[^\s?#]*)?$")]
-    upstream_model: str
-    credential: Id | None = None
-    on_premise: bool = False
-    zero_retention: bool = False
-    trains_on_input: bool = False
-    subprocessors: list[Name] = []
-    quota_group: Id | None = None
-    requests_per_minute: Annotated[int, Field(ge=1)] | None = None
-    state: Literal["active", "draining", "disabled"] = "active"
     categories: Annotated[dict[Category, GuardName], Field(min_length=1, max_length=64)]
     """What its answers call a thing → the guard that this raises."""
     timeout_ms: Annotated[int, Field(ge=10, le=30_000)] = 2_000
