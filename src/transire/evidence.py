@@ -38,6 +38,8 @@ _SCHEMA: Final[Mapping[str, JsonValue]] = {
     "required": ["score"],
     "additionalProperties": False,
 }
+_NEWER_BOUND: Final = "max_completion_tokens"
+"""Models that only take this bound refuse a temperature (OpenAI's reasoning models)."""
 _OVERHEAD_TOKENS: Final = 400
 """Of what is told beside the criteria and the texts: estimated upwards."""
 
@@ -110,8 +112,9 @@ def evidence(body: Body, rules: JudgeRules, deployment: Deployment, mark: str) -
             {"role": "user", "content": "\n".join(lines)},
         ],
         "max_tokens": body.fields["max_tokens"],
-        "temperature": 0,
     }
+    if _NEWER_BOUND not in deployment.capabilities:
+        fields["temperature"] = 0
     if "json_schema" in deployment.capabilities:
         grade: dict[str, JsonValue] = {"name": "grade", "strict": True, "schema": _SCHEMA}
         fields["response_format"] = {"type": "json_schema", "json_schema": grade}

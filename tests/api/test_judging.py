@@ -159,6 +159,7 @@ def test_a_good_score_lets_a_cascades_answer_go_and_stands_in_the_record(
     assert FAQ in told
     assert reply.json()["choices"][0]["message"]["content"] in told
     assert sent["response_format"]["type"] == "json_schema"
+    assert sent["temperature"] == 0
     assert FAQ not in json.dumps(found)
     name = permit["decision_id"]
     replay = world.act("aud", "GET", f"/v1/decisions/{name}/replay").json()

@@ -68,7 +68,7 @@ class AnswerAppraiser:
         except TimeoutError:
             return None
         except Exception as error:  # noqa: BLE001 - one broken sense leaves the others
-            _failed("refusal", error)
+            _broke("refusal", error)
             return None
 
 
@@ -83,7 +83,7 @@ async def _scored(
     except IntegrityError:
         raise
     except Exception as error:  # noqa: BLE001 - as above
-        _failed("evaluator", error)
+        _broke("evaluator", error)
         return None
 
 
@@ -106,6 +106,6 @@ def verdicts_on(
     return tuple(name for name in VERDICTS if name in rules.on and holds.get(name, False))
 
 
-def _failed(verdict: str, error: Exception) -> None:
+def _broke(verdict: str, error: Exception) -> None:
     """Its type's name alone: the text of an exception may quote the answer (I6)."""
     _log.error("appraisal.failed", kind=verdict, error_type=type(error).__name__)
