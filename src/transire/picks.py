@@ -5,9 +5,9 @@ released it, and goes to a deployment that is still what was judged.
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
-from typing import Final
+from typing import Final, Protocol
 
 from transire.domain.answer import Completion
 from transire.domain.authorization import Effect, Form, Pair
@@ -16,6 +16,7 @@ from transire.domain.decision import Case, Choice
 from transire.domain.deployment import Deployment
 from transire.domain.escalation import Appraisal, CascadeRules
 from transire.domain.governed import Governed
+from transire.domain.ids import DeploymentId
 from transire.domain.ports import Mend, Release, Validator
 from transire.domain.ranking import Candidate
 from transire.domain.request import Body, RoutingRequest
@@ -23,8 +24,10 @@ from transire.domain.restoring import Restorer
 from transire.errors import IntegrityError
 
 __all__ = [
+    "Approved",
     "as_asked",
     "asking",
+    "beyond",
     "cascade_of",
     "confirm",
     "free",
@@ -41,7 +44,23 @@ _LOGPROBS: Final = "logprobs"
 """The field that asks for them, and the capability of answering it."""
 
 
-def free(candidates: Sequence[Candidate], release: Release | None) -> list[Candidate]:
+class Approved(Protocol):
+    """What reviewers let go out, as far as a pick depends on it."""
+
+    @property
+    def deployments(self) -> Collection[DeploymentId]:
+        """See `domain.ports.Release`."""
+
+    @property
+    def queues(self) -> frozenset[str]:
+        """See `domain.ports.Release`."""
+
+    @property
+    def is_redacted(self) -> bool:
+        """See `domain.ports.Release`."""
+
+
+def free(candidates: Sequence[Candidate], release: Approved | None) -> list[Candidate]:
     """Candidates that await no review: none asked for, or every asked-for queue has released."""
     if release is None:
         return [c for c in candidates if not c.verdict.queues]
@@ -84,6 +103,21 @@ def restorer_of(case: Case, choice: Choice) -> Restorer | None:
     if book is None:
         return None
     return book.restorer(arguments=verdict.restores_arguments, is_json=is_json)
+
+
+def beyond(case: Case, tried: Collection[DeploymentId]) -> Case:
+    """With all of the permitted set to fall back on, once all that a variant keeps to was asked.
+
+    What was asked is still preferred, so that nothing but its failure leads elsewhere; the draw,
+    and what the first attempt says of its variant, stay as they are.
+    """
+    trial = case.request.trial
+    if trial is None or not trial.only:
+        return case
+    if any(c.pair.deployment not in tried for c in case.ranking.candidates):
+        return case
+    freed = replace(trial, only=frozenset(), prefer=trial.prefer | trial.only)
+    return replace(case, request=replace(case.request, trial=freed))
 
 
 def cascade_of(case: Case, bundle: Bundle, release: Release | None) -> CascadeRules | None:

@@ -27,7 +27,7 @@ from transire.errors import (
     UpstreamError,
 )
 from transire.moderation import with_verdicts
-from transire.picks import cascade_of, free, may_note, redeclared, seed_of
+from transire.picks import beyond, cascade_of, free, may_note, redeclared, seed_of
 from transire.prompting import rebound
 
 __all__ = ["STALE_TRIES", "Pursuit"]
@@ -183,6 +183,7 @@ class Pursuit:
                     search.heard(choice, failed)
                     if failed is not None:
                         case = self._noting(case, failed, account)
+            case = beyond(case, {pair.deployment for pair, _ in search.history})
             case = await self._again(case, governed, failed, release, account)
             following = self._following(case, choice, governed, release, account, search)
             if following is not None:

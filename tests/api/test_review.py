@@ -38,6 +38,16 @@ def test_an_approved_request_goes_once_and_then_never_again(world: World) -> Non
     assert _resume(world, review_id).json()["error"]["outcome"] == "ok"
 
 
+def test_what_a_person_released_is_picked_again_from_the_record(world: World) -> None:
+    review_id = _hold(world)
+    _approve(world, review_id)
+    released = _resume(world, review_id).headers["x-transire-decision-id"]
+
+    told = world.act("aud", "GET", f"/v1/decisions/{released}/replay").json()
+
+    assert told["replayable"] is told["agrees"] is told["pick_agrees"] is True
+
+
 def test_nothing_moves_before_the_approval(world: World) -> None:
     review_id = _hold(world)
 

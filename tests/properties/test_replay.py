@@ -36,6 +36,7 @@ from transire.domain.request import Assertions, RoutingRequest
 from transire.errors import TransireError, UpstreamError
 from transire.identity.digests import InstallationKeys
 from transire.limits.sessions import SessionMemory
+from transire.picks import Approved
 from transire.record.recorder import LogRecorder
 from transire.score.health import FleetHealth
 from transire.score.scorer import BundleScorer
@@ -171,6 +172,9 @@ class Kept:
 
     async def quarantine(self, version: int) -> Quarantine:
         return self._history.quarantines[version]
+
+    async def approved(self, review_id: str) -> Approved:
+        raise AssertionError("nothing here was released by a person")
 
 
 def compiled(index: int, rules: list[Rule]) -> CompiledBundle:

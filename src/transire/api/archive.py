@@ -1,6 +1,7 @@
 """What entries name by digest or version, looked up where replay needs it."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import orjson
@@ -10,13 +11,15 @@ from transire.bundle.compiled import CompiledBundle
 from transire.bundle.lifecycle import load_bundle
 from transire.bundle.quarantine import quarantine_at
 from transire.domain.bundle import Bundle, Quarantine, RoutingRules
-from transire.domain.ids import BundleDigest
+from transire.domain.ids import BundleDigest, DeploymentId
 from transire.domain.ports import Keyed
 from transire.errors import NotFoundError
 from transire.installation import Installation
+from transire.picks import Approved
 from transire.record.erasing import is_kept
+from transire.review.states import Review
 
-__all__ = ["Archive", "LogArchive"]
+__all__ = ["Approval", "Archive", "LogArchive"]
 
 
 class Archive(Protocol):
@@ -55,6 +58,22 @@ class Archive(Protocol):
         Raises:
             NotFoundError: there was no such version.
         """
+
+    async def approved(self, review_id: str) -> Approved:
+        """What a review that was spent let go out.
+
+        Raises:
+            NotFoundError: there is no such review.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Approval:
+    """What a review lets go out; implements `picks.Approved`."""
+
+    deployments: frozenset[DeploymentId]
+    queues: frozenset[str]
+    is_redacted: bool
 
 
 class LogArchive:
@@ -112,3 +131,15 @@ class LogArchive:
         if version == current.version:
             return current
         return await quarantine_at(self._installation.log, version)
+
+    async def approved(self, review_id: str) -> Approval:
+        """See `Archive`."""
+        stored = await self._installation.log.get(f"review/{review_id}")
+        if stored is None:
+            raise NotFoundError("the log does not hold this decision's review")
+        review = Review.from_json(stored)
+        return Approval(
+            deployments=frozenset(map(DeploymentId, review.deployments)),
+            queues=frozenset(review.queues),
+            is_redacted=bool(review.facts["redacted"]),
+        )

@@ -24,6 +24,7 @@ from transire.domain.ids import (
 from transire.domain.ranking import Candidate
 from transire.domain.request import Assertions
 from transire.forward.replay import Asked, pick_agrees
+from transire.picks import free
 from transire.score.replay import agrees, is_whole, ranking_from_record
 from transire.trials.replay import draw_agrees, is_drawn_from
 
@@ -60,7 +61,7 @@ async def replay(entries: Sequence[Mapping[str, Any]], archive: Archive) -> dict
         if (moderated := await _moderated(head, entry, archive)) is not None:
             compared["moderation_agrees"] = moderated
         if compared.get("permit_agrees"):
-            asked.append(Asked(entry=entry, candidates=ranked, outcome=_end_of(entry, entries)))
+            asked.append(await _asked(entry, ranked, entries, archive))
         if (picked := await _picked(head, entry, ranked, asked, archive)) is not None:
             compared["pick_agrees"] = picked
         if "experiment" in entry:
@@ -127,6 +128,19 @@ def _compared(
     if "permit" in entry:
         compared["permit_agrees"] = pair_of(entry["permit"]) in pairs & permitted
     return compared
+
+
+async def _asked(
+    entry: Mapping[str, Any],
+    ranked: Sequence[Candidate],
+    entries: Sequence[Mapping[str, Any]],
+    archive: Archive,
+) -> Asked:
+    """An attempt, with what of its ranking awaited nobody."""
+    review_id = entry.get("review_id")
+    approved = await archive.approved(review_id) if review_id else None
+    unheld = free(ranked, approved)
+    return Asked(entry=entry, candidates=ranked, free=unheld, outcome=_end_of(entry, entries))
 
 
 def _end_of(

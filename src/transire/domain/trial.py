@@ -38,7 +38,8 @@ class Variant:
     Attributes:
         prompt: Instead of the bound one (`support@4`); None leaves that.
         prefer: Come first in the ranking where they survive its filters.
-        only: Nothing else is ranked while one of them survives the filters.
+        only: Nothing else is ranked while one of them survives the filters and was not asked yet;
+            only their failure leads elsewhere.
     """
 
     name: str

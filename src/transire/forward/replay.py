@@ -31,11 +31,13 @@ class Asked:
     Attributes:
         entry: With its permit.
         candidates: Its ranking, ordered again, with what was then asked of each.
+        free: Those of them that awaited nobody: no review was asked for, or one had released them.
         outcome: Its own entry; None where it is missing, or says that nobody knows (`unknown`).
     """
 
     entry: Mapping[str, Any]
     candidates: Sequence[Candidate]
+    free: Sequence[Candidate]
     outcome: Mapping[str, Any] | None
 
     @property
@@ -76,24 +78,28 @@ def pick_agrees(
         max_cost_micro_usd: The caller's bound on the request's cost.
 
     Returns:
-        None where the entries do not hold what the pick followed from: a review released it, or
-        the end of an attempt before it is not known.
+        None where the entries do not hold what the pick followed from: the end of an attempt
+        before it is not known.
 
     Raises:
         IntegrityError: a pick is not in its ranking, or an escalation is malformed.
     """
     last, earlier = asked[-1], asked[:-1]
-    if last.entry.get("review_id"):
-        return None
-    free = [candidate for candidate in last.candidates if not candidate.verdict.queues]
+    free, is_released = last.free, bool(last.entry.get("review_id"))
     if not earlier:
-        return bool(free) and last.candidates[0] is free[0] and free[0].pair == last.pair
+        # A review is spent only where the best of all waits for one.
+        is_held = bool(last.candidates) and bool(last.candidates[0].verdict.queues)
+        return bool(free) and is_held == is_released and free[0].pair == last.pair
     if len(asked) > routing.max_attempts:
         return False
     try:
         if "escalation" in last.entry:
-            return _leads_to(last, earlier, free) and all(
-                _escalates(last.entry["escalation"], earlier, routing, task, max_cost_micro_usd)
+            return (
+                not is_released
+                and _leads_to(last, earlier, free)
+                and all(
+                    _escalates(last.entry["escalation"], earlier, routing, task, max_cost_micro_usd)
+                )
             )
         return _follows(last, earlier, free, routing.max_attempts, max_cost_micro_usd)
     except (KeyError, TypeError, IndexError, AttributeError):

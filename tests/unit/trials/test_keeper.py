@@ -25,6 +25,7 @@ from transire.errors import BundleError, PolicyDenied, UpstreamError
 from transire.prompting import fill_shelf
 from transire.record.recorder import LogRecorder
 from transire.score.health import FleetHealth
+from transire.score.replay import agrees as score_agrees
 from transire.score.scorer import BundleScorer
 from transire.trials.keeper import TrialKeeper
 from transire.trials.replay import draw_agrees, is_drawn_from
@@ -312,6 +313,28 @@ def heard(lab: Lab, boot: str) -> list[dict[str, Any]]:
     """The entries as a log of this boot holds them."""
     entries: list[dict[str, Any]] = orjson.loads(orjson.dumps(lab.log.entries))
     return [{**entry, "boot": boot} for entry in entries]
+
+
+async def test_a_variant_that_keeps_to_a_dead_deployment_costs_nobody_the_answer(
+    lab: Lab,
+) -> None:
+    text = CANARY.replace("prefer: [eu-economy]", "only: [eu-economy]").replace("10,", "1000,")
+    await lab.open(with_experiments(text))
+    lab.forwarder.failing = {BAD: UpstreamError("down", facts={"failure": "status_5xx"})}
+    told = [await lab.ask(n) for n in range(20)]  # each is answered
+    entries = heard(lab, "lab")
+    terse = {e["id"]: e for e in told if e["experiment"]["variant"] == "terse"}
+    later = [e for e in entries if e["kind"] == "attempt"]
+    counted = [e["counted"] for e in entries if e.get("counted") and e["decision_id"] in terse]
+
+    assert terse
+    assert {e["chosen"]["deployment"] for e in terse.values()} == {BAD}
+    assert [e["decision_id"] for e in later] == list(terse)
+    assert {e["permit"]["cause"] for e in later} == {"fallback"}
+    assert BAD not in {e["permit"]["deployment"] for e in later}
+    assert all(e["experiment"] == terse[e["decision_id"]]["experiment"] for e in later)
+    assert all(score_agrees(e["ranking"]) for e in later)
+    assert [one["bad"] for one in counted] == [["error"]] * len(terse)
 
 
 async def test_a_restart_goes_on_with_what_a_canary_and_control_were_counted(
