@@ -231,7 +231,7 @@ async def _wire(
         clock=clock,
     )
     boot = log.names.boot
-    trials = TrialKeeper(log, keyed, steering.current, boot=boot)
+    trials = TrialKeeper(log, keyed, steering.current, boot=boot, rolled_back=metrics.rolled_back)
     projection = Projection(settings.data, log, StateSeal(keyed.derive("index")))
     limits = settings.limits
     escalations = EscalationQuota(

@@ -226,3 +226,23 @@ def test_what_the_deployment_is_not_sent_still_makes_another_question(world: Wor
     settle(world, other)
     assert state(ask(world, top_k=3)) == "hit"
     assert world.verify().returncode == 0
+
+
+def test_an_answer_whose_time_has_run_out_is_asked_for_again(world: World) -> None:
+    """What is kept for a second is given again within it, at most, and then is a miss."""
+    short = file_of(world, "routing.yaml").replace(TIMES, TIMES.replace("600", "1"))
+    with standing_on(world, {"routing.yaml": short.encode()}):
+        first = ask(world)
+        settle(world, first)
+        asked = world.all_received()
+        later = ask(world)
+        hits = 0
+        while state(later) == "hit" and hits < 2_000:
+            hits += 1
+            later = ask(world)
+        entries = settle(world, later)
+
+    assert state(first) == state(later) == "miss"
+    assert world.all_received() == asked + 1
+    assert entries[0]["permit"]["cause"] == "first"
+    assert world.verify().returncode == 0

@@ -87,6 +87,7 @@ class Metrics:
         self._steered = self._counter(names.STEERED_ESCALATIONS)
         self._judgments = self._counter(names.JUDGMENTS)
         self._judgment_cost = self._counter(names.JUDGMENT_COST_MICRO_USD)
+        self._rolled_back = self._counter(names.VARIANTS_ROLLED_BACK)
         self._shadows = self._counter(names.SHADOWS)
         self._shadow_cost = self._counter(names.SHADOW_COST_MICRO_USD)
         self.log_queue_depth = self._gauge(names.LOG_QUEUE_DEPTH)
@@ -151,6 +152,11 @@ class Metrics:
         known = self._known(names.JUDGMENTS, deployment)
         self._judgments.add(1, known, self._known(names.JUDGMENTS, result, "result"))
         self._judgment_cost.add(max(0, cost_micro_usd or 0))
+
+    def rolled_back(self, experiment: str, metric: str) -> None:
+        """A canary's variant was worse than control, and was taken back."""
+        known = self._known(names.VARIANTS_ROLLED_BACK, experiment)
+        self._rolled_back.add(1, known, metric)
 
     def shadowed(self, deployment: DeploymentId, result: str, cost_micro_usd: int | None) -> None:
         """A request was drawn to be copied, and this came of it."""

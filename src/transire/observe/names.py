@@ -28,6 +28,7 @@ __all__ = [
     "STAGE_SECONDS",
     "STEERED_ESCALATIONS",
     "TOKENS",
+    "VARIANTS_ROLLED_BACK",
     "Metric",
 ]
 
@@ -205,6 +206,13 @@ JUDGMENT_COST_MICRO_USD: Final = Metric(
     kind="counter",
     help="What judgments cost, in micro-USD; not in `transire_cost_micro_usd`.",
 )
+VARIANTS_ROLLED_BACK: Final = Metric(
+    name="transire_variants_rolled_back",
+    kind="counter",
+    help="Variants of canaries that this router took back, by experiment and by the metric in "
+    "which they were worse than control.",
+    labels=("experiment", "metric"),
+)
 SHADOWS: Final = Metric(
     name="transire_shadows",
     kind="counter",
@@ -265,6 +273,7 @@ METRICS: Final = (
     STEERED_ESCALATIONS,
     JUDGMENTS,
     JUDGMENT_COST_MICRO_USD,
+    VARIANTS_ROLLED_BACK,
     SHADOWS,
     SHADOW_COST_MICRO_USD,
     LOG_QUEUE_DEPTH,

@@ -90,13 +90,21 @@ class TrialKeeper:
     Args:
         governed: Returns the governed state of this moment.
         boot: Names this process in its entries.
+        rolled_back: Told of the experiment and the metric of what is taken back here.
     """
 
     def __init__(
-        self, log: Entries, keyed: Keyed, governed: Callable[[], Governed], *, boot: str
+        self,
+        log: Entries,
+        keyed: Keyed,
+        governed: Callable[[], Governed],
+        *,
+        boot: str,
+        rolled_back: Callable[[str, str], None],
     ) -> None:
         self._log = log
         self._boot = boot
+        self._rolled_back = rolled_back
         self._keyed = keyed
         self._governed = governed
         self._counts: dict[tuple[str, str, str], _Counts] = {}
@@ -248,6 +256,7 @@ class TrialKeeper:
             changes=(Change(key=key, value="rolled_back"),),
         )
         _log.warning("experiment.rolled_back", experiment=experiment.id, variant=name)
+        self._rolled_back(experiment.id, metric)
         try:
             job = self._log.enqueue(item, linger=True)
         except TransireError:

@@ -1,10 +1,13 @@
 """A cascade that says nothing, or what cannot be, is refused with file, line and reason."""
 
+import jsonschema_rs
+import orjson
 import pytest
 from tests.unit.bundle.bundles import CATALOG, small_files
 from tests.unit.bundle.test_compile import problems_of
 
 from transire.bundle.compile import compile_bundle
+from transire.bundle.publish import json_schemas
 from transire.domain.escalation import CascadeRules
 
 SURE = CATALOG.replace("context_tokens: 8000", "context_tokens: 8000\n    capabilities: [logprobs]")
@@ -32,6 +35,8 @@ def routing(cascade: str, more: str = "") -> str:
         ("{on: [refusal], to: premium}", "input should be 'better'"),
         ("{on: [refusal], to: eu-one}", "input should be 'better'"),
         ("{on: [refusal], quota: 5}", "extra inputs"),
+        ("{on: [refusal], when: [refusal]}", "extra inputs"),
+        ("{when: [bad_mood]}", "input should be 'refusal', 'low_confidence', 'contract'"),
         ("{on: [refusal, refusal]}", "`on` names a verdict twice"),
         ("{on: [evaluator]}", "the verdict `evaluator` needs `min_score_permille`"),
         ("{on: [low_confidence]}", "the verdict `low_confidence` needs `min_confidence_permille`"),
@@ -87,3 +92,24 @@ def test_a_good_cascade_is_of_its_task_alone() -> None:
         min_score_permille=400,
     )
     assert made.bundle.routing.cascades == {"billing": rules}
+
+
+def test_when_is_another_name_of_on() -> None:
+    def rules(cascade: str) -> CascadeRules:
+        compiled = compile_bundle(small_files(routing=routing(cascade)))
+        return compiled.bundle.routing.cascades["billing"]
+
+    assert rules("{when: [refusal, contract]}") == rules("{on: [refusal, contract]}")
+
+
+def test_the_schema_wants_one_of_the_two_names() -> None:
+    schema = json_schemas()["routing.schema.json"]
+    cascade = jsonschema_rs.validator_for(
+        {"$ref": "#/$defs/CascadeDocument", "$defs": orjson.loads(schema)["$defs"]}
+    )
+
+    assert cascade.is_valid({"when": ["refusal"]})
+    assert cascade.is_valid({"on": ["refusal"]})
+    assert not cascade.is_valid({"when": ["refusal"], "on": ["refusal"]})
+    assert not cascade.is_valid({})
+    assert not cascade.is_valid({"when": ["mood"]})

@@ -76,7 +76,14 @@ class Lab(Path):
         self.compiled = compiled
         self.prompts = await fill_shelf(compiled.bundle, self.detector)
         entries: Any = self.log
-        self.keeper = TrialKeeper(entries, PlainKeys(), self.governed, boot=boot)
+        self.taken_back: list[tuple[str, str]] = []
+        self.keeper = TrialKeeper(
+            entries,
+            PlainKeys(),
+            self.governed,
+            boot=boot,
+            rolled_back=lambda *told: self.taken_back.append(told),
+        )
         self.measured = FleetHealth(self.clock)
         self.real = BundleScorer(compiled.bundle, self.measured)
         self.rewire(trials=self.keeper, recorder=LogRecorder(entries, self.clock))
@@ -191,6 +198,7 @@ async def test_a_canary_that_fails_is_taken_back_and_stays_so(lab: Lab, clock: F
 
     assert len(back) == 1
     assert (back[0]["variant"], back[0]["metric"]) == ("terse", "error")
+    assert lab.taken_back == [("tone", "error")]
     assert {e["experiment"]["variant"] for e in told} == {"control", "terse"}
     assert later
     assert set(later) == {"control"}

@@ -1,8 +1,8 @@
 """The shape of `routing.yaml`: cues, tasks, the attempt budget, and what is kept."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import ConfigDict, Field, StringConstraints, model_validator
 
 from transire.bundle.documents.words import Document, Id, Permille
 
@@ -35,8 +35,21 @@ class CueDocument(Document):
     needs: list[Id] = []
 
 
+def _either_name(schema: dict[str, Any]) -> None:
+    """Say in the schema that verdicts stand under `when`, or under `on`."""
+    schema["properties"] = {"when": schema["properties"]["on"], **schema["properties"]}
+    schema["required"].remove("on")
+    schema["oneOf"] = [{"required": ["when"]}, {"required": ["on"]}]
+
+
 class CascadeDocument(Document):
-    """When a task's answers are escalated to a better deployment: on our own verdicts alone."""
+    """When a task's answers are escalated to a better deployment: on our own verdicts alone.
+
+    Verdicts stand under `when`. `on`, their earlier name, is as good here; tools that read YAML 1.1
+    take it for `true`.
+    """
+
+    model_config = ConfigDict(json_schema_extra=_either_name)
 
     on: Annotated[
         list[Literal["refusal", "low_confidence", "contract", "evaluator"]], Field(min_length=1)
@@ -47,6 +60,14 @@ class CascadeDocument(Document):
     min_score_permille: Annotated[int, Field(ge=1, le=1000)] | None = None
     judge: Id | None = None
     """Whose score the verdict `evaluator` is by; left out, by signs in the answer's text."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _named(cls, given: Any) -> Any:
+        """Read `when` as `on`; both together are one too many."""
+        if isinstance(given, dict) and "when" in given and "on" not in given:
+            return {("on" if name == "when" else name): value for name, value in given.items()}
+        return given
 
 
 class JudgeDocument(Document):
