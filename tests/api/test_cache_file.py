@@ -62,6 +62,8 @@ def kept(tmp_path: Path) -> Iterator[World]:
         yield world
         stop(world)
     finally:
+        for client in world.clients:
+            client.close()
         for pid in fleet:
             with suppress(ProcessLookupError):  # its workers went with it
                 os.kill(pid, signal.SIGTERM)
