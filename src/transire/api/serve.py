@@ -64,6 +64,8 @@ async def serve(
     bounds = ConnectionBounds(head_s=server.head_s, most=server.max_connections)
     api = _server(build_app(installation), bounds)
     admin = _server(build_admin(installation), bounds)
+    # Told by now: whoever is stopped while starting has closed its socket.
+    listening = Listening(_url(public), _url(private), installation)
     tasks = [
         asyncio.create_task(api.serve(sockets=[public])),
         asyncio.create_task(admin.serve(sockets=[private])),
@@ -74,8 +76,8 @@ async def serve(
         while not (api.started and admin.started) and not any(t.done() for t in tasks):
             await asyncio.sleep(0.01)
         settle_heap()
-        if started is not None:
-            await started(Listening(_url(public), _url(private), installation))
+        if started is not None and not any(task.done() for task in tasks):
+            await started(listening)
         waiting = asyncio.create_task(stop.wait())
         await asyncio.wait([*tasks, waiting], return_when=asyncio.FIRST_COMPLETED)
         waiting.cancel()

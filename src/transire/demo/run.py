@@ -71,6 +71,8 @@ async def run_demo(*, once: bool, data: Path | None, port: int, as_json: bool) -
                 signal.raise_signal(signal.SIGTERM)
 
         await serve(_settings(folder, port), started)
+        if not scene.base:
+            raise RuntimeError("it was stopped while it started")
     except RuntimeError as error:
         failed.append(error)
     finally:
