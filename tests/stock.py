@@ -19,8 +19,8 @@ import tldextract
 from presidio_analyzer import AnalyzerEngine, RecognizerRegistry, predefined_recognizers
 from presidio_analyzer.nlp_engine import NlpArtifacts, SpacyNlpEngine
 
+from transire.bundle.canaries import CANARIES
 from transire.classify.presidio import structured
-from transire.classify.recognizers.canaries import CANARIES
 
 __all__ = [
     "ENTITIES",

@@ -84,3 +84,13 @@ def test_a_recognizer_that_misses_its_own_example_is_refused_when_it_is_proposed
         p.startswith("recognizers.yaml:5") and "own example 1" in p
         for p in reply.json()["problems"]
     ), reply.text
+
+
+def test_a_class_that_nothing_looks_for_cannot_be_proposed(world: World) -> None:
+    files = _bundle(world, RECOGNIZERS)
+    del files["recognizers.yaml"]
+    reply = _propose(world, files)
+
+    assert reply.status_code == 422, reply.text
+    assert "`projects.europe-only` reads SECRET_PROJECT" in reply.text
+    assert "no recognizer finds `PROJECT_CODENAME`" in reply.text

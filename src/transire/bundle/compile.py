@@ -22,6 +22,7 @@ from transire.bundle.rules import Rule, check_rules, lint, read_rules
 from transire.bundle.schema import enumerations, schema_text
 from transire.bundle.shadows import idle_shadows
 from transire.bundle.source import bundle_digest, check_names
+from transire.bundle.unfound import unfound_classes
 from transire.domain.bundle import Bundle
 from transire.domain.ids import PolicyId
 from transire.errors import BundleError
@@ -65,6 +66,8 @@ def compile_bundle(files: Mapping[str, bytes], *, must_hold_limits: bool = True)
         entity_rows=rows,
         entity_ids=ids,
         warnings=(
+            # Blind ones are refused before activation (`sweep`); what is active still loads.
+            *(str(c) for c in unfound_classes(bundle, tree) if not c.is_blind),
             *lint(rules),
             *notes,
             *idle_shadows(rules, bundle.shadows),

@@ -31,6 +31,7 @@ from transire.bundle.space import (
     route_questions,
     shadow_questions,
 )
+from transire.bundle.unfound import unfound_classes
 from transire.domain.bundle import Bundle
 from transire.domain.ids import PolicyId
 from transire.errors import BundleError
@@ -132,7 +133,8 @@ def demand_sound(compiled: CompiledBundle, *, now: datetime, solo: bool) -> Swee
     is refused is never remembered.
 
     Raises:
-        BundleError: a rule errs somewhere, or nobody could ever replace this bundle.
+        BundleError: a rule errs somewhere, nobody could ever replace this bundle, or nothing
+            looks for one of its classes.
     """
     instants = instants_of(compiled)
     judged = instants.judged(now)
@@ -170,7 +172,8 @@ _sound: Final = _Sound(_KEPT)
 
 def _swept(compiled: CompiledBundle, now: datetime, *, solo: bool) -> Sweep:
     found = sweep(compiled, now=now)
-    problems = [
+    blind = [str(c) for c in unfound_classes(compiled.bundle, compiled.tree) if c.is_blind]
+    problems = blind + [
         f"{_place(compiled, policy)}: `{policy}` fails to evaluate for {about}"
         for policy, about in sorted(found.errors.items())
     ]

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import Final
 
+from transire.bundle.canaries import CANARIES
 from transire.bundle.recognizers.matchers import probes
 from transire.classify.reader import TextReader
-from transire.classify.recognizers.canaries import CANARIES
 from transire.domain.taxonomy import EntityRule
 
 __all__ = ["missed"]

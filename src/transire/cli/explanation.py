@@ -15,6 +15,11 @@ _LIMITS: Final = {
 }
 """What closes a pair besides Cedar: the names of `Verdict.limits`."""
 
+_UNSEEN: Final = {
+    "uncovered": "no recognizer looks for it in this text, so that it cannot be found",
+    "failed": "looked for, and nobody can say whether it is there",
+}
+
 
 def explained(told: Mapping[str, Any]) -> Iterator[str]:
     """Who was chosen, what was found per form, what closed each pair, and what each name means."""
@@ -50,6 +55,9 @@ def _found(forms: Mapping[str, Any]) -> Iterator[str]:
         where = "" if form == "raw" else f", {form}"
         yield f"found{where}: {classes or 'nothing'}"
     base = ((forms or unread).get("raw") or {}).get("base") or {}
+    for state in ("uncovered", "failed"):
+        if missed := sorted(base.get(f"{state}_classes", ())):
+            yield f"{state}: {', '.join(missed)} ({_UNSEEN[state]})"
     for said in said_by_guards({s: base.get(f"{s}_guards", ()) for s in ("raised", "failed")}):
         yield f"guards {said}"
 

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from transire.bundle.canaries import CANARIES
 from transire.classify.gate import Gate, Panel
 from transire.classify.recognizer import Hit, Recognizer
 from transire.classify.recognizers import all_recognizers
-from transire.classify.recognizers.canaries import CANARIES
 from transire.classify.traits import Traits, traits_of
 
 EVERY = all_recognizers()

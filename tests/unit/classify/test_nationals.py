@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 import pytest
 
+from transire.bundle.canaries import CANARIES
 from transire.classify.recognizers import checks
-from transire.classify.recognizers.canaries import CANARIES
 from transire.classify.recognizers.nationals import national_recognizers
 from transire.classify.scan import scan_texts
 

@@ -9,9 +9,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from presidio_analyzer import predefined_recognizers
 
+from transire.bundle.canaries import CANARIES
 from transire.classify.presidio import structured
 from transire.classify.recognizers import all_recognizers, select
-from transire.classify.recognizers.canaries import CANARIES
 from transire.classify.scan import scan_texts
 from transire.classify.traits import traits_of
 

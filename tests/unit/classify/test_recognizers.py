@@ -5,9 +5,9 @@ import json
 
 import pytest
 
+from transire.bundle.canaries import CANARIES
 from transire.classify.names.spans import PERSON
 from transire.classify.recognizers import MESSAGE_LEVEL, all_recognizers, select
-from transire.classify.recognizers.canaries import CANARIES
 from transire.classify.scan import scan_texts
 
 TAIL = "2E4Q7RT3XYZWUVKLh5jN8pQ0sV2xZ4bD6fG"

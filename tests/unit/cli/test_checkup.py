@@ -16,7 +16,7 @@ from transire.bundle.compile import compile_bundle
 from transire.bundle.limits import pack_folder
 from transire.bundle.source import read_folder
 from transire.cli.checkup.folder import check_data, check_keys
-from transire.cli.checkup.governed import check_expiries, check_secrets
+from transire.cli.checkup.governed import check_detector, check_expiries, check_secrets
 from transire.cli.checkup.machine import check_clock, check_disk, check_fsync, check_versions
 from transire.cli.checkup.result import Check, Status, fail, ok, warn, worst
 from transire.cli.main import app
@@ -148,6 +148,18 @@ def test_what_ends_before_two_people_can_act_is_a_warning() -> None:
     assert gone(NOW) == set()
     assert gone(end - timedelta(days=3)) == {"ends"}
     assert "ended" in gone(end)
+
+
+def test_doctor_tells_what_comes_of_an_uncovered_class() -> None:
+    files = read_folder(pack_folder())
+    taxonomy = files["taxonomy.yaml"].decode().replace("names: accurate", "names: none")
+    taxonomy = taxonomy.replace("\ndata_classes:\n", "\ndata_classes:\n  HR_DATA: {}\n")
+    mapped = "\nentities:\n  STAFF_FILE: {class: HR_DATA}\n  STAFF_ID: {class: CONTACT}\n"
+    files["taxonomy.yaml"] = taxonomy.replace("\nentities:\n", mapped).encode()
+    checks = by_name(check_detector(compile_bundle(files).bundle, NOW))
+
+    assert "rules about found HR_DATA never hold" in checks["class HR_DATA"].do
+    assert "treats all text like found personal data" in checks["class CONTACT"].do
 
 
 def doctor(*arguments: str) -> tuple[int, dict[str, Any]]:

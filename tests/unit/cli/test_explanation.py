@@ -55,3 +55,12 @@ def test_a_request_that_nobody_read_is_explained_by_its_code() -> None:
     unread = {"outcome": "refused", "code": "bad_request", "candidates": [], "policies": {}}
 
     assert list(explained(unread)) == ["refused: bad_request", "found: nothing"]
+
+
+def test_what_nobody_looked_for_is_not_told_as_nothing_found() -> None:
+    base = {"data_classes": [], "uncovered_classes": ["HR_DATA"], "failed_classes": ["PCI"]}
+    lines = list(explained({**TOLD, "facts": {"raw": {"base": base}}}))
+
+    assert lines[1] == "found: nothing"
+    assert lines[2].startswith("uncovered: HR_DATA (")
+    assert lines[3].startswith("failed: PCI (")

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Final
 
+from transire.bundle.canaries import CANARIES
 from transire.bundle.compile import compile_bundle
 from transire.bundle.compiled import CompiledBundle
 from transire.bundle.source import bundle_digest, read_folder
@@ -25,6 +26,7 @@ _SOON: Final = timedelta(days=14)
 """A change needs two people, and one of them may be on leave."""
 _PERSON: Final = "PERSON"
 _ADDRESSES: Final = DataClass("LOCATION_DATA")
+_TREATED_AS_FOUND: Final = frozenset({DataClass("PERSONAL"), DataClass("CREDENTIAL")})
 _NO_PLACES: Final = "no recognizer finds where people live"
 
 
@@ -105,7 +107,6 @@ def check_detector(bundle: Bundle, now: datetime) -> Iterator[Check]:
     # Loads models and a large library; a command that needs neither must not wait for them.
     from transire.classify.detector import EngineDetector
     from transire.classify.names.finder import LANGUAGES, NameFinder
-    from transire.classify.recognizers.canaries import CANARIES
     from transire.clock import SystemClock
     from transire.identity.digests import InstallationKeys
 
@@ -178,11 +179,21 @@ def _uncovered(name: DataClass, why: str, bundle: Bundle, now: datetime) -> Chec
         return warn(
             f"class {name}",
             f"uncovered: {why}",
-            "policy treats all text like found data of this class; add a recognizer, or let two "
-            "people accept the gap in policies/catalog/acceptances.yaml",
+            f"{_meaning(name, bundle)}; add a recognizer, or let two people accept the gap in "
+            "policies/catalog/acceptances.yaml",
         )
     who, day = " and ".join(accepted.accepted_by), accepted.expires.strftime("%Y-%m-%d")
     return ok(f"class {name}", f"uncovered, accepted by {who} until {day}: {why}")
+
+
+def _meaning(name: DataClass, bundle: Bundle) -> str:
+    """What comes of an uncovered class: `rules/limits/` knows personal data and credentials."""
+    if bundle.taxonomy.class_closure([name]) & _TREATED_AS_FOUND:
+        return "rules/limits/ treats all text like found personal data"
+    return (
+        f"no text is ever found to be {name}, so rules about found {name} never hold; only rules "
+        "that read `context.uncoveredClasses` do"
+    )
 
 
 def _accepting(

@@ -1,6 +1,7 @@
-"""One text per entity that must be found at start-up; nothing here is anybody's data.
+"""One text per entity of this product, which must be found in it; nothing here is anybody's data.
 
-A missed canary makes the entity's class *uncovered*: a recognizer that is installed but blind
+An entity without a text has no recognizer, so a bundle may not build on it (`unfound`). A canary
+missed at start-up makes the entity's class *uncovered*: a recognizer that is installed but blind
 (a threshold set too high, a changed dependency) must not read as "clean".
 """
 
