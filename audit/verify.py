@@ -12,7 +12,7 @@ Exit status: 0 everything holds; 1 tampered (something contradicts something tha
 4 not judged (the package `cryptography` is missing).
 
 Without --key the key is read from `log.pub` beside the log, and trust then rests on whoever gave
-you the folder. Get the key from the operator's published page, or from a receipt, and pass it.
+you the folder. Get the key from the operator's published page, or from a colleague, and pass it.
 """
 
 import argparse

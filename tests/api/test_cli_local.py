@@ -15,6 +15,7 @@ from tests.api.conftest import REPOSITORY, World
 from tests.api.terminal import Terminal
 
 from transire import __version__
+from transire.bundle.limits import pack_folder
 
 
 @pytest.fixture
@@ -141,10 +142,14 @@ def test_an_empty_start_is_sound_and_lists_every_line_to_fill_in(
     checked = terminal.run(
         "bundle", "check", str(folder / "policies"), *([mode] if mode == "--solo" else [])
     )
-    written = "".join(p.read_text() for p in (folder / "policies" / "catalog").iterdir())
+    own = [*(folder / "policies" / "catalog").iterdir(), folder / "policies/rules/grants.cedar"]
+    own.append(folder / "policies/tests/grants_test.yaml")
+    written = "".join(p.read_text() for p in own)
 
     assert done.exit_code == 0
-    assert len(listed) == written.count("# FILL:") + 1
+    assert len(listed) == written.count(" FILL: ") + 1
+    assert all(any(place.startswith(f"{path}:") for place in listed) for path in own[-2:])
+    assert "neither a reviewer nor" in done.stdout
     assert checked.stdout.count("fill in and take the mark away") == len(listed) - 1
     for place in listed[:-1]:
         file, number, wanted = place.split(":", 2)
@@ -154,6 +159,43 @@ def test_an_empty_start_is_sound_and_lists_every_line_to_fill_in(
     assert checked.exit_code == 0, checked.stdout
     settings = terminal.run("config", "show", "--config", str(folder / "transire.yaml")).stdout
     assert yaml.safe_load(settings)["upstream"]["secrets_dir"] == str(folder / "secrets")
+
+
+def test_what_refuses_a_bundle_stands_last_and_nothing_is_ok_before_it(
+    terminal: Terminal, tmp_path: Path
+) -> None:
+    policies = tmp_path / "gateway" / "policies"
+    terminal.run("init", str(tmp_path / "gateway"))
+    (policies / "rules" / "notes.txt").write_text("to do")
+    sound = terminal.run("bundle", "check", str(policies)).stdout.splitlines()
+    test = policies / "tests" / "grants_test.yaml"
+    test.write_text(test.read_text().replace("effect: permit", "effect: deny", 1))
+    failing = terminal.run("bundle", "check", str(policies))
+    (policies / "catalog" / "more.yml").write_text("people: {}\n")
+    code, line = terminal.refusal("bundle", "check", str(policies))
+
+    assert sound[0] == "warning: rules/notes.txt: not part of the bundle, so nothing in it governs"
+    assert sound[-1].startswith("ok: ")
+    assert failing.exit_code == 3
+    assert failing.stdout.splitlines()[-1].startswith("failed: ")
+    assert "ok: " not in failing.stdout
+    assert code == 3
+    assert "catalog/more.yml: looks like a part of the bundle" in line
+
+
+def test_people_of_no_tenant_or_role_are_refused_before_anything_is_written(
+    terminal: Terminal, tmp_path: Path
+) -> None:
+    policies = tmp_path / "gateway" / "policies"
+    terminal.run("init", str(tmp_path / "gateway"))
+    said = ["people", "add", "zoe", "--folder", str(policies)]
+
+    code, line = terminal.refusal(*said, "--tenant", "acme", "--role", "chef")
+    assert (code, "no role `chef` in taxonomy.yaml; it has" in line) == (64, True)
+    code, line = terminal.refusal(*said, "--tenant", "nope", "--role", "author")
+    assert (code, "no tenant `nope` in the catalog; it has acme" in line) == (64, True)
+    assert not list(policies.glob("catalog/people-*"))
+    assert terminal.run(*said, "--tenant", "acme", "--role", "author").exit_code == 0
 
 
 def test_config_show_says_where_secrets_come_from_and_never_what_they_are(
@@ -243,7 +285,8 @@ def test_settings_that_are_missing_say_how_to_get_some(terminal: Terminal) -> No
 
 
 def test_people_add_writes_one_file_inside_the_catalog(terminal: Terminal, tmp_path: Path) -> None:
-    (tmp_path / "catalog").mkdir()
+    tmp_path = tmp_path / "policies"
+    shutil.copytree(pack_folder(), tmp_path)
     options = ("--tenant", "acme", "--role", "author", "--folder", str(tmp_path))
     done = terminal.run("people", "add", "max", *options, "--name", 'Max "M" : {x}')
     written = yaml.safe_load((tmp_path / "catalog" / "people-max.yaml").read_text())
@@ -253,7 +296,8 @@ def test_people_add_writes_one_file_inside_the_catalog(terminal: Terminal, tmp_p
     assert written["people"]["max"]["name"] == 'Max "M" : {x}'
     assert outside[0] == 64
     assert terminal.refusal("people", "add", "max", *options)[0] == 1
-    assert len(list(tmp_path.rglob("*.yaml"))) == 1
+    assert not list(tmp_path.parent.glob("*.yaml"))
+    assert len(list(tmp_path.rglob("*max*"))) == 1
 
 
 def test_people_first_never_founds_an_installation(terminal: Terminal, tmp_path: Path) -> None:

@@ -21,6 +21,8 @@ from transire.api.connections import ConnectionBounds, bounded
 from transire.bootstrap import open_installation
 from transire.bundle.compile import compile_bundle
 from transire.bundle.source import read_folder
+from transire.bundle.strays import strays
+from transire.bundle.unfound import unfound_classes
 from transire.errors import BundleError, ConflictError, TransireError
 from transire.heap import settle_heap
 from transire.installation import Installation
@@ -140,8 +142,12 @@ def _on_signals(stop: asyncio.Event, installation: Installation) -> None:
 
 def _report_folder(installation: Installation) -> None:
     """Say what the folder would propose; a person proposes it with their own credential."""
+    folder = installation.settings.governance.policies
     try:
-        compiled = compile_bundle(read_folder(installation.settings.governance.policies))
+        files = read_folder(folder)
+        compiled = compile_bundle(files)
+        if blind := [c for c in unfound_classes(compiled.bundle, compiled.tree) if c.is_blind]:
+            raise BundleError([str(one) for one in blind])
     except BundleError as error:
         for problem in error.problems[:_MAX_TOLD]:
             _log.warning("policy.folder_refused", problem=problem)
@@ -149,4 +155,6 @@ def _report_folder(installation: Installation) -> None:
     except TransireError as error:
         _log.warning("policy.folder_unreadable", code=error.code)
         return
+    for remark in [*strays(folder, files), *compiled.warnings][:_MAX_TOLD]:
+        _log.warning("policy.folder_remarked", problem=remark)
     _log.info("policy.folder_read", bundle_digest=compiled.digest)

@@ -14,6 +14,7 @@ from typing import Final
 
 import orjson
 
+from transire.bundle.strays import lookalikes
 from transire.domain.ids import BundleDigest
 from transire.errors import BundleError, IntegrityError
 
@@ -37,10 +38,11 @@ def read_folder(folder: Path) -> dict[str, bytes]:
 
     Taken are `taxonomy.yaml`, `routing.yaml`, `recognizers.yaml` and `experiments.yaml` where there
     are such, `catalog/**/*.yaml`, `rules/**/*.cedar`, `prompts/*.yaml` and `tests/**/*_test.yaml`;
-    everything else in the folder is not governed and not read.
+    everything else in the folder is not governed and not read (`strays` names it).
 
     Raises:
-        BundleError: the folder or a fixed file is missing, a link leads out, or it is too large.
+        BundleError: the folder or a fixed file is missing, a link leads out, it is too large, or
+            a file looks like a part and is none.
     """
     if not folder.is_dir():
         raise BundleError([f"{folder}: no such policies folder; `transire init` writes one"])
@@ -59,6 +61,8 @@ def read_folder(folder: Path) -> dict[str, bytes]:
         if not path.resolve().is_relative_to(root):
             raise BundleError([f"{name}: a link leads out of the policies folder"])
         files[name] = path.read_bytes()
+    if problems := list(lookalikes(folder, files)):
+        raise BundleError(problems)
     check_names(files)
     return files
 

@@ -2,6 +2,7 @@
 
 import base64
 import string
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -11,6 +12,7 @@ from transire.authorize.cedar import CedarAuthorizer
 from transire.bundle.compile import compile_bundle
 from transire.bundle.shortdigest import ACTIVE
 from transire.bundle.source import read_folder
+from transire.bundle.strays import strays
 from transire.cli.promptnotes import prompt_notes
 from transire.cli.session import RemoteRouter, acting, emit, named, shown
 from transire.clock import SystemClock
@@ -54,7 +56,9 @@ def check(
     """Compile a folder, sweep it for errors, run its tests; needs neither server nor credential."""
     files = read_folder(folder)
     report = check_files(files, now=SystemClock().now(), solo=solo)
-    for line in report.lines():
+    for remark in strays(folder, files):
+        print(f"warning: {remark}")
+    for line in report.remarks() if report.is_sound else report.lines():
         print(line)
     if not report.is_sound:
         raise typer.Exit(3)
@@ -66,14 +70,17 @@ def check(
         print(line)
     if tests.failures:
         raise typer.Exit(3)
+    for line in report.conclusion():
+        print(line)
 
 
 @app.command()
 @acting
 def propose(router: RemoteRouter, folder: Folder = Path("policies")) -> None:
-    """Propose a folder."""
+    """Propose a folder; what `bundle check` warns of goes to stderr."""
     files = read_folder(folder)
-    compile_bundle(files)
+    for remark in (*strays(folder, files), *compile_bundle(files).warnings):
+        print(f"warning: {remark}", file=sys.stderr)
     encoded = {name: base64.b64encode(data).decode() for name, data in files.items()}
     emit(router.call("POST", "/v1/policies/bundles", {"files": encoded}))
 

@@ -49,6 +49,10 @@ _GENERAL: Final = frozenset(
     {"contracts.cedar", "egress.cedar", "guards.cedar", "people.cedar", "residency.cedar"}
 )
 """Rules of the pack that name nobody's tenant, application or fleet."""
+_ALONE: Final = """\
+note: there is one operator, whom nobody can replace while they are away, and neither a reviewer nor
+  a queue but `default`: what a rule holds for a person waits until somebody has the role `reviewer`
+  (policies/catalog/people.yaml)"""
 
 
 @shown
@@ -94,6 +98,7 @@ def init(
         for place in _blanks(directory):
             print(f"  {place}")
         print(f"  {directory}/secrets/main: the deployment's key, in a file only you may read")
+        print(_ALONE)
     todo = "edit policies/catalog/*.yaml (deployments, tenants, people)"
     print(
         f"next: {'fill in those lines, taking the marks away' if empty else todo}, then\n"
@@ -114,7 +119,7 @@ def _empty(policies: Path) -> None:
 
 def _blanks(directory: Path) -> Iterator[str]:
     """Each line to fill in: file, line, and what it wants."""
-    for path in sorted((directory / "policies").rglob("*.yaml")):
+    for path in sorted(p for p in (directory / "policies").rglob("*") if p.is_file()):
         for number, line in enumerate(path.read_text("utf-8").splitlines(), 1):
             _, mark, wanted = line.partition(FILL)
             if mark:

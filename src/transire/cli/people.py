@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from transire.bundle.source import read_folder
+from transire.bundle.yamlread import read_yaml
 from transire.cli.session import RemoteRouter, acting, emit, named, shown
 from transire.domain.ids import ID_PATTERN
 from transire.errors import ConflictError, NotFoundError, RequestError
@@ -125,6 +127,7 @@ def add(
         raise RequestError(f"no catalog in `{folder}`")
     if target.exists():
         raise ConflictError(f"`{target}` exists already")
+    _demand_known(folder, tenant, role)
     fields = {"name": name, "tenant": tenant, "roles": role}
     target.write_text(f"people:\n  {person}: {json.dumps(fields)}\n")
     print(
@@ -132,6 +135,20 @@ def add(
         "then another person approves and activates it, and an operator runs\n"
         f"  transire people invite {person}"
     )
+
+
+def _demand_known(folder: Path, tenant: str, roles: list[str]) -> None:
+    """Refuse a tenant or a role that the folder does not name, even where it does not compile."""
+    files = read_folder(folder)
+    at = read_yaml("taxonomy.yaml", files["taxonomy.yaml"])
+    catalogs = [read_yaml(n, data) for n, data in files.items() if n.startswith("catalog/")]
+    tenants = sorted({name for c in catalogs for name in c.value.get("tenants") or ()})
+    if tenant not in tenants:
+        raise RequestError(f"no tenant `{tenant}` in the catalog; it has {', '.join(tenants)}")
+    known = list(map(str, at.value.get("roles") or ()))
+    for role in roles:
+        if role not in known:
+            raise RequestError(f"no role `{role}` in taxonomy.yaml; it has {', '.join(known)}")
 
 
 @people.command()

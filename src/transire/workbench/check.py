@@ -7,14 +7,15 @@ from typing import Final
 
 from transire.bundle.compile import compile_bundle
 from transire.bundle.sweep import demand_sound
+from transire.domain.bundle import Bundle
 from transire.domain.ids import BundleDigest, PolicyId
 from transire.errors import BundleError
 from transire.score.quality.admission import absent_models, open_reader
 
 __all__ = ["FILL", "CheckReport", "check_files"]
 
-FILL: Final = "# FILL:"
-"""Marks a line that holds a guess of ours (`transire init --empty`) until its owner has looked."""
+FILL: Final = "FILL:"
+"""In a comment, marks a guess of ours (`transire init --empty`) until its owner has looked."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,16 +44,22 @@ class CheckReport:
         return not self.problems
 
     def lines(self) -> list[str]:
-        """The report for people: problems first, one line each."""
-        told = [f"error: {problem}" for problem in self.problems]
-        told += [f"warning: {warning}" for warning in self.warnings]
-        told += [f"note: `{policy}` decided nothing in the sweep" for policy in self.idle]
-        if self.is_sound:
-            told.append(
-                f"ok: {self.policies} policies, {self.questions} questions without an error, "
-                f"digest {self.digest}"
-            )
-        return told
+        """The report for people: problems, or that there are none, last, where they are seen."""
+        return [*self.remarks(), *self.conclusion()]
+
+    def remarks(self) -> list[str]:
+        """What refuses nothing, one line each."""
+        told = [f"note: `{policy}` decided nothing in the sweep" for policy in self.idle]
+        return [*told, *(f"warning: {warning}" for warning in self.warnings)]
+
+    def conclusion(self) -> list[str]:
+        """Every problem; or one line, good only if the bundle's own tests pass as well."""
+        if self.problems:
+            return [f"error: {problem}" for problem in self.problems]
+        return [
+            f"ok: {self.policies} policies, {self.questions} questions without an error, "
+            f"digest {self.digest}"
+        ]
 
 
 def check_files(files: Mapping[str, bytes], *, now: datetime, solo: bool = False) -> CheckReport:
@@ -69,7 +76,7 @@ def check_files(files: Mapping[str, bytes], *, now: datetime, solo: bool = False
         return CheckReport(digest=compiled.digest, problems=tuple(refused.problems))
     known = CheckReport(
         digest=compiled.digest,
-        warnings=(*compiled.warnings, *_unfilled(files), *absent),
+        warnings=(*compiled.warnings, *_over(compiled.bundle, now), *_unfilled(files), *absent),
         policies=len(compiled.bundle.annotations),
     )
     try:
@@ -88,6 +95,17 @@ def check_files(files: Mapping[str, bytes], *, now: datetime, solo: bool = False
         questions=found.questions,
         idle=found.never_determining,
     )
+
+
+def _over(bundle: Bundle, now: datetime) -> Iterator[str]:
+    """Each acceptance that has ended: it takes nothing out of the uncovered classes any more."""
+    for gap in bundle.catalog.acceptances:
+        if gap.expires <= now:
+            names = ", ".join(sorted(gap.data_classes))
+            yield (
+                f"catalog: the acceptance `{gap.id}` ended on {gap.expires:%Y-%m-%d}, so {names} "
+                "count as uncovered again; let two people renew it, or take it out"
+            )
 
 
 def _unfilled(files: Mapping[str, bytes]) -> Iterator[str]:

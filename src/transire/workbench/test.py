@@ -40,11 +40,11 @@ class TestReport:
     uncovered: tuple[PolicyId, ...]
 
     def lines(self) -> list[str]:
-        """The report for people."""
-        told = [f"failed: {failure}" for failure in self.failures]
-        told += [f"note: no test shows `{policy}` at work" for policy in self.uncovered]
+        """The report for people: failures last, where they are seen."""
+        told = [f"note: no test shows `{policy}` at work" for policy in self.uncovered]
         passed = self.cells - len(self.failures)
-        return [*told, f"{passed} of {self.cells} cells in {self.files} files as expected"]
+        told.append(f"{passed} of {self.cells} cells in {self.files} files as expected")
+        return [*told, *(f"failed: {failure}" for failure in self.failures)]
 
 
 def run_tests(compiled: CompiledBundle, authorizer: PolicyAuthorizer) -> TestReport:
