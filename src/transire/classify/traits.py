@@ -8,10 +8,12 @@ import re
 import unicodedata
 from typing import Final
 
-__all__ = ["LONG_CHARS", "SIGNS", "Traits", "traits_of", "word_bytes"]
+__all__ = ["CONTROLS", "LONG_CHARS", "SIGNS", "Traits", "traits_of", "word_bytes"]
 
 SIGNS: Final = "%&\\=([{<@:#`"
 """The characters that gates may ask for."""
+CONTROLS: Final = bytes(b for b in (*range(32), 127) if chr(b) not in "\t\n\r")
+"""What ordinary ASCII does not hold, and shows nothing."""
 LONG_CHARS: Final = 14
 """A shorter run is an ordinary word to every gate (`Traits.longest`)."""
 
@@ -38,7 +40,7 @@ _DIGITS: Final = b"0123456789"
 _CAPITAL: Final = bytes(range(65, 91))
 _LOUD: Final = bytes(88 if b in _CAPITAL else 32 for b in range(256))
 """Capitals become an `X`, everything else a blank."""
-_TOLD: Final = _DIGITS + _CAPITAL + SIGNS.encode()
+_TOLD: Final = _DIGITS + _CAPITAL + SIGNS.encode() + CONTROLS
 _PLAIN: Final = bytes(b for b in range(256) if b not in _TOLD)
 """Bytes that tell a gate nothing."""
 _NO_SIGNS: Final = _DIGITS + _CAPITAL
@@ -72,7 +74,7 @@ class Traits:
         has_foreign_digits: Some of them are not ASCII.
         longest: Characters of the longest token, a run of ASCII without a blank; 0 where that is
             less than `LONG_CHARS`.
-        signs: The `SIGNS` it holds, as bytes, repeated as often as they stand there.
+        signs: The `SIGNS` and `CONTROLS` it holds, as bytes, repeated as often as they stand there.
         shouts: It holds three capitals in a row, as every marking does.
         is_coded: A token of eleven characters or more has a digit or capital inside, as bytes in
             base64 or hex have.

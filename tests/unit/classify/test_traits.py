@@ -5,7 +5,7 @@ import re
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from transire.classify.traits import LONG_CHARS, SIGNS, traits_of
+from transire.classify.traits import CONTROLS, LONG_CHARS, SIGNS, traits_of
 from transire.classify.views.spaced import spaced
 
 
@@ -29,7 +29,8 @@ def test_words_digits_and_capitals_are_what_patterns_over_unicode_say(text: str)
     assert traits.shouts == bool(re.search(r"[A-Z]{3}", text))
     longest = max(map(len, tokens_of(text)), default=0)
     assert traits.longest == (longest if longest >= LONG_CHARS else 0)
-    assert traits.signs.decode() == "".join(c for c in text if c in SIGNS)
+    told = SIGNS + CONTROLS.decode()
+    assert traits.signs.decode() == "".join(c for c in text if c in told)
 
 
 @given(st.text(st.sampled_from("aB7 .,-x\n|ж你"), max_size=120) | ascii_texts)

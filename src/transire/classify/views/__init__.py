@@ -12,7 +12,7 @@ words, leet, pictures, archives.
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from transire.classify.traits import SIGNS, Traits
+from transire.classify.traits import CONTROLS, SIGNS, Traits
 from transire.classify.views.blobs import blobs, hex_bytes
 from transire.classify.views.escapes import escaped, quoted
 from transire.classify.views.fold import folds
@@ -48,6 +48,7 @@ _DOUBTFUL: Final = frozenset({SPACED, BROKEN, GLUED})
 _SPELLED_DOTS: Final = frozenset({b"dot", b"punkt"})
 _BRACKETS: Final = "([{<"
 _NO_DISGUISE: Final = frozenset(SIGNS.encode()) - frozenset(b"%&\\=([{<")
+_CONTROLS: Final = frozenset(CONTROLS)
 _BRACKETED: Final = tuple(f"{a}{sign}" for a in _BRACKETS for sign in ("at", " at", "@", " @"))
 
 _Found = tuple[list[Edit], bool]
@@ -155,7 +156,7 @@ def _first(traits: Traits) -> Iterator[_Found]:
         yield from _some(hex_bytes(text), is_decoding=True)
     if "=" in text:
         yield from _some(quoted(text), is_decoding=True)
-    if not text.isascii():
+    if not text.isascii() or not _CONTROLS.isdisjoint(traits.signs):
         yield from _some(folds(text), is_decoding=False)
     if traits.is_spaced:
         yield from _some(spaced(text), is_decoding=False)

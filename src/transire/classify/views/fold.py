@@ -1,14 +1,14 @@
 """The same letters in plain ASCII: what Unicode offers for disguise, undone. Pure.
 
-Compatibility forms (NFKC, UAX #15), digits of every script, characters that show nothing (UAX #44
-`Default_Ignorable_Code_Point`, bidirectional controls, soft hyphens, tags), dashes and dots, and
-Cyrillic and Greek letters that look Latin (UTS #39) inside words that mix scripts. Only what ends
-up in ASCII, or disappears, is touched; a text in another script keeps its words.
+Compatibility forms (NFKC, UAX #15), digits of every script, characters that show nothing (controls,
+format characters and `Default_Ignorable_Code_Point` of UAX #44), marks on what bears none, dashes
+and dots, and Cyrillic and Greek letters that look Latin (UTS #39) inside words that mix scripts.
+Only what ends up in ASCII, or disappears, is touched; a text in another script keeps its words.
 """
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
 from typing import Final, TypeVar
 
@@ -20,17 +20,20 @@ FOLDED: Final = "nfkc"
 INVISIBLE: Final = "invisible"
 HOMOGLYPH: Final = "homoglyph"
 
-_HIDDEN: Final = (
-    *(0x00AD, 0x034F, 0x061C, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x20E3, 0x3164, 0xFEFF, 0xFFA0),
+_IGNORABLE: Final = (
+    *(0x00AD, 0x034F, 0x061C, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x3164, 0xFEFF, 0xFFA0),
     *range(0x180B, 0x1810),
     *range(0x200B, 0x2010),
     *range(0x202A, 0x202F),
     *range(0x2060, 0x2070),
     *range(0xFE00, 0xFE10),
+    *range(0xFFF0, 0xFFF9),
+    *range(0x1BCA0, 0x1BCA4),
     *range(0x1D173, 0x1D17B),
     *range(0xE0000, 0xE1000),
 )
-"""Shown as nothing. U+20E3 is the box of a keycap emoji."""
+"""`Default_Ignorable_Code_Point` of UAX #44 (DerivedCoreProperties.txt 16.0), unassigned ones too:
+`unicodedata` does not tell it."""
 _SIGNS: Final = {
     "\u2010": "-", "\u2011": "-", "\u2043": "-", "\u2212": "-", "\u02d7": "-", "\u30fb": ".",
     "\u3002": ".", "\uff61": ".", "\u00b7": ".", "\u2219": ".", "\u22c5": ".", "\u0701": ".",
@@ -68,6 +71,12 @@ def _plain(character: str) -> str | None:
     return inner if is_plain else None
 
 
+def _of(*categories: str) -> frozenset[str]:
+    """The characters of general categories (UAX #44 §5.7.1)."""
+    every = map(chr, chain.from_iterable(_ASSIGNED))
+    return frozenset(c for c in every if unicodedata.category(c) in categories)
+
+
 def _table() -> dict[str, str]:
     return {
         character: plain
@@ -93,9 +102,16 @@ _FORMS: Final = _table()
 _LETTERS: Final = {c: plain for c, plain in _FORMS.items() if plain.isalnum()}
 _MARKED: Final = {**{c: p for c, p in _FORMS.items() if c not in _LETTERS}, **_SIGNS}
 """Signs, which a text in another script is full of: read beside Latin letters only."""
-_INVISIBLES: Final = frozenset(map(chr, _HIDDEN))
+_ASSIGNED: Final = (range(0x20000), range(0xE0000, 0xE1000))
+"""Where controls, format characters and marks stand: the planes between hold ideographs alone."""
+_LAYOUT: Final = "\t\n\r"
+"""The controls that ordinary writing is full of."""
+_INVISIBLES: Final = frozenset(map(chr, _IGNORABLE)) | (_of("Cc", "Cf") - frozenset(_LAYOUT))
 _ACCENTS: Final = frozenset(map(chr, range(0x300, 0x370)))
-"""Combining marks: ordinary writing puts none on a digit or a sign."""
+_MARKS: Final = _of("Mn", "Me") - _INVISIBLES
+"""Combining marks. Ordinary writing puts none on a digit or a sign, and on a Latin letter only
+those that make another letter of it (UAX #15): `é`, but no `q` with one or letter in a ring."""
+_PRINTED: Final = bytes(b for b in range(128) if chr(b) not in _INVISIBLES)
 _BEYOND: Final = "\U00010000-\U0001ffff\U000e0000-\U000e0fff"
 """Taken whole: `re` compares one range after another beyond the first plane."""
 _WIDE: Final = "\uff01-\uff5e"
@@ -109,15 +125,20 @@ def _seen() -> re.Pattern[str]:
     are looked at here and not one by one in Python.
     """
     alone = {*_LETTERS, *_INVISIBLES, *_ACCENTS}
-    beside = {*_MARKED, *_BETWEEN_DIGITS}
-    planes = {
-        name: {c for c in some if c <= "\uffff"}
-        for name, some in (("alone", alone), ("beside", beside), ("letters", set(_LETTERS)))
-    }
-    first = _class("".join(planes["alone"] | planes["beside"])).replace("]", f"{_BEYOND}]")
-    itself = _class("".join(planes["alone"])).replace("]", f"{_BEYOND}]")
-    latin = _class("".join(planes["letters"])).replace("]", rf"{_WIDE}{_BEYOND}A-Za-z\d]")
-    return re.compile(rf"{first}(?:(?<={itself})|(?={latin})|(?<={latin}.))")
+    first = _first_plane(alone, _MARKED, _BETWEEN_DIGITS, _MARKS)
+    itself = _first_plane(alone)
+    latin = _first_plane(_LETTERS, more=rf"{_WIDE}A-Za-z\d")
+    # A mark of another script is looked at on ASCII alone, or on what may stand on ASCII itself.
+    bases = _first_plane(_LETTERS, _INVISIBLES, _ACCENTS, more=r"\x00-\x7f\d")
+    marks = _first_plane(_MARKS)
+    return re.compile(
+        rf"{first}(?:(?<={itself})|(?={latin})|(?<={latin}.)|(?<={bases}{marks}))", re.DOTALL
+    )
+
+
+def _first_plane(*some: Iterable[str], more: str = "") -> str:
+    characters = {c for one in some for c in one if c <= "\uffff"}
+    return _class("".join(characters)).replace("]", f"{more}{_BEYOND}]")
 
 
 _SEEN: Final = _seen()
@@ -138,7 +159,7 @@ def folds(text: str, watch: Callable[[], None] = unwatched) -> list[Edit]:
     Args:
         watch: Called every few thousand characters in disguise; what it raises ends the work.
     """
-    if text.isascii():
+    if text.isascii() and not text.encode().translate(None, _PRINTED):
         return []
     edits = list(_runs(text, watch))
     if text.encode("ascii", "ignore").translate(None, _NO_WORD) and _HAS_LOOKALIKE.search(text):
@@ -159,10 +180,14 @@ def _runs(text: str, watch: Callable[[], None]) -> Iterator[Edit]:
 
     A run of letters may hold single ASCII ones: no span of two characters misses its neighbours.
     """
-    start, end, plain = 0, 0, list[str]()
+    start, end, plain, base = 0, 0, list[str](), ""
     for match in _watched(_SEEN.finditer(text), watch):
         at = match.start()
-        read = _reading(text, at, text[at])
+        if at < end:
+            continue
+        if not plain or plain[-1] or at > end:
+            base = text[at - 1 : at]  # and otherwise what stands before all that is hidden
+        read = _reading(text, at, base)
         if read is None:
             continue
         if plain and len(plain[0]) == len(read) < 2 and _is_near(text, end, at, read):
@@ -172,6 +197,11 @@ def _runs(text: str, watch: Callable[[], None]) -> Iterator[Edit]:
                 yield _run(start, end, plain)
             start, plain = at, [read]
         end = at + 1
+        if text[at] in _MARKS:
+            # Whatever is heaped on it stands on the same base.
+            while end < len(text) and text[end] in _MARKS:
+                end += 1
+                plain.append("")
     if plain:
         yield _run(start, end, plain)
 
@@ -187,7 +217,9 @@ def _run(start: int, end: int, plain: list[str]) -> Edit:
     return Edit(start, end, text, via, is_even=len(text) == end - start)
 
 
-def _reading(text: str, at: int, character: str) -> str | None:
+def _reading(text: str, at: int, base: str) -> str | None:
+    """What is read for a character; None for itself. `base` is what it would stand on."""
+    character = text[at]
     if character in _LETTERS:
         return _LETTERS[character]
     if character in _INVISIBLES:
@@ -198,8 +230,15 @@ def _reading(text: str, at: int, character: str) -> str | None:
     if character in _BETWEEN_DIGITS:
         near_digit = before.isdecimal() or after.isdecimal()
         return _BETWEEN_DIGITS[character] if near_digit else None
-    is_odd = before in _ACCENTS or before.isdecimal() or (before < "A" and bool(before))
-    return "" if character in _ACCENTS and is_odd else None
+    return "" if character in _MARKS and _is_odd(base, character) else None
+
+
+def _is_odd(base: str, mark: str) -> bool:
+    """Whether no ordinary writing puts this mark on that."""
+    letter = _LETTERS.get(base, base)
+    if len(letter) == 1 and letter.isascii() and letter.isalpha():
+        return len(unicodedata.normalize("NFC", letter + mark)) > 1
+    return base in _ACCENTS or base.isdecimal() or (bool(letter) and letter.isascii())
 
 
 def _is_latin(character: str) -> bool:
