@@ -15,7 +15,7 @@ from transire.bundle.acts import Act
 from transire.classify.detector import EngineDetector
 from transire.classify.pool import ScanPool
 from transire.domain.governed import Governed
-from transire.domain.ids import PersonId
+from transire.domain.ids import DeploymentId, PersonId
 from transire.domain.ports import Clock
 from transire.errors import GovernanceUnavailable, TransireError
 from transire.following import Follower
@@ -87,6 +87,7 @@ class Installation:
     recall: Recall | None = None
     first_credential: Path | None = None
     _upkeep: Upkeep | None = None
+    _unwell: frozenset[DeploymentId] = frozenset()
 
     @property
     def governed(self) -> Governed:
@@ -187,6 +188,12 @@ class Installation:
         detector = self.governed.detector
         if isinstance(detector, EngineDetector):
             self.metrics.learned(detector.hints)
+        unwell = self.health.unwell()
+        for name in unwell - self._unwell:
+            _log.warning("deployment.unwell", deployment=name)
+        for name in self._unwell - unwell:
+            _log.info("deployment.well", deployment=name)
+        self._unwell = unwell
         self.metrics.held_reviews.set(await self.reviews.open_count())
 
     async def _tidy(self) -> None:

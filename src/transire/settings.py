@@ -299,6 +299,11 @@ def _refuse_unknown_variables() -> None:
         section, is_nested, _ = name.upper().partition(_NESTED)
         if is_nested and section.startswith(_PREFIX) and section not in known:
             raise RequestError(f"settings: `{name}` of the environment names no section")
+        meant = next((s for s in known if section.startswith(f"{s}_") and not is_nested), None)
+        if meant is not None and section not in known:
+            rest = section.removeprefix(f"{meant}_")
+            key = f"{meant}{_NESTED}{rest}"
+            raise RequestError(f"settings: `{name}` of the environment is no key; mean `{key}`?")
 
 
 def _resolved(settings: Settings, folder: Path) -> Settings:

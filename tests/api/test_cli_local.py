@@ -262,6 +262,7 @@ def test_settings_that_are_wrong_are_named_and_not_quoted(
     [
         ("TRANSIRE_SERVRE__PORT", "1", "`TRANSIRE_SERVRE__PORT`"),
         ("transire_server__prot", "1", "`server.prot`"),
+        ("TRANSIRE_SERVER_PORT", "1", "mean `TRANSIRE_SERVER__PORT`?"),
         ("TRANSIRE_UPSTREAM__SECRETS", "nordwind=hunter2", "environment"),
     ],
 )

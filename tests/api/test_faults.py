@@ -240,6 +240,9 @@ def test_a_request_that_fails_everywhere_says_where_and_how(world: World) -> Non
         tried[0].items()
     )
     assert tried[0]["http_status"] == 500
+    ready = world.act("ana", "GET", "/readyz").json()
+    assert isinstance(ready["unwell_deployments"], int)
+    assert (ready["status"] == "ok") <= (ready["unwell_deployments"] == 0)
     assert reply.headers["x-transire-attempts"] == str(len(tried))
     assert all(f"`{t['deployment']}`: {t['failure']}" in error["message"] for t in tried)
 

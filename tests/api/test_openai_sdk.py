@@ -225,6 +225,12 @@ class TestErrors:
         with pytest.raises(openai.NotFoundError, match="gale-200b"):
             world.client().chat.completions.create(model="gale-200", messages=_say("hi"))  # type: ignore[arg-type]
 
+    def test_what_is_not_built_says_what_is(self, world: World) -> None:
+        with pytest.raises(openai.NotFoundError, match="/v1/chat/completions"):
+            world.client().responses.create(model="auto", input="hi")
+        with pytest.raises(openai.NotFoundError, match="/v1/chat/completions"):
+            world.client().embeddings.create(model="auto", input="hi")
+
     def test_too_large_a_body_is_413(self, world: World) -> None:
         with pytest.raises(openai.APIStatusError) as caught:
             world.client(max_retries=0).chat.completions.create(

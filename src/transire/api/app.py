@@ -192,7 +192,8 @@ def _health(app: FastAPI, it: Installation) -> None:
         problems = [] if it.log.is_ready else ["log"]
         behind = it.projection.behind
         unwritten = it.recorder.unwritten
-        is_degraded = missing or locked or behind is not None or unwritten
+        unwell = it.health.unwell() & governed.bundle.catalog.deployments.keys()
+        is_degraded = missing or locked or behind is not None or unwritten or unwell
         body = {
             "status": "unready" if problems else "degraded" if is_degraded else "ok",
             "problems": problems,
@@ -201,6 +202,7 @@ def _health(app: FastAPI, it: Installation) -> None:
             "detector": governed.detector.digest,
             "uncovered_classes": missing,
             "missing_credentials": locked,
+            "unwell_deployments": len(unwell),
             "quarantine_version": governed.quarantine.version,
             "index_complete_to": behind,
             "unwritten_entries": unwritten,
@@ -244,6 +246,13 @@ async def _on_invalid(request: Request, error: Exception) -> Response:
 async def _on_http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # registered for it
     if error.status_code == 404:
+        if request.url.path.startswith("/v1/"):  # SDKs show the words of this shape alone
+            return openai_error(
+                NotFoundError(
+                    "no such route; chat is `POST /v1/chat/completions`, and GET /openapi.json "
+                    "lists them all"
+                )
+            )
         return _shaped(request, NotFoundError("no such route; GET /openapi.json lists them"))
     if error.status_code == 400:
         # The framework's one word for a body its parser gave up on: too deep, or not UTF-8.

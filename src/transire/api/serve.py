@@ -60,8 +60,8 @@ async def serve(
         ConflictError: a port is taken.
     """
     server = settings.server
-    public = _bind(server.host, server.port)
-    private = _bind(server.admin_host, server.admin_port)
+    public = _bind(server.host, server.port, "server.port")
+    private = _bind(server.admin_host, server.admin_port, "server.admin_port")
     installation = await open_installation(settings)
     bounds = ConnectionBounds(head_s=server.head_s, most=server.max_connections)
     api = _server(build_app(installation), bounds)
@@ -109,7 +109,7 @@ def _server(app: "FrontDoor | FastAPI", bounds: ConnectionBounds) -> uvicorn.Ser
     return server
 
 
-def _bind(host: str, port: int) -> socket.socket:
+def _bind(host: str, port: int, name: str) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -119,7 +119,7 @@ def _bind(host: str, port: int) -> socket.socket:
         listener.close()
         reason = (error.strerror or "no such address").lower()
         raise ConflictError(
-            f"cannot listen on `{host}:{port}`: {reason}; set `server.port` or `server.admin_port`"
+            f"cannot listen on `{host}:{port}`: {reason}; set `{name}` to another port"
         ) from None
     listener.setblocking(False)  # noqa: FBT003 - the socket API
     return listener

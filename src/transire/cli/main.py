@@ -111,6 +111,8 @@ def serve(
     from transire.identity.people import owner_of
     from transire.observe.logging import configure_logging
 
+    if config_file is None and not Path("transire.yaml").is_file():
+        print("no transire.yaml here: the settings are the defaults", file=sys.stderr)
     settings = _settings(config_file, host, port)
     configure_logging(level=settings.observe.level)
 

@@ -67,6 +67,8 @@ def _main() -> None:
         asyncio.run(_serve(dict(zip(FLEET, given, strict=False))))
     except KeyboardInterrupt:
         sys.exit(0)
+    except OSError as error:
+        sys.exit(f"fleet: {error.strerror or error}")
 
 
 if __name__ == "__main__":

@@ -118,7 +118,9 @@ def _start_fleet(known: dict[str, str]) -> tuple["subprocess.Popen[str]", dict[s
     line = fleet.stdout.readline()
     if not line:
         fleet.wait(timeout=10)
-        raise RuntimeError("the simulated fleet did not start; are its ports taken?")
+        raise RuntimeError(
+            "the simulated fleet did not start; does another demo run on this folder?"
+        )
     return fleet, json.loads(line)
 
 
@@ -233,7 +235,8 @@ def _say_how_to_go_on(scene: Scene, listening: Listening, *, as_json: bool, once
             f"\nbase URL  {scene.base}/v1\nkey       {key}   (support-triage)\n\n"
             f"curl -s {scene.base}/v1/chat/completions -H 'authorization: Bearer {key}' \\\n"
             "  -H 'content-type: application/json' \\\n"
-            '  -d \'{"model": "auto", "messages": [{"role": "user", "content": "hello"}]}\'\n',
+            '  -d \'{"model": "auto", "messages": [{"role": "user", "content": "hello"}]}\'\n'
+            f"\nthe other keys and the people are in {scene.data.parent / _KNOWN}\n",
             soft_wrap=True,
         )
         scene.console.print("serving until Ctrl-C")

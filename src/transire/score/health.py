@@ -216,6 +216,10 @@ class FleetHealth:
             return frozenset()
         return frozenset(d for d, watch in self._watched.items() if now < watch.quota_until)
 
+    def unwell(self) -> frozenset[DeploymentId]:
+        """Deployments whose breaker is open, or half open: they failed, and are not yet well."""
+        return frozenset(d for d, w in self._watched.items() if w.breaker.open_until is not None)
+
     def monotonic(self) -> float:
         """This moment on the clock that `seen` reads."""
         return self._clock.monotonic()

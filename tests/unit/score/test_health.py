@@ -207,3 +207,17 @@ def test_shorter_retry_after_does_not_shorten_a_longer_one(clock: FakeClock) -> 
 
     clock.advance(10.0)
     assert not seen(health).is_in_quota
+
+
+def test_who_failed_is_unwell_until_a_probe_has_succeeded(clock: FakeClock) -> None:
+    health = FleetHealth(clock)
+    for _ in range(FAILURES_TO_OPEN):
+        end(health, "a", "status_5xx")
+    end(health, "b", "")
+    assert health.unwell() == {"a"}
+
+    clock.advance(FIRST_BACKOFF_S)
+    assert health.unwell() == {"a"}
+
+    end(health, "a", "")
+    assert health.unwell() == frozenset()
