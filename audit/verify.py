@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Verify a transire decision log without trusting the operator, or transire.
 
-    python audit/verify.py PATH [--key VKEY|FILE] [--json]
+    python audit/verify.py PATH [--key VKEY|FILE] [--checkpoint FILE] [--json]
 
 PATH is the log's SQLite file, a data folder that holds `log.sqlite`, or an exported tiles folder.
 This program and the files beside it import the standard library and `cryptography`,
@@ -10,6 +10,9 @@ and nothing of transire; FORMAT.md is all one needs to write another one.
 Exit status: 0 everything holds; 1 tampered (something contradicts something that is signed);
 2 incomplete (something signed or named is missing); 3 untrusted (no key, or not this log's);
 4 not judged (the package `cryptography` is missing).
+
+--checkpoint is a signed note you kept (c2sp.org/tlog-checkpoint): the log must have its root at
+its size. Another root is tampered (1), a shorter log incomplete (2), another key untrusted (3).
 
 Without --key the key is read from `log.pub` beside the log, and trust then rests on whoever gave
 you the folder. Get the key from the operator's published page, or from a colleague, and pass it.
@@ -174,18 +177,30 @@ def _as_bytes(value: object) -> bytes:
 # --- verification -------------------------------------------------------------------------------
 
 
-def verify(log: "SqliteLog | TilesLog", key: Key) -> dict[str, object]:
-    """Check everything; returns a summary, or raises the first Finding."""
+def verify(
+    log: "SqliteLog | TilesLog", key: Key, held: tuple[int, bytes] | None = None
+) -> dict[str, object]:
+    """Check everything; returns a summary, or raises the first Finding.
+
+    `held` is (size, root) of a checkpoint that somebody else kept.
+    """
     try:
-        return _verify(log, key)
+        return _verify(log, key, held)
     finally:
         log.close()
 
 
-def _verify(log: "SqliteLog | TilesLog", key: Key) -> dict[str, object]:
+def _verify(
+    log: "SqliteLog | TilesLog", key: Key, held: tuple[int, bytes] | None
+) -> dict[str, object]:
     signed, story, tree = _signed(log, key), Story(key), Tree()
     following = iter(signed)
     upcoming = next(following, None)
+    _compare(held, tree)
+    if held is not None:
+        is_long = signed[-1][0] >= held[0]
+        what = f"the checkpoint held is of size {held[0]}, this log ends at {signed[-1][0]}"
+        demand(is_long, what, INCOMPLETE)
     for index, data, stored in log.entries():
         demand(index == tree.size, f"entry {tree.size} is missing", INCOMPLETE)
         hashed = leaf_hash(data)
@@ -197,6 +212,7 @@ def _verify(log: "SqliteLog | TilesLog", key: Key) -> dict[str, object]:
             is_same = upcoming[1] == tree.root()
             demand(is_same, f"the entries below {tree.size} have another root than signed")
             upcoming = next(following, None)
+        _compare(held, tree)
     size = signed[-1][0]
     demand(upcoming is None, f"{size} entries are signed for, {tree.size} are there", INCOMPLETE)
     demand(size == tree.size, f"entries from {size} on are covered by no checkpoint", INCOMPLETE)
@@ -217,6 +233,26 @@ def _verify(log: "SqliteLog | TilesLog", key: Key) -> dict[str, object]:
         "not_judged": ", ".join(sorted(story.unknown)),
         "kinds": dict(sorted(story.kinds.items())),
     }
+
+
+def _compare(held: tuple[int, bytes] | None, tree: Tree) -> None:
+    """At its size, the log has the root of the checkpoint held."""
+    is_one = held is None or held[0] != tree.size or held[1] == tree.root()
+    demand(is_one, f"at size {tree.size} this log has another root than the checkpoint held")
+
+
+def read_held(file: Path | None, key: Key) -> tuple[int, bytes] | None:
+    """(size, root) of the signed note in a file; whatever this key has not signed is untrusted."""
+    if file is None:
+        return None
+    try:
+        return key.open(file.read_bytes().decode("utf-8"), "the checkpoint held")
+    except OSError as error:
+        raise Finding(UNTRUSTED, f"{file} cannot be read: {type(error).__name__}") from None
+    except UnicodeDecodeError:
+        raise Finding(UNTRUSTED, f"{file} is no signed note") from None
+    except Finding as finding:
+        raise Finding(UNTRUSTED, finding.message) from None
 
 
 def _signed(log: "SqliteLog | TilesLog", key: Key) -> list[tuple[int, bytes]]:
@@ -279,7 +315,8 @@ def examine(arguments: argparse.Namespace) -> tuple[int, str, str]:
     try:
         log = open_source(arguments.path)
         key, is_pinned = read_key(arguments.key, log.folder)
-        summary = verify(log, key)
+        held = read_held(arguments.checkpoint, key)
+        summary = verify(log, key, held)
     except Finding as finding:
         word = {TAMPERED: "TAMPERED", INCOMPLETE: "INCOMPLETE", UNTRUSTED: "UNTRUSTED"}[
             finding.status
@@ -291,12 +328,17 @@ def examine(arguments: argparse.Namespace) -> tuple[int, str, str]:
     except (sqlite3.DatabaseError, UnicodeDecodeError, OSError) as error:
         return TAMPERED, "", f"TAMPERED: the log cannot be read: {type(error).__name__}"
     if arguments.json:
-        return 0, json.dumps({"ok": True, "key": key.name, "pinned": is_pinned, **summary}), ""
+        told = {"ok": True, "key": key.name, "pinned": is_pinned, **summary}
+        return 0, json.dumps(told | ({"held": held[0]} if held else {})), ""
     lines = [
         f"ok: {summary['entries']} entries, {summary['checkpoints']} signed checkpoints, "
         f"{summary['permits']} permits, each recorded under the bundle active at its time",
         f"root {summary['root']} at size {summary['entries']}, signed by {key.name}",
     ]
+    if held is not None:
+        lines.append(
+            f"the checkpoint held, of size {held[0]}, is this log's: nothing below changed"
+        )
     if summary["erased_fields"]:
         lines.append(
             f"{summary['erased_fields']} personal fields were erased, each by an entry that says so"
@@ -318,6 +360,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Verify a transire decision log.")
     parser.add_argument("path", type=Path)
     parser.add_argument("--key", help="verifier key, or a file that holds it")
+    parser.add_argument("--checkpoint", type=Path, help="a signed note that you kept")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     status, printed, said = examine(parser.parse_args())
     if said:

@@ -9,7 +9,9 @@ from collections.abc import Mapping
 
 import orjson
 
-__all__ = ["disclose", "disclosure_digest"]
+from transire.errors import IntegrityError
+
+__all__ = ["disclose", "disclosed", "disclosure_digest"]
 
 
 def disclose(values: Mapping[str, str], salts: Mapping[str, bytes]) -> list[tuple[str, str]]:
@@ -28,6 +30,20 @@ def disclose(values: Mapping[str, str], salts: Mapping[str, bytes]) -> list[tupl
 def disclosure_digest(encoded: str) -> str:
     """Base64url SHA-256 over the encoded disclosure."""
     return _b64url(hashlib.sha256(encoded.encode()).digest())
+
+
+def disclosed(encoded: str) -> tuple[str, str]:
+    """(name, value) of an encoded disclosure.
+
+    Raises:
+        IntegrityError: it is none.
+    """
+    try:
+        raw = base64.urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4))
+        _, name, value = orjson.loads(raw)
+    except (ValueError, TypeError):
+        raise IntegrityError("a stored disclosure cannot be read; run audit/verify.py") from None
+    return str(name), str(value)
 
 
 def _encode(salt: bytes, name: str, value: str) -> str:

@@ -7,13 +7,14 @@ not, it is thrown away and read anew. What it answers are the log's entries; it 
 """
 
 import sqlite3
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import orjson
 
+from transire.domain.log import KINDS
 from transire.domain.shadow import SHADOW
 from transire.errors import IntegrityError, LogUnavailable, ThrottledError
 from transire.limits.turns import NoRoomError, Turns
@@ -40,6 +41,8 @@ _PATIENCE: Final = 50_000
 """Entries read before one decision is looked for in the log itself; less than a second."""
 _FLEETING: Final = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL})
 """What a new file would not mend."""
+
+_ACTS: Final = tuple(sorted(kind for kind in KINDS if kind.startswith("review.")))
 
 _Entries = list[tuple[int, Mapping[str, Any]]]
 
@@ -78,6 +81,35 @@ class Projection:
         """One entry by index."""
         rows = await self._log.read(lambda reader: reader.leaves(index, index + 1))
         return orjson.loads(rows[0][1]) if rows else None
+
+    async def shown(self, index: int, tenant: str) -> Mapping[str, Any] | None:
+        """One entry by index, if this tenant's auditors are shown it (`ownership`)."""
+        await self._catch_up()
+
+        def find(reader: Reader) -> Mapping[str, Any] | None:
+            for _, leaf in reader.leaves(index, index + 1):
+                entry: Mapping[str, Any] = orjson.loads(leaf)
+                if self._owner(reader, entry) in (tenant, EVERYBODY):
+                    return entry
+            return None
+
+        return await self._log.read(self._mended(find))
+
+    async def of_reviews(self, reviews: Collection[str], tenant: str) -> _Entries:
+        """What people did about these reviews of a tenant, in order."""
+        if not reviews:
+            return []
+        marks, kinds = ",".join("?" * len(reviews)), ",".join("?" * len(_ACTS))
+        sql = (
+            f"SELECT idx FROM entry_ix WHERE owner=? AND kind IN ({kinds}) "  # noqa: S608 - question marks
+            f"AND review_id IN ({marks}) ORDER BY idx LIMIT 1000"
+        )
+
+        def is_asked(_: Reader, entry: Mapping[str, Any]) -> bool:
+            return entry.get("review_id") in reviews and owner_of(entry) == tenant
+
+        await self._catch_up()
+        return await self._select(sql, (tenant, *_ACTS, *sorted(reviews)), is_asked)
 
     async def of_decision(self, decision_id: str, party: str = "") -> Page:
         """Every entry that belongs to a decision or advice, in order, its moderations last.

@@ -9,7 +9,8 @@ import orjson
 from sqlalchemy.exc import SQLAlchemyError
 
 from transire.errors import IntegrityError, NotFoundError
-from transire.record.note import VerifierKey
+from transire.record.checkpoint import Checkpoint
+from transire.record.note import VerifierKey, open_note
 from transire.record.signer import PUBLIC_FILE
 from transire.record.sql import Reader
 from transire.record.verify import verify_log
@@ -70,8 +71,34 @@ class ReadOnlyLog:
         text = trusted or _read_public(self.directory)
         return [VerifierKey.parse(line) for line in text.split()]
 
-    def verify(self, trusted: str | None) -> str:
+    def checkpoint(self) -> str:
+        """The newest signed note.
+
+        Raises:
+            NotFoundError: nothing was signed yet.
+        """
+        newest = self.reader.checkpoint()
+        if newest is None:
+            raise NotFoundError("this log has no checkpoint yet")
+        return newest[1]
+
+    def held(self, note: str, trusted: str | None) -> Checkpoint:
+        """Open a note that somebody kept of this log.
+
+        Raises:
+            IntegrityError: no trusted key has signed it.
+        """
+        keys = self.keys(trusted)
+        checkpoint = Checkpoint.parse(open_note(note, keys))
+        if checkpoint.origin not in {key.name for key in keys}:
+            raise IntegrityError("it is of another log")
+        return checkpoint
+
+    def verify(self, trusted: str | None, held: Checkpoint | None = None) -> str:
         """Check everything; returns a sentence.
+
+        Args:
+            held: A checkpoint that somebody kept (`held`).
 
         Raises:
             IntegrityError: names what is wrong and where.
@@ -80,7 +107,7 @@ class ReadOnlyLog:
         try:
             # One snapshot, or commits that happen meanwhile would look like missing checkpoints.
             with self.reader.snapshot():
-                report = verify_log(self.reader, keys)
+                report = verify_log(self.reader, keys, held)
         except SQLAlchemyError:
             raise IntegrityError("the database cannot be read to its end") from None
         trust = (
@@ -92,9 +119,10 @@ class ReadOnlyLog:
             if report.continues
             else ""
         )
+        kept = f", the checkpoint held at size {held.size} among them" if held else ""
         unknown = f"; not judged: {', '.join(report.not_judged)}" if report.not_judged else ""
         return (
-            f"ok: {report.size} entries, {report.checkpoints} checkpoints, "
+            f"ok: {report.size} entries, {report.checkpoints} checkpoints{kept}, "
             f"{report.open_permits} permits without outcome{erased}{continues}, "
             f"trusting {trust}{unknown}"
         )

@@ -274,17 +274,21 @@ class Reader:
 
     def disclosed(self, digests: Collection[str]) -> frozenset[str]:
         """Which of these disclosures still exist."""
-        found: set[str] = set()
+        return frozenset(self.disclosed_data(digests))
+
+    def disclosed_data(self, digests: Collection[str]) -> dict[str, str]:
+        """Digest → data of those of these disclosures that still exist."""
+        found: dict[str, str] = {}
         ordered = sorted(digests)
         for start in range(0, len(ordered), _MAX_PARAMETERS):
             some = ordered[start : start + _MAX_PARAMETERS]
             marks = ",".join("?" * len(some))
             rows = self._connection.exec_driver_sql(
-                f"SELECT digest FROM disclosure WHERE log_id=? AND digest IN ({marks})",  # noqa: S608 - question marks
+                f"SELECT digest, data FROM disclosure WHERE log_id=? AND digest IN ({marks})",  # noqa: S608 - question marks
                 (_LOG_ID, *some),
             )
-            found.update(str(row[0]) for row in rows)
-        return frozenset(found)
+            found.update((str(digest), str(data)) for digest, data in rows)
+        return found
 
     def disclosures(self) -> list[tuple[int, str, str]]:
         """All disclosures that still exist: (index, digest, data)."""

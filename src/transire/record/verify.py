@@ -56,11 +56,14 @@ class Report:
     not_judged: tuple[str, ...] = ()
 
 
-def verify_log(source: Source, keys: Sequence[VerifierKey]) -> Report:
+def verify_log(
+    source: Source, keys: Sequence[VerifierKey], held: Checkpoint | None = None
+) -> Report:
     """Check every entry, root, signature, blob, disclosure and rule.
 
     Args:
         keys: Every checkpoint must be signed by one of them.
+        held: A checkpoint that somebody else kept; the log must have its root at its size.
 
     Raises:
         IntegrityError: names what is wrong and where.
@@ -68,7 +71,7 @@ def verify_log(source: Source, keys: Sequence[VerifierKey]) -> Report:
     signed = [_open(size, note, keys) for size, note in source.checkpoints()]
     if not signed:
         raise IntegrityError("there is no checkpoint")
-    tree, story = _read_entries(source, signed, keys)
+    tree, story = _read_entries(source, signed, keys, held)
     head = source.head()
     if (head.size, head.hashes) != (tree.size, tree.hashes):
         raise IntegrityError("the stored head is not that of the entries")
@@ -95,10 +98,14 @@ def _open(size: int, note: str, keys: Sequence[VerifierKey]) -> Checkpoint:
 
 
 def _read_entries(
-    source: Source, signed: Sequence[Checkpoint], keys: Sequence[VerifierKey]
+    source: Source,
+    signed: Sequence[Checkpoint],
+    keys: Sequence[VerifierKey],
+    held: Checkpoint | None,
 ) -> tuple[CompactRange, Story]:
     tree, story, following = CompactRange(), Story(keys), iter(signed)
     upcoming = next(following, None)
+    _compare(held, tree)
     for index, leaf, stored in source.rows():
         if index != tree.size:
             raise IntegrityError(f"entry {tree.size} is missing")
@@ -111,11 +118,23 @@ def _read_entries(
             if upcoming.root != tree.root():
                 raise IntegrityError(f"checkpoint {tree.size} has another root than the entries")
             upcoming = next(following, None)
+        _compare(held, tree)
+    if held is not None and held.size > tree.size:
+        raise IntegrityError(
+            f"the checkpoint held is of size {held.size}, this log ends at {tree.size}"
+        )
     if upcoming is not None:
         raise IntegrityError(f"entries up to {signed[-1].size} are signed, {tree.size} are there")
     if signed[-1].size != tree.size:
         raise IntegrityError("the newest entries are covered by no checkpoint")
     return tree, story
+
+
+def _compare(held: Checkpoint | None, tree: CompactRange) -> None:
+    if held is not None and held.size == tree.size and held.root != tree.root():
+        raise IntegrityError(
+            f"at size {tree.size} this log has another root than the checkpoint held"
+        )
 
 
 def _tell(story: Story, index: int, leaf: bytes) -> None:
