@@ -13,6 +13,7 @@ from itertools import islice
 from typing import Any, Final, TypeAlias
 
 import numpy as np
+import regex
 
 from transire.classify.names.jargon import is_jargon
 from transire.classify.names.wordpiece import Piece
@@ -24,9 +25,15 @@ __all__ = ["PERSON", "is_excused", "names_in"]
 PERSON: Final = "PERSON"
 _PERSON_AT: Final = 0
 """Column of PERSON among the kinds."""
-_THRESHOLD: Final = 0.2
-"""Likelihood from which a word counts: the lowest at which seven of ten findings in noisy web text
-are right (docs/reference/names.md). The taxonomy's `min_score_pct` may ask for more."""
+_LEAST: Final = 0.15
+"""Likelihood from which a word with a capital counts in a text that has small letters too."""
+_THRESHOLD_PCT: Final = 20
+"""From so many percent any other word counts: the lowest at which seven of ten findings in noisy
+web text are right (docs/reference/names.md). The taxonomy's `min_score_pct` may ask for more."""
+_SMALL_PCT: Final = 50
+"""In a text with capitals a name without any needs so much: four of five below it are wrong. The
+models cannot see letters' case, and take words of languages they hardly know for names."""
+_CASED: Final = regex.compile(r"\p{Lu}\p{Ll}")
 _SPELLED: Final = re.compile(r"\w+")
 _JOINS: Final = re.compile(r"[ \t'’-]{1,2}|\.")
 _JOINS_SHORTENED: Final = re.compile(r"\.[ \t]|\.-")
@@ -61,14 +68,31 @@ def names_in(text: str, pieces: Sequence[Piece], likely: Any) -> list[Hit]:
     Raises:
         OverflowError: more than `MAX_HITS` names.
     """
+    is_cased = _CASED.search(text) is not None
     words, scores = _words(pieces, likely)
-    found = (hit for hit in _joined(text, words, scores) if not is_excused(text, hit))
+    scores = [_counting(text, *both, is_cased=is_cased) for both in zip(words, scores, strict=True)]
+    found = (
+        hit
+        for hit in _joined(text, words, scores)
+        if not is_excused(text, hit) and not (is_cased and _is_small(text, hit))
+    )
     kept = list(islice(found, MAX_HITS + 1))
     again = (hit for hit in _recurring(text, words, kept) if not is_excused(text, hit))
     kept += islice(again, MAX_HITS + 1)
     if len(kept) > MAX_HITS:
         raise OverflowError
     return sorted(kept, key=lambda hit: (hit.start, hit.end))
+
+
+def _counting(text: str, word: tuple[int, int], score: int, *, is_cased: bool) -> int:
+    """A word's score, or 0 where it is too low for a word in such letters."""
+    if score >= _THRESHOLD_PCT or not score:
+        return score
+    return score if is_cased and any(map(str.isupper, text[slice(*word)])) else 0
+
+
+def _is_small(text: str, hit: Hit) -> bool:
+    return hit.score_pct < _SMALL_PCT and not any(map(str.isupper, text[hit.start : hit.end]))
 
 
 def _words(pieces: Sequence[Piece], likely: Any) -> tuple[_Words, list[int]]:
@@ -82,7 +106,7 @@ def _words(pieces: Sequence[Piece], likely: Any) -> tuple[_Words, list[int]]:
     lengths = np.diff([*starts, len(pieces)])
     kinds = np.add.reduceat(likely, starts, axis=0) / lengths[:, None]
     person = kinds[:, _PERSON_AT]
-    is_person = (person >= _THRESHOLD) & (person >= kinds.max(axis=1))
+    is_person = (person >= _LEAST) & (person >= kinds.max(axis=1))
     return words, np.where(is_person, np.rint(person * 100), 0).astype(int).tolist()
 
 
