@@ -20,6 +20,13 @@ BODIES: dict[str, list[dict[str, Any]]] = {
     "content in base64": _user(f"what is {ENCODED}?"),
     "content in full width": _user(f"what is {WIDE}?"),
     "content with zero widths": _user("\u200b".join(SECRET)),
+    "content with a control": _user(SECRET[:9] + "\x01" + SECRET[9:]),
+    "content in two texts": [
+        {
+            "role": "user",
+            "content": [{"type": "text", "text": SECRET[:9]}, {"type": "text", "text": SECRET[9:]}],
+        }
+    ],
     "tool arguments": [
         *_user("go on"),
         {

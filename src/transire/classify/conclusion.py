@@ -9,6 +9,7 @@ from transire.classify.guarded import GuardReader, data_of
 from transire.classify.mapping import failed_classes, findings_of
 from transire.classify.remedy import Redacted
 from transire.classify.scan import Scan
+from transire.classify.seams import is_across
 from transire.domain.classification import Classification, Finding, PartState, Signals
 from transire.domain.guarding import NOTHING_GUARDED
 from transire.domain.ids import DataClass
@@ -95,10 +96,18 @@ class Conclusions:
             signals=signals,
         )
 
-    def of_redacted(self, raw: Classification, rest: Redacted) -> Classification:
-        """What is known of the redacted body: nothing that was unknown has become known."""
+    def of_redacted(
+        self, parts: Sequence[Part], raw: Classification, rest: Redacted
+    ) -> Classification:
+        """What is known of the redacted body: nothing that was unknown has become known.
+
+        Args:
+            parts: Of the raw body.
+        """
         rules, redacted = self.taxonomy.entities, rest.judged
         kept = {rules[f.entity].data_class for f in raw.findings if f.entity in self.message_level}
+        # A value in two parts may have lost one half, which makes the other no less of it.
+        kept |= {f.data_class for f in raw.findings if is_across(f, parts)}
         kept |= rest.kept
         gaps = dict(raw.uncovered)
         for name, modalities in redacted.uncovered.items():

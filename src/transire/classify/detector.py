@@ -37,6 +37,7 @@ from transire.classify.recognizers import MESSAGE_LEVEL, select
 from transire.classify.recognizers.fingerprint import detector_fingerprint
 from transire.classify.remedy import conversation_of, redact_body
 from transire.classify.scan import Scan
+from transire.classify.seams import windows_of, with_windows
 from transire.classify.tokens import estimate_tokens
 from transire.domain.bundle import Bundle
 from transire.domain.classification import Classification, Redaction, Signals
@@ -190,7 +191,9 @@ class EngineDetector:
         digest = partial(content_digest, self._keyed, redacted.body)
         return Redaction(
             body=redacted.body,
-            classification=self._conclusions.of_redacted(classification, redacted),
+            classification=self._conclusions.of_redacted(
+                request.body.parts, classification, redacted
+            ),
             content_digest=await aside(size, digest),
             count=redacted.count,
             placeholders=book,
@@ -257,7 +260,12 @@ class EngineDetector:
         self, parts: tuple[Part, ...], tenant: str, application: str, signals: Signals
     ) -> Classification:
         readable = await aside(len(parts), partial(_readable, parts))
-        scans = await self._scans([text for _, text in readable], tenant, application)
+        texts = [text for _, text in readable]
+        windows = windows_of(parts, readable)
+        scans = await self._scans(texts + [w.text for w in windows], tenant, application)
+        if windows:
+            size = len(texts)
+            scans = with_windows(scans[:size], windows, scans[size:], [*map(len, texts)])
         size = len(parts) + sum(len(scan.hits) for scan in scans)
         size = max(size, sum(len(text) for _, text in readable) // CHARS_PER_PIECE)
         scope, conclude = (tenant, application), self._conclusions.of_scans

@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Final
 
 from transire.classify.recognizers import MESSAGE_LEVEL
+from transire.classify.seams import is_across
 from transire.domain.classification import Finding
 from transire.domain.request import Part, PartKind, Pointer
 
@@ -23,7 +24,9 @@ def redactable(
 ) -> tuple[Finding, ...]:
     """Findings whose text can be replaced in place, and whose matter goes with the text."""
     return tuple(
-        f for f in findings if parts[f.part].is_redactable and f.entity not in message_level
+        f
+        for f in findings
+        if parts[f.part].is_redactable and f.entity not in message_level and not is_across(f, parts)
     )
 
 

@@ -27,6 +27,7 @@ class Finding:
 
     Attributes:
         part: Index into `Body.parts`.
+        end: Beyond the part's text where the finding goes on in the next texts of the message.
         score_pct: Detector confidence, 0–100.
         via: The decode view it was found through (`base64`), or None.
         by: The recognizer, for people's tools; `patterns` stands for the installed ones.
