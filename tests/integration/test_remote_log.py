@@ -2,11 +2,13 @@
 
 import asyncio
 import os
+import shutil
 import signal
+import sqlite3
 import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -277,3 +279,16 @@ async def test_while_no_writer_can_be_started_everything_is_refused(place: Path)
 
         assert (await kept.future).index == 1
         assert (await log.append(item(4))).index == 2
+
+
+async def test_a_log_that_was_closed_is_whole_in_its_file(place: Path, tmp_path: Path) -> None:
+    async with opened(place) as log:
+        for number in range(3):
+            await log.append(item(number))
+        held = len(await entries(log))
+    alone = tmp_path / "copied.sqlite"
+    shutil.copy(place / LOG_FILE, alone)
+    with closing(sqlite3.connect(alone)) as database:
+        (found,) = database.execute("SELECT count(*) FROM log").fetchone()
+
+    assert found == held >= 3

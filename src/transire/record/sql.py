@@ -4,7 +4,7 @@ Everything here runs on the writer thread's connection except `Reader`, which ha
 """
 
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, Final
 
 from sqlalchemy import Connection
@@ -155,7 +155,12 @@ class LogStore:
         return DBAPIError.instance(statement, None, raised, self._failure, hide_parameters=True)
 
     def close(self) -> None:
-        """Release the connection."""
+        """Release the connection; the file then holds all of the log, without its side file.
+
+        The last connection to close would do so by itself, and may be one that only reads.
+        """
+        with suppress(self._failure):  # somebody reads: the side file stays, and nothing is lost
+            self._cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
         self._connection.close()
         self._connection.engine.dispose()
 
