@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.api.conftest import REPOSITORY, World
+from tests.api.conftest import DIRECT, REPOSITORY, World
 from tests.api.terminal import terminal_of
 
 CLAIM = "Write a leaflet claim: it lowers blood pressure in two weeks."
@@ -184,3 +184,31 @@ def test_an_erasure_names_something_that_is_there(world: World) -> None:
         ({"entries": ["dec_" + "0" * 26], "reason": "x"}, 400),
     ):
         assert world.act("priya", "POST", "/v1/audit/erasures", body).status_code == status
+
+
+def test_what_a_reviewer_wrote_is_read_by_the_tenants_auditor_and_by_nobody_else(
+    world: World,
+) -> None:
+    remark = f"{REMARK}, to be read"
+    held, released = _released(world, remark)
+    shown = world.act("aud", "GET", f"/v1/decisions/{held}").json()["entries"]
+    approval = next(e for e in shown if e["kind"] == "review.approved")
+    path = f"/v1/audit/entries/{approval['index']}"
+    alone = world.act("aud", "GET", path).json()
+    explained = world.act("aud", "GET", f"/v1/decisions/{released}/explain").json()
+
+    assert [e["index"] for e in shown] == sorted(e["index"] for e in shown)
+    assert (approval["by"], approval["disclosed"]) == ("rita", {"comment": remark})
+    assert alone["disclosed"] == {"comment": remark}
+    assert remark in json.dumps(explained["review"])
+    assert world.act("omar", "GET", path).status_code == 403
+    bearer = {"authorization": f"Bearer {world.keys['sales']}"}
+    for page in (f"/v1/decisions/{held}", f"/v1/decisions/{held}/explain", path):
+        told = DIRECT.get(f"{world.root}{page}", headers=bearer)
+        assert remark not in told.text
+        assert "review.approved" not in told.text
+
+    assert _erase(world, "priya", held).status_code == 200
+    gone = world.act("aud", "GET", path).json()
+    assert (gone["disclosed"], gone["erased"]) == ({}, 1)
+    assert remark not in world.act("aud", "GET", f"/v1/decisions/{released}/explain").text

@@ -3,14 +3,16 @@
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
+from fastapi import Path as PathParameter
 from pydantic import Field
 
 from transire.api.asker import person_of, person_or_application
 from transire.api.decisions import Decisions
 from transire.api.intake import StrictBody
 from transire.domain.log import KINDS, Item
-from transire.errors import RequestError
+from transire.errors import NotFoundError, RequestError
 from transire.installation import Installation
+from transire.record.disclosing import with_disclosed
 from transire.record.erasing import erase
 
 __all__ = ["ErasureBody", "add_audit", "add_decisions", "add_erasures"]
@@ -56,6 +58,22 @@ def add_audit(router: APIRouter, it: Installation) -> None:
             "entries": [{"index": index, **entry} for index, entry in page.entries],
             "complete_to": page.complete_to,
         }
+
+    @router.get("/v1/audit/entries/{index}", tags=["audit"])
+    async def entry(
+        request: Request, index: Annotated[int, PathParameter(ge=0, lt=2**53)]
+    ) -> dict[str, Any]:
+        """One entry, with what people wrote beside it that was not erased. Reading is recorded."""
+        principal = person_of(it, request)
+        by = it.acts.require(principal, "read_audit", {"type": "AuditLog", "id": principal.tenant})
+        found = await it.projection.shown(index, principal.tenant)
+        if found is None:
+            raise NotFoundError("no such entry")
+        await it.log.append(
+            Item(kind="export", fields={"by": by, "tenant": principal.tenant, "count": 1})
+        )
+        shown = await it.log.read(lambda reader: with_disclosed(reader, [(index, found)]))
+        return shown[0]
 
     @router.get("/v1/audit/checkpoint", tags=["audit"])
     async def checkpoint() -> dict[str, Any]:

@@ -12,13 +12,16 @@ from transire.api.intake import Intake
 from transire.api.reasons import because, filtered_rows
 from transire.api.replay import replay
 from transire.authorize.cedar import CedarAuthorizer
+from transire.bundle.acts import format_moment
 from transire.bundle.compiled import CompiledBundle
+from transire.bundle.quarantine import list_quarantined
 from transire.domain.authorization import Effect
 from transire.domain.decision import Hold
 from transire.domain.ids import PolicyId
 from transire.domain.request import Principal
 from transire.errors import AccessError, NotFoundError, TransireError
 from transire.installation import Installation
+from transire.record.disclosing import with_disclosed
 from transire.record.fields import evaluation_rows
 from transire.record.merkle import Prover, leaf_hash
 from transire.router import Advice
@@ -128,6 +131,10 @@ def _described(policy: str, compiled: CompiledBundle | None) -> dict[str, str]:
     return {"effect": effect, **bundle.annotations.get(name, {})}
 
 
+def _index(row: tuple[int, dict[str, Any]]) -> int:
+    return row[0]
+
+
 class Decisions:
     """Reading one decision."""
 
@@ -161,8 +168,14 @@ class Decisions:
         return ends[-1] if ends else None
 
     async def summary(self, principal: Principal, decision_id: str) -> dict[str, Any]:
-        """What an application may know of its own decision."""
+        """What an application may know of its own decision, and an auditor of any of the tenant's.
+
+        A person who may read the log is shown what people did about the decision's reviews, too,
+        and what they wrote where it was not erased; an application never is.
+        """
         entries = await self.find(principal, decision_id)
+        if principal.person is not None:
+            return {"decision_id": decision_id, "entries": await self._told(principal, entries)}
         if may_explain(self._installation, principal):
             return {"decision_id": decision_id, "entries": entries}
         head = entries[0]
@@ -180,6 +193,21 @@ class Decisions:
                 if e["kind"] == "outcome"
             ],
         }
+
+    async def _told(
+        self, principal: Principal, entries: list[dict[str, Any]]
+    ) -> list[dict[str, Any]]:
+        """A decision's entries and its reviews' in order, with what was written beside them.
+
+        Only for a person whom `find` let read the tenant's log.
+        """
+        it = self._installation
+        reviews = {str(e["review_id"]) for e in entries if e.get("review_id")}
+        acts = await it.projection.of_reviews(reviews, str(principal.tenant))
+        rows = [(int(e["index"]), {k: v for k, v in e.items() if k != "index"}) for e in entries]
+        known = {index for index, _ in rows}
+        rows += [(index, dict(entry)) for index, entry in acts if index not in known]
+        return await it.log.read(lambda reader: with_disclosed(reader, sorted(rows, key=_index)))
 
     async def explain(self, principal: Principal, decision_id: str) -> dict[str, Any]:
         """Which policies permitted or forbade each candidate, and why the winner won."""
@@ -206,7 +234,22 @@ class Decisions:
             "candidates": [{**row, "because": because(row, bundle)} for row in rows],
             "filtered": filtered_rows(head, bundle),
             "policies": {p: _described(p, compiled) for p in named},
+            **(await self._people(principal, head, rows) if principal.person else {}),
         }
+
+    async def _people(
+        self, principal: Principal, head: dict[str, Any], rows: list[dict[str, Any]]
+    ) -> dict[str, Any]:
+        """Who held, released or blocked what, and why; for people who may read the log alone."""
+        acts = [e for e in await self._told(principal, [head]) if e["kind"].startswith("review.")]
+        blocks = []
+        if any("quarantine" in row["limits"] for row in rows):
+            blocks = [
+                {"what": b.name, "by": b.by, "at": format_moment(b.at), "reason": b.reason}
+                for b in await list_quarantined(self._installation.log)
+                if b.kind != "tenant" or b.id == principal.tenant
+            ]
+        return {"review_id": head.get("review_id"), "review": acts, "quarantined": blocks}
 
     async def proof(self, principal: Principal, decision_id: str) -> dict[str, Any]:
         """An inclusion proof of the decision's entry under the newest checkpoint.

@@ -6,7 +6,7 @@ quarantine is stale.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final, Literal
 
@@ -158,9 +158,14 @@ def changes_to(version: int, items: Mapping[str, Quarantined]) -> tuple[Change, 
     return (
         Change(key=QUARANTINE_KEY, value=_text(version, items)),
         Change(key=VERSION_KEY, value=str(version)),
-        # Kept for ever, so that a decision can be replayed under the quarantine of its time.
-        Change(key=f"{QUARANTINE_KEY}/at/{version}", value=_text(version, items)),
+        # Kept for ever, so that a decision can be replayed under the quarantine of its time; what
+        # people wrote is no part of that, and must not outlive its erasure here.
+        Change(key=f"{QUARANTINE_KEY}/at/{version}", value=_text(version, _wordless(items))),
     )
+
+
+def _wordless(items: Mapping[str, Quarantined]) -> dict[str, Quarantined]:
+    return {name: replace(item, reason="") for name, item in items.items()}
 
 
 def _text(version: int, items: Mapping[str, Quarantined]) -> str:

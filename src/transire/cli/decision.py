@@ -5,7 +5,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from transire.cli.explanation import explained, said_by_guards
+from transire.cli.explanation import explained, said_by_guards, said_by_people
 from transire.cli.session import RemoteRouter, acting, emit, named
 from transire.record.proof import demand_included
 
@@ -21,7 +21,7 @@ _TOLD: Final = ("outcome", "cause", "status", "failure", "code", "deployment")
 @app.command()
 @acting
 def show(router: RemoteRouter, decision_id: Id, as_json: AsJson = False) -> None:
-    """Every entry of one decision: what was decided, sent and answered; takes an auditor."""
+    """Every entry of one decision: decided, reviewed, sent and answered; takes an auditor."""
     told = router.call("GET", f"/v1/decisions/{named(decision_id)}")
     if as_json:
         emit(told)
@@ -107,9 +107,19 @@ def _line(entry: Mapping[str, Any]) -> str:
     received = entry.get("received") or {}
     words += said_by_guards({s: received.get(f"{s}_guards", ()) for s in ("raised", "failed")})
     number = f" {fields['attempt']}" if fields.get("attempt") else ""  # a shadow has none
+    words += _by_people(entry)
     is_named = later or kind == "moderation.ended" or not number
     what = kind if is_named else f"{kind} attempt"
     return f"{entry['index']:>6}  {entry['ts']}  {what}{number}: {', '.join(words)}"
+
+
+def _by_people(entry: Mapping[str, Any]) -> list[str]:
+    """Who did it and what they wrote, of what people did about a review."""
+    if not str(entry["kind"]).startswith("review."):
+        return []
+    queue = f" in {entry['queue']}" if entry.get("queue") else ""
+    said = [f"by {entry['by']}{queue}", *said_by_people(entry)]
+    return [word for word in said if word]
 
 
 def _chosen(entry: Mapping[str, Any]) -> Any:

@@ -64,3 +64,34 @@ def test_what_nobody_looked_for_is_not_told_as_nothing_found() -> None:
     assert lines[1] == "found: nothing"
     assert lines[2].startswith("uncovered: HR_DATA (")
     assert lines[3].startswith("failed: PCI (")
+
+
+def test_a_hold_names_its_rule_its_queue_its_review_and_who_released_it() -> None:
+    row = {**TOLD["candidates"][0], "deployment": "eu-a", "effect": "permit", "because": []}
+    row["obligations"] = [{"kind": "review", "queue": "marketing", "policy": "review.claims"}]
+    act = {"kind": "review.approved", "by": "rita", "queue": "marketing", "ts": "2026-11-25"}
+    told = {
+        **TOLD,
+        "outcome": "review_required",
+        "chosen": {"deployment": "eu-a"},
+        "review_id": "rev_1",
+        "candidates": [row],
+        "policies": {"review.claims": {"reason": "Health claims are read by a person"}},
+        "review": [{**act, "disclosed": {"comment": "it is true"}}, {**act, "erased": 1}],
+    }
+    lines = list(explained(told))
+
+    assert lines[1:5] == [
+        "review: rev_1",
+        "held for marketing: review.claims: Health claims are read by a person",
+        "review.approved by rita in marketing at 2026-11-25: it is true",
+        "review.approved by rita in marketing at 2026-11-25: what was written is erased",
+    ]
+
+
+def test_a_conflict_and_a_quarantine_are_told_in_words() -> None:
+    block = {"what": "deployment/eu-a", "by": "omar", "at": "2026-11-25", "reason": "a leak"}
+    lines = list(explained({**TOLD, "code": "review_spent", "quarantined": [block]}))
+
+    assert lines[1].startswith("review_spent: the approval of this review was used already")
+    assert "quarantine: deployment/eu-a by omar at 2026-11-25: a leak" in lines
