@@ -77,3 +77,34 @@ def test_a_persons_credential_is_shown_to_their_own_tenants_auditor(
     assert "greta" not in {e["person"] for e in of_acme}
     assert "aud" in {e["person"] for e in of_acme}
     assert world.act("omar", "GET", "/v1/audit/entries").status_code == 403
+
+
+def test_one_entry_with_what_was_written_is_shown_to_whom_it_belongs(
+    world: World, standing: Standing
+) -> None:
+    world.act("omar", "POST", "/v1/policies/quarantine", ROADBLOCK)
+    imposed = shown(world, "greta", kind="quarantine.imposed")[0]
+    name = world.chat("What are your opening hours?").headers["x-transire-decision-id"]
+    decided = world.entries(name)[0]
+    block, decision = (f"/v1/audit/entries/{e['index']}" for e in (imposed, decided))
+
+    assert world.act("greta", "GET", block).json()["disclosed"] == {"reason": "a drill"}
+    assert world.act("aud", "GET", decision).json()["id"] == name
+    for person, path in (("aud", block), ("greta", decision), ("aud", "/v1/audit/entries/999999")):
+        assert world.act(person, "GET", path).status_code == 404
+    assert world.act("omar", "GET", block).status_code == 403
+    exports = shown(world, "aud", kind="export")
+    assert {"by": "aud", "count": 1}.items() <= exports[1].items()
+
+
+def test_an_explanation_says_who_blocked_what_and_why_while_that_stands(
+    world: World, standing: Standing
+) -> None:
+    block = {"kind": "deployment", "id": "eu-economy", "reason": "a leak drill"}
+    assert world.act("omar", "POST", "/v1/policies/quarantine", block).status_code == 200
+    name = world.chat("What are your opening hours?").headers["x-transire-decision-id"]
+    told = world.act("aud", "GET", f"/v1/decisions/{name}/explain").json()
+
+    blocked = {b["what"]: (b["by"], b["reason"]) for b in told["quarantined"]}
+    assert blocked["deployment/eu-economy"] == ("omar", "a leak drill")
+    assert "tenant/globex" not in blocked

@@ -131,10 +131,6 @@ def _described(policy: str, compiled: CompiledBundle | None) -> dict[str, str]:
     return {"effect": effect, **bundle.annotations.get(name, {})}
 
 
-def _index(row: tuple[int, dict[str, Any]]) -> int:
-    return row[0]
-
-
 class Decisions:
     """Reading one decision."""
 
@@ -197,7 +193,7 @@ class Decisions:
     async def _told(
         self, principal: Principal, entries: list[dict[str, Any]]
     ) -> list[dict[str, Any]]:
-        """A decision's entries and its reviews' in order, with what was written beside them.
+        """A decision's entries, then its reviews', with what was written beside them.
 
         Only for a person whom `find` let read the tenant's log.
         """
@@ -207,7 +203,7 @@ class Decisions:
         rows = [(int(e["index"]), {k: v for k, v in e.items() if k != "index"}) for e in entries]
         known = {index for index, _ in rows}
         rows += [(index, dict(entry)) for index, entry in acts if index not in known]
-        return await it.log.read(lambda reader: with_disclosed(reader, sorted(rows, key=_index)))
+        return await it.log.read(lambda reader: with_disclosed(reader, rows))
 
     async def explain(self, principal: Principal, decision_id: str) -> dict[str, Any]:
         """Which policies permitted or forbade each candidate, and why the winner won."""

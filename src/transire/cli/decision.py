@@ -26,7 +26,7 @@ def show(router: RemoteRouter, decision_id: Id, as_json: AsJson = False) -> None
     if as_json:
         emit(told)
         return
-    for entry in told["entries"]:
+    for entry in sorted(told["entries"], key=lambda one: int(one["index"])):
         print(_line(entry))
 
 

@@ -174,6 +174,16 @@ async def test_what_was_blocked_at_an_earlier_version_can_be_replayed() -> None:
         await quarantine_at(office.log, 3)
 
 
+async def test_what_is_kept_for_replay_holds_no_word_that_an_erasure_would_miss() -> None:
+    office = await founded()
+    await impose(office.log, office.by("omar"), "deployment", "eu-one", "CANARY a leak")
+
+    kept = {k: v for k, v in office.log.state.items() if k.startswith("quarantine/at/")}
+    assert len(kept) == 2
+    assert "CANARY" not in "".join(kept.values())
+    assert [b.reason for b in await list_quarantined(office.log)] == ["CANARY a leak"]
+
+
 async def test_an_earlier_version_that_cannot_be_read_is_never_guessed() -> None:
     office = await blocked()
     office.log.state["quarantine/at/0"] = office.log.state["quarantine/at/1"]
