@@ -48,6 +48,7 @@ class _Line:
         is_fresh: At the beginning of a text: of the line, or after a marker.
         is_new: A list's item or a quotation begins here, and so a paragraph does.
         is_vague: But a paragraph may go on instead (CommonMark §5.2): it is indented, or numbered.
+        is_indented: As far as code is, which it may be or not; no fence is.
         is_item: A list's marker was read, and nothing of its text.
         indent: Columns before the first visible sign.
         column: Columns read, as long as there is no second word.
@@ -61,6 +62,7 @@ class _Line:
     is_fresh: bool = True
     is_new: bool = False
     is_vague: bool = False
+    is_indented: bool = False
     is_item: bool = False
     is_quoted: bool = False
     is_code: bool = False
@@ -177,6 +179,9 @@ class Prose:
         line = self._line
         if sign == "\f":  # it makes no line blank (CommonMark §2.1)
             self._begin_text(sign)
+            line.is_first = False
+            if self._fence is not None:
+                self._fence.is_closing = False
         elif line.is_first:
             if line.first:
                 self._end_first()
@@ -211,6 +216,8 @@ class Prose:
         self._destination.end_line(is_blank=line.is_blank)
         no_paragraph = _NO_PARAGRAPH.fullmatch(line.first)
         if no_paragraph:
+            # No code goes on behind a heading, whatever was open in it.
+            self._is_unsure = self._is_unsure or self._ticks > 0
             self._items = [item for item in self._items if item <= line.at]
         self._is_after_blank = line.is_empty or line.is_item or is_closed or bool(no_paragraph)
         self._is_after_quoted, self._is_after_item = line.is_quoted, line.is_item
@@ -248,6 +255,7 @@ class Prose:
             line.base = line.column + 1
             return True
         line.is_empty = False
+        line.is_indented = is_indented
         if is_indented and (self._is_after_blank or self._is_after_code or line.is_new):
             line.is_code = True
         line.is_vague = line.is_vague or is_indented
@@ -299,7 +307,9 @@ class Prose:
     def _end_first(self) -> None:
         """The line's first word is whole: a list marker, or the beginning of a paragraph."""
         line = self._line
-        if not _MARKER.fullmatch(line.first) or line.is_code:
+        fence = self._fence
+        is_fenced = fence is not None and not fence.is_lost
+        if not _MARKER.fullmatch(line.first) or line.is_code or is_fenced:
             line.is_first = False
             if line.first.startswith("#") and self._ticks:
                 self._is_unsure = True  # a heading ends the paragraph of the open backtick
@@ -322,7 +332,7 @@ class Prose:
         fence = self._fence
         if fence is not None:
             self._end_mark_in(fence, mark, is_first=is_first)
-        elif is_first and length >= _FENCE and not line.is_code:
+        elif is_first and length >= _FENCE and not line.is_indented:
             base = max((0, *(item for item in self._items if item <= line.at)))
             self._fence = _Fence(mark[0], length, line.indent, base, line.is_quoted)
             if not self._ticks:
