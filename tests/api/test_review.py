@@ -138,7 +138,10 @@ def test_advice_says_what_an_approved_review_would_get_and_does_not_spend_it(wor
     ] * 2
     assert resumed.headers["x-transire-deployment"] == "eu-medical"
     entry = world.act("aud", "GET", f"/v1/decisions/{advice[0]['decision_id']}").json()["entries"]
-    assert [(e["kind"], e["review_id"]) for e in entry] == [("advice", review_id)]
+    assert [(e["kind"], e["review_id"]) for e in entry] == [
+        ("advice", review_id),
+        ("review.approved", review_id),
+    ]
     assert world.verify().returncode == 0
 
 
