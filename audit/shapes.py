@@ -24,11 +24,11 @@ PERMIT = {
     "provider!": "text",
     "bundle!": "text",
     "form": "text",
-    "content": "text",
-    "wire": "text",
-    "cause": "text",
-    "quarantine": "number",
-    "expires_at": "moment",
+    "content!": "text",
+    "wire!": "text",
+    "cause!": "text",
+    "quarantine!": "number",
+    "expires_at!": "moment",
     "reserved": [ROW],
     "cached": CACHED,
 }
@@ -38,12 +38,16 @@ ANY_KIND |= {"permit": PERMIT, "evaluation": "text", "facts": "text", "sd": ["te
 
 WORDS = """app application asked_by author bundle bundle_digest by decision_id deployment holder
 key_id minted_by mode outcome parent queue request_bundle review_id status subject subject_id tenant
-was"""
+was purpose detector code failure source metric"""
+NUMBERS = """attempt charged_micro_usd cost_micro_usd http_status latency_ms redactions tokens_in
+tokens_out version"""
 
 PAIR = {"deployment!": "text", "form": "text"}
 PAIRS = {"deployment!": ["text"], "form": ["text"], "cut": "number"}
 PAIRS |= {"quality_permille": ["number"], "latency_ms": ["number"]}
-PAIRS |= {"worst_cost_micro_usd": ["amount"]}
+PAIRS |= {"cost_micro_usd": ["amount"], "worst_cost_micro_usd": ["amount"]}
+TERMS = ("quality_permille", "latency_ms", "cost_micro_usd", "worst_cost_micro_usd")
+MOST = 128  # candidates that a ranking lists
 ESCALATION: dict[str, Any] = {"verdicts!": ["text"], "max_cost_micro_usd": "number"}
 ESCALATION |= dict.fromkeys(("over!", "above!", "within_ms!"), "number")
 APPRAISAL = {"verdicts!": ["text"], "failed": "flag", "confidence": "number", "score": "number"}
@@ -57,17 +61,26 @@ COUNTED = {**REWARD, "bad!": ["text"]}
 
 CONSULTED = {"deployment!": "text", "result!": "text", "form": "text", "attempt": "number"}
 
+REQUEST: dict[str, Any] = dict.fromkeys(("mac!", "content!", "asked_model!"), "text")
+REQUEST |= dict.fromkeys(("bytes!", "tokens!", "parts!", "n!"), "number")
+REQUEST |= {"stream!": "flag", "needs!": ["text"], "capabilities!": ["text"]}
+
 RULED: dict[str, Any] = {
     "experiment": DRAW,
     **dict.fromkeys(WORDS.split(), "text"),
-    **dict.fromkeys(("attempt", "charged_micro_usd", "http_status", "version"), "number"),
+    **dict.fromkeys(NUMBERS.split(), "number"),
     **{name: ["text"] for name in ("approved_by", "erased", "noted")},
     "expires_at": "moment",
-    "request": {"mac": "text", "content": "text"},
+    "request": REQUEST,
     "chosen": PAIR,
     "ranking": {"candidates!": PAIRS},
     "review": "object",
     "signals": {"task": "text"},
+    "classes": [{"class!": "text", "count!": "number"}],
+    **{name: ["text"] for name in ("reduced", "scopes", "finish_reasons", "left_out")},
+    **dict.fromkeys(("states", "limits"), "object"),
+    "memo": "flag",
+    "evaluated_at": "moment",
     "quarantine": "number",
     "released_bytes": "number",
     "escalation": ESCALATION,
@@ -156,12 +169,60 @@ BY_OUTCOME: dict[str, dict[str, Any]] = {
     "permitted": {"permit!": PERMIT, "chosen!": PAIR, "ranking!": {"candidates!": PAIRS}},
     "review_required": {
         "review_id!": "text",
-        "review!": {"queues!": ["text"], "expires_at": "moment"},
+        "review!": {"queues!": ["text"], "expires_at!": "moment"},
         "evaluation!": "text",
         "chosen!": PAIR,
     },
 }
 
+
+# What else stands in every entry of a kind: left out, it would be consent.
+EVALUATED = "bundle quarantine evaluated_at detector facts evaluation memo"
+DECIDED = f"{EVALUATED} ranking classes reduced states signals limits redactions".split()
+ENDED = "latency_ms released_bytes finish_reasons"
+ALWAYS = {
+    kind: names.split()
+    for kind, names in {
+        "policy.genesis": "by",
+        "policy.approved": "parent author",
+        "policy.activated": "parent author by",
+        "policy.solo_asked": "bundle_digest",
+        "policy.mode_changed": "bundle_digest",
+        "quarantine.imposed": "bundle_digest",
+        "quarantine.ratified": "bundle_digest",
+        "quarantine.lift_asked": "bundle_digest",
+        "quarantine.lifted": "bundle_digest",
+        "access.invited": "expires_at",
+        "access.key_created": "purpose minted_by holder scopes expires_at",
+        "access.key_revoked": "by",
+        "decision": "purpose request",
+        "advice": f"purpose request {' '.join(DECIDED)}",
+        "attempt": f"{EVALUATED} ranking request_bundle",
+        "shadow.permitted": EVALUATED,
+        "judge.permitted": EVALUATED,
+        "moderation.permitted": "purpose request bundle quarantine evaluated_at facts",
+        "outcome": "failure",
+        "shadow.ended": "failure",
+        "judge.ended": "failure",
+        "moderation.ended": "failure",
+        "review.claimed": "review_id tenant by",
+        "review.viewed": "review_id tenant by",
+        "review.approved": "review_id tenant by",
+        "review.denied": "review_id tenant by",
+        "review.cancelled": "review_id tenant by",
+        "review.expired": "review_id tenant",
+        "erasure": "by",
+        "feedback": "tenant app source",
+        "experiment.rolled_back": "experiment metric bad attempts control_bad control_attempts",
+    }.items()
+}
+# Of an end, unless the next start wrote it, or the log could not take the whole of it.
+SEEN = {
+    "outcome": ENDED.split(),
+    "shadow.ended": ENDED.split(),
+    "judge.ended": ENDED.split(),
+    "moderation.ended": ["latency_ms", "raised", "failed"],
+}
 
 TOPICS = ("policy", "quarantine", "review", "experiment", "shadow", "moderation", "judge")
 RULED_TOPICS = tuple(f"{topic}." for topic in TOPICS)
@@ -182,7 +243,7 @@ def misfit(entry: dict[str, Any]) -> str | None:
             found = _misfit(entry, BY_OUTCOME.get(entry["outcome"], {}))
             if not found and entry["outcome"] == "review_required":
                 found = None if entry["review"]["queues"] else "review"
-        found = found or _misjudged(entry)
+        found = found or _misjudged(entry) or _misranked(entry) or _missing(entry)
     permit = entry.get("permit")
     if not found and permit:
         # In a permit null is a value, and no field may have it.
@@ -211,6 +272,35 @@ def _misjudged(entry: dict[str, Any]) -> str | None:
         if is_odd or (name == "escalation" and not told["verdicts"]):
             return name
     return None
+
+
+def _misranked(entry: dict[str, Any]) -> str | None:
+    """A ranking whose columns are not whole, or that leaves out what an entry has room for."""
+    ranked = (entry.get("ranking") or {}).get("candidates")
+    if ranked is None:
+        return None
+    listed, cut = len(ranked["deployment"]), ranked.get("cut")
+    columns = [ranked.get(name) or [] for name in TERMS]
+    columns += [] if ranked.get("form") is None else [ranked["form"]]
+    is_whole = all(len(column) == listed for column in columns) and listed <= MOST
+    is_whole = is_whole and (cut is None or (listed == MOST and cut > MOST))
+    return None if is_whole else "ranking"
+
+
+def _missing(entry: dict[str, Any]) -> str | None:
+    """The first field that is not there and stands in every entry of this kind."""
+    kind, outcome = entry["kind"], entry.get("outcome")
+    names = list(ALWAYS.get(kind, []))
+    if kind == "decision":
+        names += ["code"] if outcome in ("denied", "refused") else []
+        if outcome in BY_OUTCOME or any(entry.get(name) is not None for name in DECIDED):
+            names += DECIDED
+    if kind == "advice" and outcome != "denied":
+        names.append("chosen")
+    is_restart = (entry.get("status"), entry.get("failure")) == ("unknown", "restart")
+    if not is_restart and not entry.get("left_out"):
+        names += SEEN.get(kind, [])
+    return next((name for name in names if entry.get(name) is None), None)
 
 
 def _misfit(fields: dict[str, Any], shapes: dict[str, Any]) -> str | None:

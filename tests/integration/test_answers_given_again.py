@@ -20,6 +20,7 @@ from tests.integration.test_rules_across_entries import (
     theirs,
     write,
 )
+from tests.integration.whole import REQUEST
 
 CACHED = {"decision_id": "dec_1", "attempt": 1, "ttl_s": 600, "policies": ["cache.sales"]}
 
@@ -79,7 +80,7 @@ def _of_a_hit(story: Story) -> None:
 
 def _of_other_content(story: Story) -> None:
     story["hit"]["permit"]["content"] = "c1"
-    story["hit"]["request"] = {"mac": "00ff", "content": "c1"}
+    story["hit"]["request"] = {**REQUEST, "content": "c1"}
 
 
 def _of_another_deployment(story: Story) -> None:

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.integration.test_rules_across_entries import (
     DIGEST,
+    END,
     NOON,
     Story,
     approved,
@@ -106,7 +107,7 @@ def _released(story: Story) -> None:
         "review_required",
         chosen={"deployment": "s"},
         review_id="rev_1",
-        review={"queues": ["law"]},
+        review={"queues": ["law"], "expires_at": END.isoformat()},
         evaluation=REVIEWED,
     )
     _added("first", hold, approved("law", "rita"))(story)

@@ -22,6 +22,7 @@ from tests.integration.test_rules_across_entries import (
     write,
 )
 from tests.integration.test_shadows_in_the_log import evaluation, row
+from tests.integration.whole import REQUEST
 
 OPEN = evaluation(row("m", "permit", policies=["moderate.all"]))
 SHUT = evaluation(row("m", "forbid"))
@@ -121,7 +122,10 @@ LIES: dict[str, tuple[str, Change]] = {
         "shown",
         _both(_moved("shown", "left"), _without("judged"), _row(attempt=None)),
     ),
-    "of another request": ("decided", _with("decided", request={"mac": "x", "content": "y"})),
+    "of another request": (
+        "decided",
+        _with("decided", request={**REQUEST, "mac": "x", "content": "y"}),
+    ),
     "for another key": ("decided", _with("decided", key_id="key_2")),
     "by no rule": ("shown", _with("shown", policies=[])),
     "that its evaluation forbids": ("shown", _with("shown", evaluation=SHUT)),
@@ -172,7 +176,7 @@ def test_honest_moderations_satisfy_both(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        _with("judged", status="unknown", raised=None, failed=None),
+        _with("judged", status="unknown", failure="restart", raised=None, failed=None),
         _without("judged"),
         _moved("judged", "left"),
         _both(

@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.integration.whole import FACTS, REQUEST, listing, whole
 
 from transire.domain.log import KINDS, Item
 from transire.errors import IntegrityError
@@ -76,7 +77,7 @@ HELD = json.dumps(
 REDACTED = json.dumps([*json.loads(FIRST), {**json.loads(FIRST)[0], "form": "redacted"}]).encode()
 TWICE = json.dumps(json.loads(FIRST) + json.loads(verdicts(a="forbid"))).encode()
 NONSENSE = b'{"a": "permit"}'
-ALL = (OLD, BUNDLE, FIRST, LATER, STRICTER, HELD, REDACTED, TWICE, NONSENSE)
+ALL = (FACTS, OLD, BUNDLE, FIRST, LATER, STRICTER, HELD, REDACTED, TWICE, NONSENSE)
 BLOBS = {digest_of(data): data for data in ALL}
 
 
@@ -94,15 +95,12 @@ def permit(attempt: int, version: int = 0, **changes: Any) -> dict[str, Any]:
 
 def asked(name: str, outcome: str, **more: Any) -> dict[str, Any]:
     who = {"tenant": "acme", "app": "sales", "key_id": "key_1"}
-    names = [*"abcdfga"]
-    forms = ["raw"] * 6 + ["redacted"]
     return {
         "kind": "decision",
         "id": name,
         "outcome": outcome,
-        "request": {"mac": "00ff", "content": "c0"},
+        "request": REQUEST,
         "chosen": {"deployment": "a"},
-        "ranking": {"candidates": {"deployment": names, "form": forms}},
         **who,
         **more,
     }
@@ -238,11 +236,13 @@ def write(folder: Path, story: Story) -> None:
         log = open_log(folder, clock=clock, replica="r1")
         for entry in story.values():
             clock.moment = entry.get("at", clock.moment)
-            fields = {k: v for k, v in entry.items() if k not in ("kind", "disclosed", "at")}
+            said = {k: v for k, v in entry.items() if k not in ("disclosed", "at")}
+            fields = whole(said, clock.moment)
+            kind = fields.pop("kind")
             told = {"comment": entry["disclosed"]} if "disclosed" in entry else {}
-            named = (fields.get("bundle_digest"), fields.get("evaluation"))
+            named = (fields.get(name) for name in ("bundle_digest", "evaluation", "facts"))
             blobs = {digest: BLOBS[digest] for digest in named if digest in BLOBS}
-            item = Item(kind=entry["kind"], fields=fields, blobs=blobs, disclosures=told)
+            item = Item(kind=kind, fields=fields, blobs=blobs, disclosures=told)
             await log.append(item)
         await log.close()
 
@@ -460,7 +460,10 @@ LIES: dict[str, tuple[str, Callable[[Story], None]]] = {
     "two approvals by one person": ("second", _with("second", by="rita")),
     "an approval for another queue": ("second", _with("second", queue="sales")),
     "a release of a review nobody opened": ("first", _without("held")),
-    "a release of another request": ("released", _with("released", request={"mac": "00fe"})),
+    "a release of another request": (
+        "released",
+        _with("released", request={**REQUEST, "mac": "00fe"}),
+    ),
     "a release with another key": ("released", _with("released", key_id="key_2")),
     "a release of what was denied": (
         "released",
@@ -485,7 +488,10 @@ LIES: dict[str, tuple[str, Callable[[Story], None]]] = {
     ),
     "an approval after the release": ("added", _after("released", approved("law", "nora"))),
     "an attempt without the decision's review": ("attempt", _with("attempt", review_id="rev_2")),
-    "a hold in no queue": ("held", _with("held", review={"queues": []})),
+    "a hold in no queue": (
+        "held",
+        _with("held", review={"queues": [], "expires_at": END.isoformat()}),
+    ),
     "a permit for a quarantined deployment": (
         "released",
         _blocked("second", "deployment", "a", "released"),
@@ -578,7 +584,10 @@ LIES: dict[str, tuple[str, Callable[[Story], None]]] = {
         "released",
         _with("released", permit=permit(1, 2, provider=["p"])),
     ),
-    "a hold in a queue that is no text": ("held", _with("held", review={"queues": [["law"]]})),
+    "a hold in a queue that is no text": (
+        "held",
+        _with("held", review={"queues": [["law"]], "expires_at": END.isoformat()}),
+    ),
     "a hold whose review is a text": ("held", _with("held", review="law")),
     "an erasure of nothing": ("remark", _with("remark", kind="erasure", erased=[])),
     "a denied decision that carries a permit": ("released", _with("released", outcome="denied")),
@@ -636,15 +645,15 @@ LIES: dict[str, tuple[str, Callable[[Story], None]]] = {
     ),
     "a permit for what was not ranked": (
         "released",
-        _with("released", ranking={"candidates": {"deployment": ["b", "c"]}}),
+        _with("released", ranking=listing("b", "c")),
     ),
     "a permit for a form that was not ranked": (
         "released",
-        _with("released", ranking={"candidates": {"deployment": ["a"], "form": ["redacted"]}}),
+        _with("released", ranking=listing("a", form=["redacted"])),
     ),
     "a later attempt at what was not ranked": (
         "attempt",
-        _with("attempt", ranking={"candidates": {"deployment": ["a"]}}),
+        _with("attempt", ranking=listing("a")),
     ),
     "a permit for other content than was asked": (
         "released",
@@ -1037,7 +1046,7 @@ def test_both_say_the_same_of_any_value_in_any_field_and_neither_breaks(
 def demand_agreement(story: Story, data: st.DataObject) -> None:
     """Both verifiers accept or refuse a story of which one or two fields have any value."""
     told = [
-        {**ALWAYS, "id": f"ent_{n}", **{k: v for k, v in entry.items() if k != "disclosed"}}
+        {**ALWAYS, "id": f"ent_{n}", **whole(entry, NOON)}
         for n, entry in enumerate(copy.deepcopy(story).values())
     ]
     for _ in range(data.draw(st.integers(1, 2))):

@@ -16,6 +16,7 @@ from tests.integration.test_rules_across_entries import (
     theirs,
     write,
 )
+from tests.integration.whole import listing
 
 Change = Callable[[Story], None]
 NAMES = [*"abcdfga"]
@@ -27,11 +28,15 @@ def _ranked(name: str, **terms: Any) -> Change:
 
     def change(story: Story) -> None:
         columns = {term: [value] * len(NAMES) for term, value in terms.items()}
-        story[name]["ranking"] = {
-            "candidates": {"deployment": NAMES, "form": FORMS, **columns},
-        }
+        story[name]["ranking"] = listing(*NAMES, form=FORMS, cost_micro_usd=9, **columns)
 
     return change
+
+
+def _untold(name: str) -> Change:
+    """An attempt's ranking is so long that the entry does not list what it picked."""
+    names = [f"d{number}" for number in range(128)]
+    return lambda story: story[name].update(ranking=listing(*names, cut=129))
 
 
 def _says(**changes: Any) -> Change:
@@ -82,7 +87,7 @@ HONEST: dict[str, Change] = {
     "an unknown price where no bound was asked for": _ranked(
         "attempt", quality_permille=700, worst_cost_micro_usd=None
     ),
-    "terms that are not told": _says(max_cost_micro_usd=0),
+    "terms that are not told": _both(_untold("attempt"), _says(max_cost_micro_usd=0)),
     "an appraisal with all its numbers": _thought(confidence=0, score=1_000, failed=True),
     "a second escalation over the second answer": _third(**OVER_THE_SECOND),
     "a second escalation over the first answer again": _both(
@@ -257,7 +262,7 @@ def test_both_refuse_another_type_of_the_whole(
 )
 def test_both_refuse_terms_of_another_type(tmp_path: Path, column: str, value: Any) -> None:
     told = honest()
-    told["released"]["ranking"]["candidates"][column] = value
+    told["released"]["ranking"] = listing("a", **{column: value})
     write(tmp_path / "data", told)
 
     assert ours(tmp_path / "data") == theirs(tmp_path / "data") != ""

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from tests.integration.test_rules_across_entries import (
     BLOBS,
     DIGEST,
+    END,
     NOON,
     Story,
     approved,
@@ -26,6 +27,7 @@ from tests.integration.test_rules_across_entries import (
     theirs,
     write,
 )
+from tests.integration.whole import listing
 
 
 def row(deployment: str, effect: str, form: str = "raw", **reasons: Any) -> dict[str, Any]:
@@ -75,7 +77,7 @@ def spending(micro_usd: int, **changes: Any) -> dict[str, Any]:
 
 def decided(name: str = "dec_1", **more: Any) -> dict[str, Any]:
     made = permit(1, deployment="g", cause="first")
-    ranked = {"candidates": {"deployment": ["g"]}}
+    ranked = listing("g")
     chosen = {"deployment": "g"}
     asks = {"permit": made, "chosen": chosen, "ranking": ranked, "evaluation": UNSAID, **more}
     return asked(name, "permitted", **asks)
@@ -184,7 +186,7 @@ def _released(story: Story) -> None:
         "review_required",
         chosen={"deployment": "s"},
         review_id="rev_1",
-        review={"queues": ["law"]},
+        review={"queues": ["law"], "expires_at": END.isoformat()},
         evaluation=REVIEWED,
     )
     _added("first", hold, approved("law", "rita"))(story)

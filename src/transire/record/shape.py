@@ -9,7 +9,9 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from transire.domain.ranking import MOST_RECORDED
 from transire.errors import IntegrityError
+from transire.record.required import missing_in
 
 __all__ = ["check_types", "moment_of"]
 
@@ -58,8 +60,10 @@ def check_types(index: int, entry: Mapping[str, Any]) -> None:
         _allow(what, entry, {"experiment": experiment})
         _allow(what, entry, _OF_KIND.get(kind, {}))
         _need(what, entry, _NEEDED.get(kind, {}))
-    if kind == "decision":
-        _need(what, entry, _OF_OUTCOME.get(entry["outcome"], {}))
+        if kind == "decision":
+            _need(what, entry, _OF_OUTCOME.get(entry["outcome"], {}))
+        if (missing := missing_in(entry)) is not None:
+            raise _misfit(what, missing)
 
 
 def _need(what: str, fields: Mapping[str, Any], judges: Mapping[str, Judge]) -> None:
@@ -142,7 +146,12 @@ def _has(value: object, judges: Mapping[str, Judge]) -> bool:
 
 
 def _is_request(value: object) -> bool:
-    return _holds(value, {"mac": _is_text, "content": _is_text})
+    return _has(value, _REQUEST)
+
+
+def _are_classes(value: object) -> bool:
+    row: Mapping[str, Judge] = {"class": _is_text, "count": _is_number}
+    return isinstance(value, list) and all(_has(each, row) for each in value)
 
 
 def _is_pair(value: object) -> bool:
@@ -151,10 +160,17 @@ def _is_pair(value: object) -> bool:
 
 
 def _is_ranking(value: object) -> bool:
+    """Its columns are whole, and only as many candidates are left out as an entry does not hold."""
     if not isinstance(value, dict) or not isinstance(value.get("candidates"), dict):
         return False
     ranked = value["candidates"]
-    return _are_texts(ranked.get("deployment")) and _holds(ranked, _RANKED)
+    if not _are_texts(ranked.get("deployment")) or not _holds(ranked, _RANKED):
+        return False
+    names, form, cut = ranked["deployment"], ranked.get("form"), ranked.get("cut")
+    columns = [ranked.get(name) for name in _TERMS] + ([] if form is None else [form])
+    if any(len(column or ()) != len(names) for column in columns):
+        return False
+    return len(names) <= MOST_RECORDED and (cut is None or len(names) == MOST_RECORDED < cut)
 
 
 def _are_amounts(value: object) -> bool:
@@ -212,8 +228,8 @@ def _is_kept(value: object) -> bool:
 
 
 def _is_hold(value: object) -> bool:
-    is_one = _holds(value, {"queues": _are_texts, "expires_at": _is_moment})
-    return is_one and isinstance(value, dict) and bool(value.get("queues"))
+    is_one = _has(value, {"queues": _are_texts, "expires_at": _is_moment})
+    return is_one and isinstance(value, dict) and bool(value["queues"])
 
 
 def _is_permit(value: object) -> bool:
@@ -259,7 +275,16 @@ _RANKED: Final[Mapping[str, Judge]] = {
     "cut": _is_number,
     "quality_permille": _are_numbers,
     "latency_ms": _are_numbers,
+    "cost_micro_usd": _are_amounts,
     "worst_cost_micro_usd": _are_amounts,
+}
+_TERMS: Final = ("quality_permille", "latency_ms", "cost_micro_usd", "worst_cost_micro_usd")
+"""Columns that a ranking has unless nothing was ranked."""
+_REQUEST: Final[Mapping[str, Judge]] = {
+    **dict.fromkeys(("mac", "content", "asked_model"), _is_text),
+    **dict.fromkeys(("bytes", "tokens", "parts", "n"), _is_number),
+    "stream": _is_truth,
+    **dict.fromkeys(("needs", "capabilities"), _are_texts),
 }
 _DRAW: Final[Mapping[str, Judge]] = {
     **dict.fromkeys(("id", "digest", "variant"), _is_text),
@@ -277,13 +302,13 @@ _RESERVATION: Final[Mapping[str, Judge]] = {
     **dict.fromkeys(("micro_usd", "limit_micro_usd"), _is_number),
 }
 _PERMIT: Final[Mapping[str, Judge]] = {
-    "attempt": _is_number,
+    **dict.fromkeys(("attempt", "quarantine"), _is_number),
     **dict.fromkeys(("deployment", "provider", "bundle"), _is_text),
+    **dict.fromkeys(("content", "wire", "cause"), _is_text),
+    "expires_at": _is_moment,
 }
 _IN_PERMIT: Final[Mapping[str, Judge]] = {
-    **dict.fromkeys(("form", "content", "wire", "cause"), _is_text),
-    "quarantine": _is_number,
-    "expires_at": _is_moment,
+    "form": _is_text,
     "reserved": _are_reservations,
     "cached": _is_cached,
 }
@@ -300,8 +325,16 @@ _FIELDS: Final[Mapping[str, Judge]] = {
     **dict.fromkeys(("decision_id", "deployment", "holder", "key_id", "minted_by"), _is_text),
     **dict.fromkeys(("mode", "outcome", "parent", "queue", "request_bundle"), _is_text),
     **dict.fromkeys(("review_id", "status", "subject", "subject_id", "tenant", "was"), _is_text),
+    **dict.fromkeys(("purpose", "detector", "code", "failure", "source", "metric"), _is_text),
     **dict.fromkeys(("attempt", "charged_micro_usd", "http_status", "version"), _is_number),
-    **dict.fromkeys(("approved_by", "erased", "noted"), _are_texts),
+    **dict.fromkeys(("redactions", "latency_ms", "tokens_in", "tokens_out"), _is_number),
+    "cost_micro_usd": _is_number,
+    **dict.fromkeys(("approved_by", "erased", "noted", "reduced", "scopes"), _are_texts),
+    **dict.fromkeys(("finish_reasons", "left_out"), _are_texts),
+    **dict.fromkeys(("states", "limits"), _is_object),
+    "memo": _is_truth,
+    "evaluated_at": _is_moment,
+    "classes": _are_classes,
     "expires_at": _is_moment,
     "request": _is_request,
     "chosen": _is_pair,
