@@ -2,10 +2,14 @@
 
 import datetime as dt
 
+from attempts import SENT
 from shapes import moment
 from trees import Entry, demand
 
 LATE = dt.timedelta(minutes=1)  # from a permit's making to its entry, for what it may reserve of
+
+NOT_SENT = ("connect", "no_credential", "not_sent", "stale")  # failures before a byte has left
+WHOLE = ("ok", "superseded", "contract_violated")  # of answers that were read to their end
 
 
 class Budgets:
@@ -36,6 +40,8 @@ class Budgets:
         demand(is_same, f"{what} reserves of other budgets than its bundle asks of it")
         is_one = len({row["micro_usd"] for row in rows}) <= 1
         demand(is_one, f"{what} reserves different amounts for one attempt")
+        if rows and "cached" not in permit:
+            self._enough(what, rows[0]["micro_usd"], entry)
         for row in rows:
             budget, key, period = row["budget"], row["key"], row["period"]
             demand(
@@ -57,17 +63,46 @@ class Budgets:
             name = entry["id"] if entry["kind"] == "decision" else entry["decision_id"]
             self.reserved[(name, permit["attempt"])] = rows
 
+    def _enough(self, what: str, reserved: int, entry: Entry) -> None:
+        """What is ranked reserves at least what its ranking says that it costs at most."""
+        ranked = (entry.get("ranking") or {"candidates": {"deployment": []}})["candidates"]
+        names, permit = ranked["deployment"], entry["permit"]
+        pairs = list(zip(names, ranked.get("form") or ["raw"] * len(names), strict=True))
+        pair = (permit["deployment"], permit.get("form") or "raw")
+        if pair in pairs:
+            worst = ranked["worst_cost_micro_usd"][pairs.index(pair)]
+            is_enough = worst is not None and reserved >= worst
+            demand(is_enough, f"{what} reserves less than it can cost")
+
     def charge(self, what: str, attempt: tuple[str, int], entry: Entry) -> None:
         """An outcome puts what was charged in the place of what was reserved."""
         rows, charged = self.reserved.pop(attempt, []), entry.get("charged_micro_usd")
+        is_charge = charged is None or (rows and charged >= 0)
+        demand(is_charge, f"{what} is charged what was not reserved, or no amount")
+        if rows:
+            is_due = charged == _due(what, entry)
+            demand(is_due, f"{what} is charged another amount than its end says")
         if charged is None:
             return
-        is_charge = rows and charged >= 0
-        demand(is_charge, f"{what} is charged what was not reserved, or no amount")
         for row in rows:
             period, spent = self.spent[row["key"]]
             if period == row["period"]:
                 self.spent[row["key"]] = (period, max(0, spent + charged - row["micro_usd"]))
+
+
+def _due(what: str, entry: Entry) -> int | None:
+    """What an attempt is charged that ended so; None where nobody knows."""
+    status, http = entry["status"], entry.get("http_status")
+    is_unsent = entry["failure"] in NOT_SENT
+    is_answer = http == 200 and not is_unsent
+    is_odd = status in SENT and not is_answer
+    demand(not is_odd, f"{what} is an answer, and says that there was none")
+    if is_unsent or http not in (None, 200):
+        return 0
+    # A count of tokens that the log could not take was one, all the same.
+    is_counted = entry.get("tokens_out") or "tokens_out" in (entry.get("left_out") or [])
+    cost: int | None = entry.get("cost_micro_usd")
+    return cost if status in WHOLE and is_counted else None
 
 
 def _days(entry: Entry, permit: Entry) -> list[str]:

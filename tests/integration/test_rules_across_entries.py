@@ -365,6 +365,8 @@ def _escalated(first: str = "superseded", second: str = "ok", **changes: Any) ->
         story["attempt"]["permit"]["cause"] = "escalation"
         story["attempt"]["escalation"] = dict(ESCALATION)
         story["answered"]["status"] = second
+        if second in ("failed", "cancelled", "unknown"):
+            story["answered"]["charged_micro_usd"] = None
         story["late"]["appraisal"] = {"verdicts": ["refusal"]}
         if first == "ok":
             story["late"]["not_escalated"] = "failed"
@@ -545,7 +547,44 @@ LIES: dict[str, tuple[str, Callable[[Story], None]]] = {
         _with("released", permit=permit(1, 2, **reserved(101))),
     ),
     "a reservation of what is still reserved": ("attempt", _with("failed", charged_micro_usd=None)),
-    "a reservation of what was spent": ("attempt", _with("failed", charged_micro_usd=1)),
+    "a reservation of what was spent": (
+        "attempt",
+        _with("failed", charged_micro_usd=1, status="contract_violated"),
+    ),
+    "a charge of nothing for what cost something": (
+        "answered",
+        _with("answered", charged_micro_usd=0, cost_micro_usd=130, tokens_out=1),
+    ),
+    "a charge of less than it cost": (
+        "answered",
+        _with("answered", charged_micro_usd=129, cost_micro_usd=130, tokens_out=1),
+    ),
+    "a charge that nobody tells though the cost is known": (
+        "answered",
+        _with("answered", charged_micro_usd=None, cost_micro_usd=130, tokens_out=1),
+    ),
+    "a charge of what nobody counted": ("answered", _with("answered", tokens_out=None)),
+    "a charge for what failed on the way": ("failed", _with("failed", http_status=None)),
+    "an answer that came with an error": (
+        "answered",
+        _with("answered", http_status=500, charged_micro_usd=0),
+    ),
+    "an answer of which no byte had left": (
+        "answered",
+        _with("answered", failure="not_sent", charged_micro_usd=0),
+    ),
+    "a reservation of less than it can cost": (
+        "released",
+        _with("released", ranking=listing("a", cost_micro_usd=71)),
+    ),
+    "a later reservation of less than it can cost": (
+        "attempt",
+        _with("attempt", ranking=listing("b", cost_micro_usd=101)),
+    ),
+    "a reservation of what has no price": (
+        "released",
+        _with("released", ranking=listing("a", cost_micro_usd=None)),
+    ),
     "a reservation of a period that is over": (
         "attempt",
         _with("attempt", permit=permit(2, 2, deployment="b", **reserved(1, "2026-11-25"))),
@@ -627,7 +666,10 @@ LIES: dict[str, tuple[str, Callable[[Story], None]]] = {
         ),
     ),
     "an attempt after the answer": ("attempt", _with("failed", status="ok")),
-    "an attempt after an answer that broke off": ("attempt", _with("failed", status="partial")),
+    "an attempt after an answer that broke off": (
+        "attempt",
+        _with("failed", status="partial", charged_micro_usd=None),
+    ),
     "an attempt after the caller had left": ("attempt", _with("failed", status="cancelled")),
     "an answer of an attempt that another followed": ("late", _told_late(status="ok")),
     "an outcome of no known status": ("failed", _with("failed", status="fine")),
@@ -951,7 +993,7 @@ def test_a_reservation_written_right_after_midnight_may_be_of_the_day_before(
 ) -> None:
     story = honest()
     story["released"]["at"] = datetime.fromisoformat("2026-11-27T00:00:59Z")
-    story["failed"]["charged_micro_usd"] = 70
+    story["failed"] |= {"charged_micro_usd": 70, "status": "contract_violated"}
     story["attempt"]["permit"] |= reserved(1)
     story["attempt"]["at"] = datetime.fromisoformat("2026-11-27T00:01:01Z")
     write(tmp_path / "data", story)

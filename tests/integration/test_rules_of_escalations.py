@@ -28,9 +28,19 @@ def _ranked(name: str, **terms: Any) -> Change:
 
     def change(story: Story) -> None:
         columns = {term: [value] * len(NAMES) for term, value in terms.items()}
-        story[name]["ranking"] = listing(*NAMES, form=FORMS, cost_micro_usd=9, **columns)
+        story[name]["ranking"] = listing(*NAMES, form=FORMS, **columns)
+        for row in story[name]["permit"].get("reserved", ()):
+            row["micro_usd"] = max(row["micro_usd"], terms.get("worst_cost_micro_usd") or 0)
 
     return change
+
+
+def _unbudgeted(story: Story) -> None:
+    """No budget counts this application."""
+    for name in ("released", "attempt", "free"):
+        story[name]["permit"].pop("reserved")
+    for name in ("late", "answered"):
+        story[name].pop("charged_micro_usd")
 
 
 def _untold(name: str) -> Change:
@@ -84,14 +94,15 @@ HONEST: dict[str, Change] = {
         _ranked("attempt", quality_permille=601, latency_ms=20_000, worst_cost_micro_usd=9),
         _says(max_cost_micro_usd=9),
     ),
-    "an unknown price where no bound was asked for": _ranked(
-        "attempt", quality_permille=700, worst_cost_micro_usd=None
+    "an unknown price where no bound was asked for": _both(
+        _unbudgeted, _ranked("attempt", quality_permille=700, worst_cost_micro_usd=None)
     ),
     "terms that are not told": _both(_untold("attempt"), _says(max_cost_micro_usd=0)),
     "an appraisal with all its numbers": _thought(confidence=0, score=1_000, failed=True),
     "a second escalation over the second answer": _third(**OVER_THE_SECOND),
     "a second escalation over the first answer again": _both(
-        _third(), lambda story: story["answered"].update(status="failed", appraisal=None)
+        _third(),
+        lambda story: story["answered"].update(status="failed", appraisal=None),
     ),
     "one over a broken contract": _both(
         _says(verdicts=["contract"]),
@@ -99,7 +110,7 @@ HONEST: dict[str, Change] = {
     ),
     "one over what nobody knows the end of": _both(
         lambda story: story["late"].update(status="unknown", appraisal=None),
-        lambda story: story["answered"].update(status="unknown"),
+        lambda story: story["answered"].update(status="unknown", charged_micro_usd=None),
     ),
     "an answer that failed while it was kept": lambda story: story["late"].update(
         status="failed", failure="quarantined", not_escalated="failed"

@@ -15,10 +15,10 @@ from transire.domain.log import Receipt
 from transire.domain.request import JsonValue
 from transire.errors import TransireError
 
-__all__ = ["Outcome", "OutcomeStatus", "Permit", "Recorded", "Tried"]
+__all__ = ["NOT_SENT", "Outcome", "OutcomeStatus", "Permit", "Recorded", "Tried"]
 
 T_co = TypeVar("T_co", covariant=True)
-_NOT_SENT: Final = frozenset({"connect", "no_credential", "not_sent", "stale"})
+NOT_SENT: Final = frozenset({"connect", "no_credential", "not_sent", "stale"})
 """Classes of failures (`domain.failures`) in which no byte of the request has left."""
 
 
@@ -121,7 +121,7 @@ class Outcome:
         believed of an answer that came whole: in a stream it may be that of a first piece.
         """
         is_error = self.http_status is not None and self.http_status != 200
-        if is_error or self.failure in _NOT_SENT:
+        if is_error or self.failure in NOT_SENT:
             return 0
         return self.cost_micro_usd if self.status in _WHOLE and self.tokens_out else None
 

@@ -8,7 +8,10 @@ from datetime import timedelta
 from typing import Any, Final
 
 from transire.domain.budget import Spend, sums_after
+from transire.domain.permit import NOT_SENT, Outcome, OutcomeStatus
 from transire.errors import BudgetExceeded, IntegrityError
+from transire.record.attempts import SENT
+from transire.record.releases import pair_in
 from transire.record.shape import moment_of
 
 __all__ = ["Budgeted"]
@@ -20,6 +23,8 @@ _SHADOWS: Final = "shadow/"
 _JUDGES: Final = "judge/"
 """What copies of an experiment, or a judge's judgments, may cost is a budget that is named so."""
 
+_OK: Final = 200
+"""The HTTP status of every answer."""
 _Whose = tuple[str, str, str]
 """Bundle, tenant, application."""
 
@@ -59,6 +64,7 @@ class Budgeted:
             self._demand_all(what, _of_catalog(what, spends, entry), (bundle, *asker[:2]))
             if len({spend.micro_usd for spend in spends}) > 1:
                 raise IntegrityError(f"{what} reserves different amounts for one attempt")
+            _demand_enough(what, spends, entry)
         for spend in spends:
             if spend.period not in periods:
                 raise IntegrityError(f"{what} reserves of another day or month")
@@ -92,15 +98,56 @@ class Budgeted:
         """Hear an outcome.
 
         Raises:
-            IntegrityError: it is charged what is no amount, or where nothing was reserved.
+            IntegrityError: it is charged what is no amount, or where nothing was reserved, or
+                another amount than goes with how it ended.
         """
         spends = self._reserved.pop(attempt, ())
         charged = entry.get("charged_micro_usd")
+        if charged is not None and (not spends or charged < 0):
+            raise IntegrityError(f"{what} is charged what was not reserved, or no amount")
+        if spends and charged != _due(what, entry):
+            raise IntegrityError(f"{what} is charged another amount than its end says")
         if charged is None:
             return
-        if not spends or charged < 0:
-            raise IntegrityError(f"{what} is charged what was not reserved, or no amount")
         self._sums |= sums_after(self._sums.get, (spend.settled(charged) for spend in spends))
+
+
+def _demand_enough(what: str, spends: Sequence[Spend], entry: Mapping[str, Any]) -> None:
+    """What is ranked reserves at least what its ranking says that it costs at most.
+
+    Raises:
+        IntegrityError: it reserves less, or nobody knows what it costs.
+    """
+    if not spends or entry.get("ranking") is None:  # nothing is ranked for a shadow or a judge
+        return
+    ranked, pair = entry["ranking"]["candidates"], pair_in(entry["permit"])
+    names = ranked["deployment"]
+    pairs = list(zip(names, ranked.get("form") or ["raw"] * len(names), strict=False))
+    if pair not in pairs:
+        return
+    worst = ranked["worst_cost_micro_usd"][pairs.index(pair)]
+    if worst is None or spends[0].micro_usd < worst:
+        raise IntegrityError(f"{what} reserves less than it can cost")
+
+
+def _due(what: str, entry: Mapping[str, Any]) -> int | None:
+    """What goes with how an attempt ended, as `Outcome` says; None where nobody knows.
+
+    Raises:
+        IntegrityError: it says that it was answered, and that nothing had left or an error came.
+    """
+    tokens = 1 if "tokens_out" in (entry.get("left_out") or ()) else entry.get("tokens_out")
+    outcome = Outcome(
+        status=OutcomeStatus(entry["status"]),
+        failure=entry["failure"],
+        http_status=entry.get("http_status"),
+        tokens_out=tokens,
+        cost_micro_usd=entry.get("cost_micro_usd"),
+    )
+    is_odd = outcome.http_status != _OK or outcome.failure in NOT_SENT
+    if outcome.status in SENT and is_odd:
+        raise IntegrityError(f"{what} is an answer, and says that there was none")
+    return outcome.charged_micro_usd
 
 
 def _of_catalog(

@@ -13,7 +13,7 @@ from typing import Final
 
 from transire.bundle.acts import ACTIVE_KEY
 from transire.bundle.quarantine import VERSION_KEY
-from transire.domain.authorization import Authorization, Form
+from transire.domain.authorization import Authorization, Form, Pair
 from transire.domain.budget import Budget, Spend, applying, spend_of
 from transire.domain.cache import Cached
 from transire.domain.decision import Case, Choice, Hold
@@ -100,7 +100,7 @@ class LogRecorder:
             bundle_digest=authorization.bundle_digest,
             quarantine_version=authorization.quarantine_version,
             expires_at=now + timedelta(seconds=PERMIT_S),
-            spends=reserved(case, pair.form, wire, budgets, now),
+            spends=reserved(case, pair.form, wire, budgets, now, ranked_cost(case, pair)),
             cached=cached,
         )
         is_first = attempt == 1
@@ -348,9 +348,17 @@ def _refusal(case: Case | None, request: RoutingRequest, code: str) -> Item:
 
 
 def reserved(
-    case: Case, form: Form, wire: Wire, budgets: Mapping[str, Budget], now: datetime
+    case: Case,
+    form: Form,
+    wire: Wire,
+    budgets: Mapping[str, Budget],
+    now: datetime,
+    least: int = 0,
 ) -> tuple[Spend, ...]:
     """The most that sending this can cost, of every budget that counts its principal.
+
+    Args:
+        least: Reserved even where what leaves costs less.
 
     Raises:
         BudgetExceeded: nobody knows what it can cost.
@@ -359,8 +367,18 @@ def reserved(
     counting = applying(budgets, principal)
     if not counting:
         return ()
-    most = worst_cost(case, form, wire)
+    most = max(worst_cost(case, form, wire), least)
     return tuple(spend_of(budget, principal, now, most) for budget in counting)
+
+
+def ranked_cost(case: Case, pair: Pair) -> int:
+    """What the ranking says that this pair costs at most, in micro-USD; 0 where it says nothing.
+
+    It is by the bytes that were asked with, of which not all need leave. No permit reserves less,
+    so that whoever reads its entry can tell that it reserves enough.
+    """
+    worst = (c.terms.worst_cost_micro_usd for c in case.ranking.candidates if c.pair == pair)
+    return next(worst, None) or 0
 
 
 def worst_cost(case: Case, form: Form, wire: Wire) -> int:
