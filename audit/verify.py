@@ -96,7 +96,7 @@ class SqliteLog:
 class TilesLog:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.has_side_data = False
+        self.has_side_data = (folder / "side" / "disclosures").is_file()
         self._note = (folder / "checkpoint").read_text(encoding="utf-8")
         lines = self._note.split("\n")
         if len(lines) < 3 or not lines[1].isdigit():
@@ -146,10 +146,24 @@ class TilesLog:
         return None
 
     def blobs(self) -> Iterator[tuple[str, bytes]]:
-        return iter(())
+        folder = self.folder / "side" / "blob"
+        for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+            yield path.name, path.read_bytes()
 
     def disclosures(self) -> list[tuple[int, str, str]]:
-        return []
+        rows = []
+        *lines, rest = (self.folder / "side" / "disclosures").read_bytes().split(b"\n")
+        for line in lines:
+            try:
+                index, digest, data = json.loads(line)
+            except (ValueError, TypeError, RecursionError):
+                raise Finding(TAMPERED, "side/disclosures cannot be read") from None
+            spelled = json.dumps([index, digest, data], separators=(",", ":")).encode()
+            is_row = isinstance(digest, str) and isinstance(data, str) and spelled == line
+            demand(is_row, "side/disclosures cannot be read")
+            rows.append((index, digest, data))
+        demand(not rest, "side/disclosures is cut off", INCOMPLETE)
+        return rows
 
     def _tile(self, kind: str, index: int, width: int) -> bytes:
         groups = [f"{index % 1000:03d}"]
@@ -228,6 +242,7 @@ def _verify(
         "permits": len(story.permits),
         "open_permits": len(story.permits.keys() - story.ended),
         "erased_fields": len(story.erased),
+        "side_data": log.has_side_data,
         "active_bundle": story.governed.active,
         "continues": story.governed.continues,
         "not_judged": ", ".join(sorted(story.unknown)),
@@ -331,7 +346,8 @@ def examine(arguments: argparse.Namespace) -> tuple[int, str, str]:
         told = {"ok": True, "key": key.name, "pinned": is_pinned, **summary}
         return 0, json.dumps(told | ({"held": held[0]} if held else {})), ""
     lines = [
-        f"ok: {summary['entries']} entries, {summary['checkpoints']} signed checkpoints, "
+        f"{'ok' if summary['side_data'] else 'ok, but for side data'}: "
+        f"{summary['entries']} entries, {summary['checkpoints']} signed checkpoints, "
         f"{summary['permits']} permits, each recorded under the bundle active at its time",
         f"root {summary['root']} at size {summary['entries']}, signed by {key.name}",
     ]
@@ -346,6 +362,11 @@ def examine(arguments: argparse.Namespace) -> tuple[int, str, str]:
     if summary["continues"]:
         lines.append(
             f"continues the lost log {summary['continues']}; hold its key against your own copy"
+        )
+    if not summary["side_data"]:
+        lines.append(
+            "NOT JUDGED: no side data is there, so no evaluation was read that permits rest on, "
+            "and no bundle, facts or disclosure; export again, or ask for the folder `side`"
         )
     if not_judged := summary["not_judged"]:
         lines.append(f"note: this verifier does not know, and did not judge: {not_judged}")

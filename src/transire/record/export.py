@@ -2,11 +2,17 @@
 
 `checkpoint`, `tile/<level>/<index>` with 256 hashes each, `tile/entries/<index>` with entries as
 uint16 length and bytes; partial tiles end in `.p/<width>`. `log.pub` holds the verifier key.
+
+Beside the tiles, in `side`, is what entries name by digest, so that the folder can be judged whole:
+`side/blob/<digest>`, and `side/disclosures`, a line of JSON for each that was not erased. The tiles
+may be published; what people wrote is in `side` alone.
 """
 
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
+
+import orjson
 
 from transire.errors import ConflictError, IntegrityError
 from transire.record.merkle import leaf_hash, node_hash
@@ -16,22 +22,33 @@ from transire.record.signer import PUBLIC_FILE
 __all__ = ["export_tiles", "tile_path"]
 
 _WIDTH: Final = 256
+_SIDE: Final = "side"
 
 
 def export_tiles(log: ReadOnlyLog, directory: Path) -> int:
     """Write all entries under the newest checkpoint; returns the tree size."""
     if directory.exists() and any(directory.iterdir()):
         raise ConflictError(f"`{directory}` is not empty")
-    newest = log.reader.checkpoint()
-    if newest is None:
-        raise IntegrityError("the log has no checkpoint yet")
-    size, note = newest
-    entries = [leaf for index, leaf in log.leaves() if index < size]
+    # One snapshot: what is named is there, and what an entry erased is not.
+    with log.reader.snapshot():
+        newest = log.reader.checkpoint()
+        if newest is None:
+            raise IntegrityError("the log has no checkpoint yet")
+        size, note = newest
+        entries = [leaf for index, leaf in log.leaves() if index < size]
+        _write_side(log, directory / _SIDE)
     _write_entries(directory, entries)
     _write_hashes(directory, [leaf_hash(entry) for entry in entries])
     (directory / "checkpoint").write_text(note)
     (directory / PUBLIC_FILE).write_text((log.directory / PUBLIC_FILE).read_text())
     return size
+
+
+def _write_side(log: ReadOnlyLog, directory: Path) -> None:
+    for digest, data in log.reader.blobs():
+        _write(directory / "blob" / digest, data)
+    lines = [orjson.dumps(row) + b"\n" for row in log.reader.disclosures()]
+    _write(directory / "disclosures", b"".join(lines))
 
 
 def tile_path(kind: str, index: int, width: int) -> str:
