@@ -20,6 +20,7 @@ from shadows import Shadows, is_unsaid
 from shapes import misfit, moment, unknown
 from trees import INCOMPLETE, TAMPERED, Entry, Finding, Key, demand, refuse
 
+BACK = dt.timedelta(days=1)  # that a clock which was set back may date an entry before another
 LIFE = dt.timedelta(seconds=5)  # of a permit, from its making on
 ENDS = ("outcome", "shadow.ended", "moderation.ended", "judge.ended")
 OUTCOMES = ("permitted", "denied", "refused", "review_required")
@@ -50,10 +51,12 @@ class Story:
         self.erased: dict[str, int] = {}
         self.kinds: dict[str, int] = {}
         self.unknown: set[str] = set()
+        self.newest = ""
 
     def read(self, index: int, entry: Entry) -> None:
         what, odd, kind = f"entry {index}", misfit(entry), entry.get("kind")
         demand(odd is None, f"{what} has no `{odd}` of the type it must have")
+        self._date(what, entry["ts"])
         is_permit = kind == "attempt" or (kind, entry.get("outcome")) == ("decision", "permitted")
         is_beside = kind in ("shadow.permitted", "moderation.permitted", "judge.permitted")
         is_one = is_permit or is_beside or entry.get("permit") is None
@@ -90,6 +93,18 @@ class Story:
             self.blobs.setdefault(entry["bundle_digest"], index)
             self.answers.answered.clear()
         self.disclosed |= dict.fromkeys(entry.get("sd") or [], index)
+
+    def _date(self, what: str, written: str) -> None:
+        """No entry is dated long before an earlier one."""
+        is_plain = len(written) == len(self.newest) == len("2026-11-26T12:00:00.000000Z")
+        if is_plain and written >= self.newest and written[-1] == self.newest[-1] == "Z":
+            self.newest = written  # as nearly every entry is; nothing need be read
+            return
+        newest, at = moment(self.newest), moment(written)
+        if newest is None or at is None or at >= newest:
+            self.newest = written
+        else:
+            demand(newest - at <= BACK, f"{what} is dated more than a day before an earlier one")
 
     def _access(self, what: str, entry: Entry) -> None:
         if entry["kind"] in ("access.key_created", "access.key_revoked"):

@@ -192,3 +192,23 @@ def test_what_the_recorder_writes_of_a_refusal_is_whole() -> None:
         fields, _ = refusal_fields(of, case().request, RequestError.code)
 
         assert missing_in({"kind": "decision", **fields}) is None
+
+
+@pytest.mark.parametrize("moment", ["2030-01-01T00:00:00.000000Z", "2030-01-01T00:00:00+00:00"])
+def test_both_refuse_an_entry_dated_years_after_what_follows_it(moment: str) -> None:
+    entries, at = told(honest()), list(honest()).index("failed")
+    entries[at]["ts"] = moment
+
+    refusal = f"entry {at + 1} is dated more than a day before an earlier one"
+    assert both(entries) == (refusal, refusal)
+
+
+def test_a_clock_may_be_set_back_a_day_and_no_more() -> None:
+    story = {name: honest()[name] for name in ("genesis", "key")}
+    entries = told({**story, "bare": asked("dec_9", "refused", chosen=None)})
+    entries[1]["ts"] = "2026-11-27T12:00:00.000000Z"
+    assert both(entries) == ("", "")
+
+    entries[1]["ts"] = "2026-11-27T12:00:00.000001Z"
+    refusal = "entry 2 is dated more than a day before an earlier one"
+    assert both(entries) == (refusal, refusal)

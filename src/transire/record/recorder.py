@@ -100,7 +100,7 @@ class LogRecorder:
             bundle_digest=authorization.bundle_digest,
             quarantine_version=authorization.quarantine_version,
             expires_at=now + timedelta(seconds=PERMIT_S),
-            spends=reserved(case, pair.form, wire, budgets, now, ranked_cost(case, pair)),
+            spends=reserved(case, pair.form, wire, budgets, now, _ranked_cost(case, pair)),
             cached=cached,
         )
         is_first = attempt == 1
@@ -371,7 +371,7 @@ def reserved(
     return tuple(spend_of(budget, principal, now, most) for budget in counting)
 
 
-def ranked_cost(case: Case, pair: Pair) -> int:
+def _ranked_cost(case: Case, pair: Pair) -> int:
     """What the ranking says that this pair costs at most, in micro-USD; 0 where it says nothing.
 
     It is by the bytes that were asked with, of which not all need leave. No permit reserves less,

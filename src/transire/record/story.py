@@ -10,7 +10,7 @@ entries name are collected, for whoever can look them up.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from transire.domain.judge import JUDGMENTS
@@ -42,6 +42,8 @@ _OUTCOMES: Final = frozenset({"permitted", "denied", "refused", "review_required
 _BESIDE: Final = frozenset({"shadow.permitted", "moderation.permitted", "judge.permitted"})
 """Kinds of permits that are no attempt of their request."""
 _CLOSING: Final = frozenset({"outcome", "shadow.ended", "judge.ended"})
+_BACK: Final = timedelta(days=1)
+"""By how much a clock that was set back may date an entry before an earlier one."""
 _LIFE: Final = timedelta(seconds=5)
 """Of a permit: from when it was made, which is before its entry was written."""
 
@@ -84,6 +86,7 @@ class Story:
         self.erased: set[str] = set()
         self.open_permits: dict[tuple[str, int], tuple[str, bool]] = {}
         self.unknown: set[str] = set()
+        self._newest = datetime.min.replace(tzinfo=UTC)
         self._decided: dict[str, _Decided] = {}
         self._changed = Changed()
         self._blocked = Blocked()
@@ -105,6 +108,7 @@ class Story:
         """
         check_types(index, entry)
         what, kind = f"entry {index}", entry["kind"]
+        self._date(what, moment_of(entry["ts"]))
         permits = kind == "attempt" or (kind == "decision" and entry["outcome"] == "permitted")
         is_beside = kind in _BESIDE
         if entry.get("permit") is not None and not (permits or is_beside):
@@ -128,6 +132,12 @@ class Story:
             if isinstance(entry.get(name), str):
                 self.blobs.setdefault(entry[name], index)
         self.disclosed |= dict.fromkeys(entry.get("sd") or (), index)
+
+    def _date(self, what: str, moment: datetime) -> None:
+        if moment > self._newest:
+            self._newest = moment
+        elif self._newest - moment > _BACK:
+            raise IntegrityError(f"{what} is dated more than a day before an earlier one")
 
     def _tell_others(self, index: int, kind: str, entry: Mapping[str, Any]) -> None:
         what = f"entry {index}"
