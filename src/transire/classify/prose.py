@@ -82,6 +82,8 @@ class _Fence:
     base: int
     """Where the text of the list's item that it stands in begins; less indentation ends both."""
     is_quoted: bool
+    is_doubtful: bool = False
+    """A backtick was open before: where this is no fence, its mark may close as well as open."""
     is_lost: bool = False
     """Ended so; nothing says that the code has, but the next fence opens and closes nothing."""
     is_opening: bool = True
@@ -256,7 +258,9 @@ class Prose:
             return True
         line.is_empty = False
         line.is_indented = is_indented
-        if is_indented and (self._is_after_blank or self._is_after_code or line.is_new):
+        is_left = self._is_after_quoted and not line.is_quoted  # renderers differ
+        is_apart = self._is_after_blank or self._is_after_code or line.is_new or is_left
+        if is_indented and is_apart:
             line.is_code = True
         line.is_vague = line.is_vague or is_indented
         if line.is_new and self._ticks:
@@ -337,6 +341,7 @@ class Prose:
             self._fence = _Fence(mark[0], length, line.indent, base, line.is_quoted)
             if not self._ticks:
                 self._markup.enter_code()
+            self._fence.is_doubtful = self._ticks > 0
             self._ticks = 0
         elif mark[0] == "`" and not self._ticks:
             self._ticks = length
@@ -355,6 +360,7 @@ class Prose:
         if fence.is_opening:
             if fence.char == "`":  # an info string holds no backtick: it was inline code
                 self._fence = None
+                self._is_unsure = self._is_unsure or fence.is_doubtful
                 self._ticks = 0 if len(mark) == fence.length else fence.length
                 if not self._ticks:
                     self._markup.leave_code(is_html=self._is_html)
