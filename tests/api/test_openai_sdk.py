@@ -203,6 +203,26 @@ def test_models_lists_what_this_key_can_reach(world: World) -> None:
     assert "strong" not in sales
 
 
+@pytest.mark.parametrize("is_stream", [False, True])
+def test_who_offers_functions_finds_the_call_where_they_look(
+    world: World, *, is_stream: bool
+) -> None:
+    function = TOOLS[0]["function"]
+    made = world.client().chat.completions.create(  # type: ignore[call-overload]
+        model="auto", messages=_say("weather in Oslo"), functions=[function], stream=is_stream
+    )
+    if is_stream:
+        choices = [c for chunk in made for c in chunk.choices]
+        named = [c.delta.function_call.name for c in choices if c.delta.function_call]
+        ended = choices[-1].finish_reason
+    else:
+        named = [made.choices[0].message.function_call.name]
+        ended = made.choices[0].finish_reason
+
+    assert "get_weather" in named
+    assert ended == "function_call"
+
+
 class TestErrors:
     def test_a_wrong_key_is_401(self, world: World) -> None:
         client = world.client(api_key="tsk_wrong", max_retries=0)

@@ -104,6 +104,7 @@ class ChatEndpoint:
                     model=request.asked_model,
                     wants_usage=request.wants_usage,
                     cached=routed.account.cached,
+                    names_functions=request.body.names_functions,
                 )
                 for chunk in as_chunks(completion)
             ]
@@ -115,6 +116,7 @@ class ChatEndpoint:
             answer_id=answer_id,
             model=request.asked_model,
             cached=routed.account.cached,
+            names_functions=request.body.names_functions,
         )
         body, kind = orjson.dumps(document), "application/json"
         return Response(body, media_type=kind, headers=headers, background=after)
@@ -223,6 +225,7 @@ class _RelayResponse(Response):
                     answer_id=answer_id,
                     model=request.asked_model,
                     wants_usage=request.wants_usage,
+                    names_functions=request.body.names_functions,
                 )
                 if data is not None:
                     yield data

@@ -158,6 +158,7 @@ def _body(
         tokens_estimate=sum(estimate_tokens(part.text) for part in collector.parts),
         max_output_tokens=fields.get("max_tokens"),
         n=known.get("n", 1),
+        names_functions=bool(known.get("functions")),
         has_contract=has_format or bool(fields.get("tools")),
         # A custom tool's input comes in events of its own kind, which are not read piece by piece.
         is_held=has_format

@@ -120,6 +120,7 @@ class Body:
         is_held: Only a whole answer can be judged: a format, or a call that must be in it.
         asked_by: Paths of the fields that ask for them, for the caller's own error.
         carried: Fields only some deployments take (`reasoning_content`…): (pointer, capability).
+        names_functions: Tools were offered as legacy `functions`: the answer is read as such.
     """
 
     fields: Mapping[str, JsonValue]
@@ -135,6 +136,7 @@ class Body:
     is_held: bool = False
     carried: tuple[tuple[Pointer, str], ...] = ()
     asked_by: tuple[str, ...] = ()
+    names_functions: bool = False
 
     @property
     def is_all_text(self) -> bool:

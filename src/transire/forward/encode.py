@@ -29,19 +29,29 @@ _TEXT_OF: Final = {"function": "arguments", "custom": "input"}
 
 
 def completion_json(
-    completion: Completion, *, answer_id: str, model: str, cached: Cached = None
+    completion: Completion,
+    *,
+    answer_id: str,
+    model: str,
+    cached: Cached = None,
+    names_functions: bool = False,
 ) -> dict[str, Any]:
     """A whole answer.
 
     Args:
         cached: Of one that is given again: the decision it answered first, and its age in seconds.
+        names_functions: The caller offered `functions` (OpenAI's form before `tools`), and looks
+            for the first call in `function_call`; it stands in `tool_calls` all the same.
     """
+    choices = [_choice(choice) for choice in completion.choices]
+    if names_functions:
+        choices = [_with_function(choice, "message") for choice in choices]
     document: dict[str, Any] = {
         "id": answer_id,
         "object": "chat.completion",
         "created": completion.created,
         "model": model,
-        "choices": [_choice(choice) for choice in completion.choices],
+        "choices": choices,
     }
     if completion.usage is not None:
         document["usage"] = _usage(completion.usage)
@@ -51,17 +61,26 @@ def completion_json(
 
 
 def event(
-    chunk: Chunk, *, answer_id: str, model: str, wants_usage: bool, cached: Cached = None
+    chunk: Chunk,
+    *,
+    answer_id: str,
+    model: str,
+    wants_usage: bool,
+    cached: Cached = None,
+    names_functions: bool = False,
 ) -> bytes | None:
     """One stream event, or None where nothing in it is for this caller; see `completion_json`."""
     if not chunk.choices and not wants_usage:
         return None
+    choices = [_chunk_choice(choice) for choice in chunk.choices]
+    if names_functions:
+        choices = [_with_function(choice, "delta") for choice in choices]
     document: dict[str, Any] = {
         "id": answer_id,
         "object": "chat.completion.chunk",
         "created": chunk.created,
         "model": model,
-        "choices": [_chunk_choice(choice) for choice in chunk.choices],
+        "choices": choices,
     }
     if wants_usage:
         document["usage"] = None
@@ -145,6 +164,18 @@ def _choice(choice: AnswerChoice) -> dict[str, Any]:
         "logprobs": choice.logprobs,
         "finish_reason": choice.finish_reason or "stop",
     }
+
+
+def _with_function(choice: dict[str, Any], said: str) -> dict[str, Any]:
+    """The choice with its first call in the legacy form, which knows no second one, as well."""
+    none: dict[str, Any] = {}
+    calls = choice[said].get("tool_calls", ())
+    first = next((call for call in calls if call.get("index", 0) == 0), none)
+    if (called := first.get("function")) is not None:
+        choice[said] = {**choice[said], "function_call": dict(called)}
+    if choice["finish_reason"] == "tool_calls":
+        choice["finish_reason"] = "function_call"
+    return choice
 
 
 def _call(call: ToolCall) -> dict[str, Any]:

@@ -271,3 +271,31 @@ def test_a_repaired_answer_that_was_held_says_so_once_in_its_stream() -> None:
     events = [said(chunk, wants_usage=True) for chunk in as_chunks(mixed)]
 
     assert [e["transire"] for e in events if e and "transire" in e] == [NOTE]
+
+
+def test_a_call_of_legacy_functions_stands_where_their_callers_look() -> None:
+    answer = completion(choice(content=None, tool_calls=CALLS[:1], finish_reason="tool_calls"))
+    document = completion_json(answer, answer_id="i", model="m", names_functions=True)
+    (made,) = document["choices"]
+
+    assert made["message"]["function_call"] == {"name": "f", "arguments": '{"n":1}'}
+    assert made["message"]["tool_calls"][0]["id"] == "c1"
+    assert made["finish_reason"] == "function_call"
+    plain = completion_json(answer, answer_id="i", model="m")["choices"][0]
+    assert "function_call" not in plain["message"]
+    assert plain["finish_reason"] == "tool_calls"
+
+
+def test_a_streamed_call_of_legacy_functions_comes_in_their_form() -> None:
+    calls = (*CALLS[:1], ToolCall(id="c3", name="g", arguments="{}"))
+    answer = completion(choice(content=None, tool_calls=calls, finish_reason="tool_calls"))
+    said_last = ""
+    called: list[dict[str, Any]] = []
+    for chunk in as_chunks(answer):
+        data = event(chunk, answer_id="i", model="m", wants_usage=False, names_functions=True)
+        for made in json.loads(data[6:])["choices"] if data else ():
+            called += [made["delta"]["function_call"]] if "function_call" in made["delta"] else []
+            said_last = made["finish_reason"] or said_last
+
+    assert called == [{"name": "f", "arguments": '{"n":1}'}]
+    assert said_last == "function_call"
