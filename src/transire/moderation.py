@@ -84,7 +84,10 @@ class Moderation:
             quarantine=governed.quarantine,
             now=self.clock.now(),
         )
-        calls = [_Call(self, request, redaction, authorization, m, account) for m in asked]
+        calls = [
+            _Call(self, request, redaction, authorization, m, account, m.guards & bundle.guards)
+            for m in asked
+        ]
         try:
             await _all(calls)
         finally:
@@ -97,7 +100,7 @@ class Moderation:
         return Moderated(
             authorization=authorization,
             consulted=tuple(call.consulted for call in calls),
-            guarded=Guarded(raised=raised & bundle.guards, failed=failed & bundle.guards),
+            guarded=Guarded(raised=raised, failed=failed),
         )
 
 
@@ -137,6 +140,7 @@ class _Call:
         authorization: Authorization,
         moderator: Moderator,
         account: Account,
+        guards: frozenset[Guard],
     ) -> None:
         self._of = of
         self._request = request
@@ -146,7 +150,8 @@ class _Call:
         self._account = account
         self._open: tuple[Recorded[Permit], Wire] | None = None
         self.consulted = Consulted(moderator=moderator.deployment.id, result="denied")
-        self.said = Guarded(failed=moderator.guards)
+        self._guards = guards
+        self.said = Guarded(failed=guards)
         self.heard_s = 0.0
 
     async def obtain_permit(self) -> bool:
@@ -201,9 +206,10 @@ class _Call:
             guards = await self._of.service.ask(
                 recorded, wire, self._moderator, timeout_s=timeout_s
             )
+            # Guards that the bundle does not run stand in no decision, and so in no entry.
             self.said = Guarded(
-                raised=frozenset(g for g, is_raised in guards.items() if is_raised),
-                failed=frozenset(g for g, is_raised in guards.items() if is_raised is None),
+                raised=self._guards & {g for g, is_raised in guards.items() if is_raised},
+                failed=self._guards & {g for g, is_raised in guards.items() if is_raised is None},
             )
         except (UpstreamError, StaleError, IntegrityError) as raised:
             error = raised

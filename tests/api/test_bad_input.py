@@ -174,9 +174,11 @@ def test_a_compressed_body_is_refused_in_these_words_and_recorded(world: World) 
 
 def test_an_unknown_route_is_404(world: World) -> None:
     reply = world.post("/v1/responses", {})
+    beside = world.post("/nothing", {})
 
-    assert reply.status_code == 404
-    assert reply.headers["content-type"] == "application/problem+json"
+    assert (reply.status_code, beside.status_code) == (404, 404)
+    assert "/v1/chat/completions" in reply.json()["error"]["message"]
+    assert beside.headers["content-type"] == "application/problem+json"
 
 
 def test_an_unknown_header_assertion_is_refused(world: World) -> None:

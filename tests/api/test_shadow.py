@@ -14,6 +14,7 @@ from tests.api.test_crash import _child_of, _end, kill, serve_again
 
 TARGET = "eu-premium"
 QUESTION = "What are your opening hours?"
+DECLINED = "What are your opening hours on Sundays?"
 RULES = """
 @id("shadow.support")
 permit (principal == Application::"support-triage", action == Action::"shadow",
@@ -55,6 +56,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 
 @pytest.fixture
 def world(server: World) -> Iterator[World]:
+    until_quiet(server)
     server.forget()
     yield server
     while server.clients:
@@ -66,6 +68,19 @@ def world(server: World) -> Iterator[World]:
 def copy_everything(world: World) -> None:
     """The active bundle, with a shadow of all requests."""
     activate(world, {"rules/shadow.cedar": RULES.encode(), "experiments.yaml": SHADOWS.encode()})
+
+
+def until_quiet(world: World) -> None:
+    """Every copy that another test's requests led to has come to its end."""
+    for _ in range(500):
+        begun, ended = (
+            world.act("aud", "GET", f"/v1/audit/entries?kind=shadow.{how}&limit=500").json()
+            for how in ("permitted", "ended")
+        )
+        if len(begun["entries"]) == len(ended["entries"]):
+            return
+        time.sleep(0.01)
+    raise AssertionError("a copy did not end")
 
 
 def ask(world: World, text: str = QUESTION, application: str = "support-triage", **f: Any) -> Any:
@@ -165,23 +180,23 @@ def test_the_form_is_the_targets_own(world: World) -> None:
 @pytest.mark.parametrize(
     ("text", "application", "fields"),
     [
-        (QUESTION, "support-triage", {"transire": {"shadow": "off"}}),
-        (QUESTION, "support-triage", {"headers": {"x-transire-shadow": "off"}}),
+        (DECLINED, "support-triage", {"transire": {"shadow": "off"}}),
+        (DECLINED, "support-triage", {"headers": {"x-transire-shadow": "off"}}),
     ],
     ids=["declined in the body", "declined in a header"],
 )
 def test_some_requests_are_heard_by_one_deployment_alone(
     text: str, application: str, fields: dict[str, Any], world: World
 ) -> None:
-    asked = counted(world, "ok")
-
     reply = ask(world, text, application, **fields)
     last = ask(world)
     shadowed(world, last)
 
     found = entries(world, reply.headers["x-transire-decision-id"], "outcome")
     assert not [entry for entry in found if entry["kind"].startswith("shadow.")]
-    assert counted(world, "ok") == asked + 1
+    heard = [r["body"]["messages"][-1]["content"] for r in world.received(TARGET)["received"]]
+    assert text not in heard
+    assert QUESTION in heard
 
 
 def test_what_waits_for_a_person_is_copied_nowhere(world: World) -> None:

@@ -39,6 +39,8 @@ CLEAN = Classification(
 )
 NAMES = ("a", "b", "c")
 GUARDS = {name: Guard(f"guard_{name}") for name in NAMES}
+UNASKED = Guard("guard_unasked")
+"""Every moderator says something of it, and the bundle does not run it."""
 BEHAVIOURS = ("clean", "raised", "unsaid", "failed", "empty", "large", "claimed")
 
 
@@ -78,7 +80,9 @@ class Desk:
     def governed(self) -> Any:
         moderators = {
             DeploymentId(name): Moderator(
-                deployment=deployment(name), categories={"x": GUARDS[name]}, max_bytes=1_024
+                deployment=deployment(name),
+                categories={"x": GUARDS[name], "y": UNASKED},
+                max_bytes=1_024,
             )
             for name in NAMES
         }
@@ -164,7 +168,7 @@ class Desk:
         if behaviour == "failed":
             raise UpstreamError("the deployment failed", facts={"failure": "timeout"})
         said = {"clean": False, "raised": True, "unsaid": None}[behaviour]
-        return {GUARDS[name]: said}
+        return {GUARDS[name]: said, UNASKED: True}
 
     def ended(self, permit: Recorded[Permit], outcome: Outcome, said: Guarded) -> None:
         self.events.append(("end", (permit.value.attempt, str(outcome.status), said)))
@@ -237,6 +241,8 @@ def test_every_guard_is_heard_or_has_failed(
         assert (guard in made.guarded.raised) == (state == "raised")
         assert (guard in made.guarded.failed) == (state == "failed")
     assert [(c.moderator, c.result) for c in made.consulted] == desk.results
+    for _, _, said in desk.of("end"):  # a decision names what the bundle runs, and nothing else
+        assert UNASKED not in said.raised | said.failed
 
 
 @given(permitted=all_pairs, how=behaviours)
