@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import yaml
-from tests.api.conftest import DIRECT, World
+from tests.api.conftest import DIRECT, World, start_world, stop
 from tests.api.moderators import Service, service
 from tests.api.standing import Standing, file_of, standing_on
 from tests.api.test_moderation import MODERATORS
@@ -52,9 +52,17 @@ def moderator() -> Iterator[Service]:
 
 
 @pytest.fixture(scope="module")
-def standing(session_world: World, moderator: Service) -> Iterator[Standing]:
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """A world of its own: what others escalated would count against the same quotas here."""
+    started = start_world(tmp_path_factory.mktemp("everything"))
+    yield started
+    stop(started)
+
+
+@pytest.fixture(scope="module")
+def standing(server: World, moderator: Service) -> Iterator[Standing]:
     """Everything on, for every application."""
-    routing = yaml.safe_load(file_of(session_world, "routing.yaml"))
+    routing = yaml.safe_load(file_of(server, "routing.yaml"))
     for task in routing["tasks"].values():
         task["cascade"] = {"on": ["refusal"]}
     routing["cache"] = {"ttl_s": 600}
@@ -64,8 +72,14 @@ def standing(session_world: World, moderator: Service) -> Iterator[Standing]:
         "experiments.yaml": SHADOWS.encode(),
         "routing.yaml": yaml.safe_dump(routing).encode(),
     }
-    with standing_on(session_world, files) as stood:
+    with standing_on(server, files) as stood:
         yield stood
+
+
+@pytest.fixture
+def world(server: World, standing: Standing) -> World:
+    del standing
+    return server
 
 
 def kept(world: World) -> Iterator[tuple[str, bytes]]:

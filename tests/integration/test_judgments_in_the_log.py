@@ -68,7 +68,8 @@ def judged(name: str = "dec_1", *, drawn: bool = False, **changes: Any) -> dict[
 def scored(name: str = "dec_1", status: str = "ok", **more: Any) -> dict[str, Any]:
     named = {"decision_id": name, "attempt": -1001, "deployment": "s", "released_bytes": 0}
     said = {"score": 700} if status == "ok" else {}
-    end = {"kind": "judge.ended", "status": status, **named, "charged_micro_usd": 3}
+    charged = 3 if status == "ok" else None
+    end = {"kind": "judge.ended", "status": status, **named, "charged_micro_usd": charged}
     return {**end, **said, **more}
 
 

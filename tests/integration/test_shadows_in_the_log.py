@@ -318,12 +318,15 @@ def test_honest_shadows_satisfy_both(tmp_path: Path) -> None:
     "change",
     [
         _with("over", status="unknown", charged_micro_usd=None),
-        _with("over", status="failed"),
+        _with("over", status="failed", charged_micro_usd=None),
         _with("over", status="contract_violated"),
         _with("over", status="cancelled", charged_micro_usd=0),
         _without("over"),
         _both(_with("first", evaluation=GRANTED), _without("over")),
-        _both(_permit(form="redacted", content="c9"), _with("over", status="failed")),
+        _both(
+            _permit(form="redacted", content="c9"),
+            _with("over", status="failed", charged_micro_usd=None),
+        ),
     ],
     ids=["unknown", "failed", "violated", "cancelled", "open", "granted first", "redacted"],
 )
