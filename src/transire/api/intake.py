@@ -110,10 +110,13 @@ class Intake:
         Raises:
             AccessError: it is for something else.
             RequestError, TooLargeError, UnknownModelError: with what to change.
+            ThrottledError: there is no room for it; counted, not recorded one by one.
             GovernanceUnavailable: an error nobody foresaw, or the refusal could not be recorded.
         """
         try:
             return await self._read(request, principal, decision_id, scope)
+        except ThrottledError:
+            raise  # counted already: nobody fills the log by being turned away
         except Exception as raised:  # noqa: BLE001 - a bug in reading refuses as well (I4)
             refusal = as_refusal(raised)
             await self._installation.router.refuse(self.blank(principal, decision_id), refusal)
@@ -174,15 +177,13 @@ class Intake:
         """Read a large body after whatever others have sent: keys take turns.
 
         Raises:
-            ThrottledError: too many of this key's are waiting already.
+            ThrottledError: too many of this key's are waiting already; counted, not recorded.
         """
         try:
             async with self._turns.turn(principal.key_id):
                 return await off_loop(work)
         except NoRoomError:
-            raise ThrottledError(
-                "too many large requests of this credential are waiting", retry_after_s=1.0
-            ) from None
+            raise self._installation.admission.crowded_out(principal.key_id) from None
 
     async def _raw(self, request: Request, limit: int) -> bytes:
         clock = self._installation.clock

@@ -90,6 +90,10 @@ class Admission:
         if self._in_flight > places_for(priority, self.limits.in_flight):
             raise self._refused(principal_key, "overloaded", BUSY_RETRY_S)
 
+    def crowded_out(self, principal_key: str) -> ThrottledError:
+        """The error for an admitted request for which there is no room after all; counted."""
+        return self._refused(principal_key, "overloaded", BUSY_RETRY_S)
+
     def drain_counts(self) -> tuple[tuple[str, str, int], ...]:
         """(key, code, count) of refusals since the last call, for one `throttled` entry."""
         self._forget_idle()

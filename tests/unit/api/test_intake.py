@@ -1,25 +1,32 @@
 """What is read of an HTTP request before its body means anything."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from starlette.requests import Request
+from tests.conftest import FakeClock
 
 from transire.api.intake import (
+    Intake,
     _bounded_body,
     _own_headers,
     _review_id,
     _with_keyed_session,
     declared_size,
 )
-from transire.domain.ids import ApplicationId, KeyId, TenantId
+from transire.domain.ids import ApplicationId, DecisionId, KeyId, TenantId
 from transire.domain.request import Assertions, Principal
 from transire.errors import (
     RequestError,
+    ThrottledError,
     TooLargeError,
 )
 from transire.identity.digests import InstallationKeys
+from transire.limits.admission import Admission, AdmissionLimits
+from transire.limits.bucket import Rate
+from transire.limits.turns import Turns
 
 SOMEBODY = Principal(kind="application", tenant=TenantId("acme"), key_id=KeyId("k"))
 
@@ -135,3 +142,26 @@ def test_assertions_without_a_session_go_on_unchanged() -> None:
     plain = Assertions(task="faq")
 
     assert _with_keyed_session(plain, SOMEBODY, KEYED) is plain
+
+
+async def test_a_large_body_for_which_there_is_no_room_is_counted_and_fills_no_log(
+    clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def recorded(*_: Any) -> None:
+        raise AssertionError("an entry for each would let anybody fill the log")
+
+    limits = AdmissionLimits(rate=Rate(per_s=1, burst=1), per_principal=9, in_flight=9)
+    parts: Any = SimpleNamespace(
+        admission=Admission(clock, limits), router=SimpleNamespace(refuse=recorded)
+    )
+    intake = Intake(parts)
+    intake._turns = Turns(places=0, room=0)
+
+    async def read(*_: Any) -> Any:
+        return await intake._in_turn(SOMEBODY, lambda: None)
+
+    monkeypatch.setattr(intake, "_read", read)
+    with pytest.raises(ThrottledError):
+        await intake.read_or_refuse(sent(), SOMEBODY, DecisionId("dec_1"), scope="chat")
+
+    assert parts.admission.drain_counts() == (("k", "overloaded", 1),)
